@@ -1,0 +1,121 @@
+"""``ilgov oracle``: demonstrations from traces."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Search the optimal decisions in traces and write demonstrations."""
+    parser.add_argument("--traces", type=Path, required=True, help="a file of 'ilgov trace record'")
+    parser.add_argument("--board", default="hikey970", help="shipped board or board file [%(default)s]")
+    parser.add_argument("--out", type=Path, required=True, help="demonstrations to write (Parquet)")
+    parser.add_argument(
+        "--targets", type=int, default=6, help="QoS targets per background demand [%(default)s]"
+    )
+    parser.add_argument(
+        "--demands", type=int, default=12, help="background demands per scenario [%(default)s]"
+    )
+    parser.add_argument(
+        "--lowest-target",
+        type=float,
+        default=0.1,
+        help="targets lie between this share and all of the best rate measured [%(default)s]",
+    )
+    parser.add_argument(
+        "--alpha",
+        type=float,
+        default=1.0,
+        help="steepness of the soft labels exp(-alpha (T - Tmin)), 1/K [%(default)s]",
+    )
+    parser.add_argument(
+        "--unreachable", type=float, default=-1.0, help="label where QoS is missed [%(default)s]"
+    )
+    parser.add_argument(
+        "--occupied", type=float, default=0.0, help="label of an occupied core [%(default)s]"
+    )
+    parser.add_argument(
+        "--current",
+        choices=("free", "feasible"),
+        default="free",
+        help="where the application may be now: any free core, or only those that meet its target "
+        "[%(default)s]",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="draws targets and demands [%(default)s]")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    parser.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from oracle.demonstrations import extract, metadata, scenarios, to_table
+    from platforms.board_file import load_board
+    from platforms.errors import InvalidInput
+    from traces.check import check_traces
+    from traces.store import read_table, write_table
+
+    board = load_board(args.board)
+    parameters = _parameters(args)
+    traces, about = read_table(args.traces, kind="traces")
+    for problem in check_traces(args.traces, board=board).problems:
+        raise InvalidInput(f"{args.traces}: {problem}")
+    rows: list[dict[str, Any]] = []
+    demands = infeasible = count = 0
+    for scenario in scenarios(board, traces):
+        extracted = extract(board, scenario, parameters)
+        rows += extracted.rows
+        demands += extracted.demands
+        infeasible += extracted.infeasible
+        count += 1
+    if not rows:
+        raise InvalidInput(
+            f"{args.traces}: no core can meet any of the {demands} QoS targets drawn; "
+            "lower --lowest-target or record more operating points"
+        )
+    write_table(
+        args.out,
+        to_table(board, rows),
+        kind="demonstrations",
+        metadata=metadata(board, about["cooling"], parameters),
+    )
+    figures = {
+        "scenarios": count,
+        "demands": demands,
+        "infeasible_demands": infeasible,
+        "demonstrations": len(rows),
+        "out": str(args.out),
+    }
+    if args.json:
+        print(json.dumps(figures))
+    else:
+        print(
+            f"{args.out}: {len(rows)} demonstrations from {count} scenarios; {infeasible} of "
+            f"{demands} demands were infeasible (no free core meets the target) and yield none"
+        )
+    return 0
+
+
+def _parameters(args: argparse.Namespace) -> Any:
+    from oracle.demonstrations import OracleParameters
+    from platforms.errors import InvalidInput
+
+    for name, low, high in (
+        ("targets", 1, 10**4),
+        ("demands", 1, 10**4),
+        ("lowest_target", 0.0, 0.999),
+        ("alpha", 1e-6, 1e3),
+        ("seed", 0, 2**32 - 1),
+    ):
+        if not low <= getattr(args, name) <= high:
+            option = "--" + name.replace("_", "-")
+            raise InvalidInput(f"{option} must lie in {low} ... {high} (got {getattr(args, name)})")
+    return OracleParameters(
+        alpha_per_k=args.alpha,
+        unreachable=args.unreachable,
+        occupied=args.occupied,
+        current=args.current,
+        targets=args.targets,
+        demands=args.demands,
+        lowest_target=args.lowest_target,
+        seed=args.seed,
+    )

@@ -1,0 +1,100 @@
+"""Ask the board's models what would come of a placement, without letting time pass."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from platforms.application import ApplicationProfile
+from platforms.board import Board, CoolingSetup
+from platforms.errors import ThermalLimit
+from platforms.simulated.equilibrium import settle
+from platforms.simulated.heat import HeatNetwork
+from platforms.simulated.performance import Placed, speeds
+from platforms.simulated.power import PowerModel
+from platforms.simulated.scheduler import spread
+
+
+class Wanted(Struct, frozen=True, gc=False):
+    """An application in its present phase, with its target in instructions/s."""
+
+    id: int
+    profile: ApplicationProfile
+    phase: int
+    target_ips: float
+    threads: int
+    cores: tuple[int, ...]
+
+
+Placement = tuple[tuple[int, ...], ...]
+"""The cores of every application, in the order of the applications."""
+
+
+class Outcome(Struct, frozen=True):
+    """A placement at operating points: `shortfall` sums the shares by which targets are missed,
+    `peak_c` is the hottest node's steady temperature (infinite at thermal runaway)."""
+
+    placement: Placement
+    opp_index: tuple[int, ...]
+    shortfall: float
+    peak_c: float
+
+
+class WhatIf:
+    """The models of one board under one cooling setup."""
+
+    def __init__(self, board: Board, cooling: CoolingSetup) -> None:
+        """Build the models once."""
+        self.board = board
+        self.network = HeatNetwork.build(board.thermal, cooling)
+        self.power = PowerModel(board)
+
+    def rates_ips(
+        self, apps: Sequence[Wanted], placement: Placement, opp_index: Sequence[int]
+    ) -> list[float]:
+        """Instructions/s of every application."""
+        return speeds(self.board, opp_index, self._placed(apps, placement)).rate_ips
+
+    def evaluate(
+        self, apps: Sequence[Wanted], placement: Placement, opp_index: tuple[int, ...]
+    ) -> Outcome:
+        """Speed and steady temperature."""
+        result = speeds(self.board, opp_index, self._placed(apps, placement))
+        pairs = zip(apps, result.rate_ips, strict=True)
+        shortfall = sum(max(0.0, 1.0 - rate / app.target_ips) for app, rate in pairs)
+        load = self.power.load(opp_index, result.core_activity)
+        try:
+            state = settle(self.network, load, self.power.shape, self.power.core_nodes)
+            peak_c = float(state.temp_c.max())
+        except ThermalLimit:
+            peak_c = float("inf")
+        return Outcome(placement, opp_index, shortfall, peak_c)
+
+    def least_opps(self, apps: Sequence[Wanted], placement: Placement) -> tuple[int, ...]:
+        """The lowest operating points at which the placement meets every target it can meet.
+
+        Raising a cluster speeds its applications up and, through the memory, slows the others a
+        little; so clusters climb together from the bottom, each only when one of its own misses.
+        """
+        owner, highest = self.board.cluster_of_core, self.board.highest_opps
+        opps = list(self.board.lowest_opps)
+        while True:
+            rates = self.rates_ips(apps, placement, opps)
+            late = {
+                owner[cores[0]]
+                for app, cores, rate in zip(apps, placement, rates, strict=True)
+                if rate < app.target_ips
+            }
+            climbing = [cluster for cluster in late if opps[cluster] < highest[cluster]]
+            if not climbing:
+                return tuple(opps)
+            for cluster in climbing:
+                opps[cluster] += 1
+
+    def _placed(self, apps: Sequence[Wanted], placement: Placement) -> list[Placed]:
+        load = [0] * self.board.core_count
+        placed = []
+        for app, cores in zip(apps, placement, strict=True):
+            phase = app.profile.cycle[app.phase]
+            on = spread(app.threads, cores, load)
+            placed.append(Placed(app.profile, phase.cpi_scale, phase.stall_scale, on))
+        return placed

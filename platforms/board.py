@@ -1,0 +1,246 @@
+"""The typed description of a board: everything that ilgov knows about a SoC is data of these types.
+
+A board is read from a TOML file (`board_file`), never assembled from constants in code. All units are
+SI and stand in the names; temperatures are degrees Celsius (`_c`), differences kelvin (`_k`).
+
+Every section carries `sources`: for each of its values where the value comes from, as
+``"<kind>: <where>"`` with a kind out of `SOURCE_KINDS`. `board_file.check` insists on it.
+"""
+
+from functools import cached_property
+
+from msgspec import Struct
+
+SCHEMA_VERSION = 1
+SOURCE_KINDS = ("device tree", "data sheet", "measured", "fitted", "derived", "assumed")
+
+
+class _Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
+    """Base of all parts of a board file: immutable, keyword-only, no unknown keys."""
+
+
+class OperatingPoint(_Section, kw_only=True):
+    """A frequency with its voltage, and the power at it with the core fully active.
+
+    `core_busy_w` is one core running without a memory stall, leakage at `Leakage.ref_temp_c` included;
+    `cluster_busy_w` is the cluster's shared part while any of its cores runs.
+    """
+
+    freq_hz: int
+    volt_v: float
+    core_busy_w: float
+    cluster_busy_w: float
+    capacity: int | None = None
+
+
+class IdleState(_Section, kw_only=True):
+    """A sleep state of a core or of a whole cluster, as the device tree describes it."""
+
+    name: str
+    entry_s: float
+    exit_s: float
+    min_residency_s: float
+
+
+class StandIn(_Section, kw_only=True):
+    """Use the application profiles of another core type, scaled, where none are known for this one."""
+
+    core_type: str
+    cpi_scale: float
+    stall_scale: float
+
+
+class Cluster(_Section, kw_only=True):
+    """Cores that share one clock and one supply."""
+
+    name: str
+    core_type: str
+    cores: tuple[int, ...]
+    opps: tuple[OperatingPoint, ...]
+    core_wfi_w: float
+    cluster_idle_w: float
+    leakage_w_per_v3: float
+    activity_floor: float
+    l2_bytes: int
+    dvfs_latency_s: float
+    thermal_weight: int
+    idle_states: tuple[IdleState, ...] = ()
+    stand_in: StandIn | None = None
+    sources: dict[str, str]
+
+    @cached_property
+    def freqs_hz(self) -> tuple[int, ...]:
+        """The frequencies of the operating points, lowest first."""
+        return tuple(opp.freq_hz for opp in self.opps)
+
+
+class Leakage(_Section, kw_only=True):
+    """How leakage follows temperature: ``clamp(c0 + c1 T + c2 T^2 + c3 T^3)``, T in Celsius.
+
+    The value is divided by its value at `ref_temp_c`, so that a cluster's `leakage_w_per_v3` holds
+    there.
+    """
+
+    ref_temp_c: float
+    coefficients: tuple[float, float, float, float]
+    lowest: float
+    highest: float
+    sources: dict[str, str]
+
+
+class Memory(_Section, kw_only=True):
+    """The memory that all cores share."""
+
+    bandwidth_bytes_per_s: float
+    latency_s: float
+    freqs_hz: tuple[int, ...] = ()
+    sources: dict[str, str]
+
+
+class ThermalNode(_Section, kw_only=True):
+    """A lump of heat capacity. `core` says which core heats it, if any."""
+
+    name: str
+    capacity_j_per_k: float
+    core: int | None = None
+
+
+class ThermalLink(_Section, kw_only=True):
+    """Heat conduction between two nodes."""
+
+    between: tuple[str, str]
+    conductance_w_per_k: float
+
+
+class Thermal(_Section, kw_only=True):
+    """The thermal network.
+
+    `ambient_node` is the node that gives heat to the air (how well, says the cooling setup),
+    `cluster_node` the node that the clusters' shared power heats.
+    """
+
+    nodes: tuple[ThermalNode, ...]
+    links: tuple[ThermalLink, ...]
+    ambient_node: str
+    cluster_node: str
+    sources: dict[str, str]
+
+
+class CoolingSetup(_Section, kw_only=True):
+    """How the board gives its heat to the air, and the air's temperature."""
+
+    name: str
+    conductance_w_per_k: float
+    ambient_c: float
+    sources: dict[str, str]
+
+
+class Sensor(_Section, kw_only=True):
+    """A temperature sensor: a weighted mean of nodes, noisy, quantised, refreshed periodically."""
+
+    name: str
+    weights: dict[str, float]
+    step_k: float
+    offset_c: float
+    period_s: float
+    noise_k: float
+    sources: dict[str, str]
+
+
+class ThermalProtection(_Section, kw_only=True):
+    """The kernel's own reaction to heat, which acts below every policy.
+
+    Above `target_c` of `sensor` the kernel lowers the clusters' highest allowed operating point.
+    """
+
+    sensor: str
+    switch_on_c: float
+    target_c: float
+    hysteresis_k: float
+    polling_s: float
+    sustainable_w: float
+    sources: dict[str, str]
+
+
+class AcceleratorPoint(_Section, kw_only=True):
+    """A frequency of an accelerator with its voltage."""
+
+    freq_hz: int
+    volt_v: float
+
+
+class Accelerator(_Section, kw_only=True):
+    """A GPU or an NPU."""
+
+    name: str
+    kind: str
+    opps: tuple[AcceleratorPoint, ...] = ()
+    sources: dict[str, str]
+
+
+class RestOfBoard(_Section, kw_only=True):
+    """Power of what is not the SoC. It counts as energy, but its heat is part of the cooling setup."""
+
+    power_w: float
+    sources: dict[str, str]
+
+
+class Board(_Section, kw_only=True):
+    """A SoC with its clusters, operating points, sensors, thermal network and cooling setups."""
+
+    schema: int
+    name: str
+    title: str
+    soc: str
+    clusters: tuple[Cluster, ...]
+    leakage: Leakage
+    memory: Memory
+    thermal: Thermal
+    cooling: tuple[CoolingSetup, ...]
+    sensors: tuple[Sensor, ...]
+    rest_of_board: RestOfBoard
+    protection: ThermalProtection | None = None
+    accelerators: tuple[Accelerator, ...] = ()
+
+    @cached_property
+    def core_count(self) -> int:
+        """Number of cores; cores are numbered from 0 without a gap."""
+        return sum(len(cluster.cores) for cluster in self.clusters)
+
+    @cached_property
+    def cluster_of_core(self) -> tuple[int, ...]:
+        """For each core the index of its cluster."""
+        owner = {core: i for i, cluster in enumerate(self.clusters) for core in cluster.cores}
+        return tuple(owner[core] for core in range(self.core_count))
+
+    @cached_property
+    def core_names(self) -> tuple[str, ...]:
+        """The cores as the reports name them, ``core0`` onwards."""
+        return tuple(f"core{core}" for core in range(self.core_count))
+
+    @cached_property
+    def clusters_by_capacity(self) -> tuple[int, ...]:
+        """Indices of the clusters, the weakest first, by EAS capacity or else by busy power."""
+
+        def strength(index: int) -> tuple[float, int]:
+            top = self.clusters[index].opps[-1]
+            return (top.capacity if top.capacity is not None else 1e3 * top.core_busy_w, index)
+
+        return tuple(sorted(range(len(self.clusters)), key=strength))
+
+    @cached_property
+    def lowest_opps(self) -> tuple[int, ...]:
+        """The lowest operating point of every cluster."""
+        return (0,) * len(self.clusters)
+
+    @cached_property
+    def highest_opps(self) -> tuple[int, ...]:
+        """The highest operating point of every cluster."""
+        return tuple(len(cluster.opps) - 1 for cluster in self.clusters)
+
+    def cooling_named(self, name: str) -> CoolingSetup:
+        """The cooling setup `name`; KeyError where there is none."""
+        for setup in self.cooling:
+            if setup.name == name:
+                return setup
+        raise KeyError(name)

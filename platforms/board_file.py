@@ -1,0 +1,367 @@
+"""Read a board file, and say precisely what is wrong with it.
+
+`read_text`, `convert_toml`, `check_sources` and `check_finite` serve every described file
+(`application_file` too), so that all of them complain in the same words.
+"""
+
+import math
+import re
+import tomllib
+from collections.abc import Callable, Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from platforms.board import (
+    SCHEMA_VERSION,
+    SOURCE_KINDS,
+    Accelerator,
+    Board,
+    Cluster,
+    Leakage,
+    Sensor,
+    ThermalProtection,
+)
+from platforms.errors import InvalidInput
+
+_UNSOURCED = {"sources", "name", "core", "kind", "schema", "title", "soc", "suite"}
+_BOARDS = resources.files("platforms") / "boards"
+_SHOWN = 80
+
+T = TypeVar("T")
+
+
+def shipped_boards() -> tuple[str, ...]:
+    """Names of the boards that come with ilgov."""
+    files = (entry.name for entry in _BOARDS.iterdir())
+    return tuple(sorted(name.removesuffix(".toml") for name in files if name.endswith(".toml")))
+
+
+def load_board(name_or_path: str) -> Board:
+    """The board of a shipped name (``hikey970``) or of a TOML file.
+
+    Raises InvalidInput naming file, key, requirement and value.
+    """
+    if name_or_path in shipped_boards():
+        path = f"{name_or_path}.toml"
+        return parse_board((_BOARDS / path).read_text("utf-8"), origin=path)
+    file = Path(name_or_path)
+    if not file.is_file():
+        known = ", ".join(shipped_boards())
+        raise InvalidInput(
+            f"board must be one of {known}, or the path of a board file (got {name_or_path!r}); "
+            "see 'ilgov board list'"
+        )
+    return parse_board(read_text(file), origin=str(file))
+
+
+def parse_board(text: str, *, origin: str) -> Board:
+    """The board that a TOML text describes; `origin` names the text in errors."""
+    board = convert_toml(text, Board, origin=origin)
+    for problem in check(board):
+        raise InvalidInput(f"{origin}: {problem}")
+    return board
+
+
+def read_text(file: Path) -> str:
+    """The text of `file`; InvalidInput where it cannot be read or is not text."""
+    try:
+        return file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{file}: cannot be read as text ({error})") from error
+
+
+def convert_toml(
+    text: str,
+    kind: type[T],
+    *,
+    origin: str,
+    prepare: Callable[[dict[str, Any]], dict[str, Any]] = dict,
+) -> T:
+    """A TOML text as a value of type `kind`; `prepare` may complete the raw document before.
+
+    Raises InvalidInput naming `origin`, key, requirement and value.
+    """
+    try:
+        raw = prepare(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidInput(f"{origin}: must be a TOML file ({error})") from error
+    try:
+        return msgspec.convert(raw, kind)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(f"{origin}: {_explain(str(error), raw)}") from error
+
+
+def _explain(message: str, raw: Any) -> str:
+    """Turn msgspec's message into: key requirement (got value)."""
+    what, _, where = message.partition(" - at `$")
+    value = raw
+    for name, index in re.findall(r"\.([^.\[\]`]+)|\[(\d+)\]", where):
+        value = value[name] if name else value[int(index)]
+    key = where.rstrip("`").lstrip(".")
+    inner = re.search(r"field `(.+)`", what)
+    if inner:
+        full = f"{key}.{inner[1]}".lstrip(".")
+        if "missing" in what:
+            return f"{full} is required (got nothing)"
+        return f"{full} is not a known key (got {_shown(value[inner[1]])})"
+    wanted = re.match(r"Expected (.+?)(?:, got .+)?$", what)
+    requirement = f"must be {wanted[1]}" if wanted else what[0].lower() + what[1:]
+    return f"{key or 'the file'} {requirement} (got {_shown(value)})"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def check(board: Board) -> Iterator[str]:
+    """Every contradiction inside a board, as ``key requirement (got value)``."""
+    if board.schema != SCHEMA_VERSION:
+        yield f"schema must be {SCHEMA_VERSION} (got {board.schema})"
+    yield from check_finite(board)
+    yield from _check_cores(board)
+    for cluster in board.clusters:
+        yield from _check_cluster(cluster)
+    yield from _check_leakage(board.leakage)
+    yield from check_positive("memory", board.memory, "bandwidth_bytes_per_s", "latency_s")
+    yield from _check_thermal(board)
+    yield from _check_names(board)
+    for setup in board.cooling:
+        yield from check_positive(f"cooling.{setup.name}", setup, "conductance_w_per_k")
+    for sensor in board.sensors:
+        yield from _check_sensor(board, sensor)
+    if board.protection:
+        yield from _check_protection(board, board.protection)
+    for accelerator in board.accelerators:
+        yield from _check_accelerator(accelerator)
+    yield from check_not_negative("rest_of_board", board.rest_of_board, "power_w")
+    for where, section in _sourced_sections(board):
+        yield from check_sources(where, section)
+
+
+def check_positive(where: str, section: msgspec.Struct, *keys: str) -> Iterator[str]:
+    """Complain about each of `keys` in `section` that is not above zero."""
+    for key in keys:
+        if getattr(section, key) <= 0:
+            yield f"{where}.{key} must be positive (got {getattr(section, key)})"
+
+
+def check_not_negative(where: str, section: msgspec.Struct, *keys: str) -> Iterator[str]:
+    """Complain about each of `keys` in `section` that is below zero."""
+    for key in keys:
+        if getattr(section, key) < 0:
+            yield f"{where}.{key} must not be negative (got {getattr(section, key)})"
+
+
+def check_finite(section: msgspec.Struct, where: str = "") -> Iterator[str]:
+    """Complain about every number in `section` that is infinite or not a number."""
+    for key, number in _numbers(section, where):
+        if not math.isfinite(number):
+            yield f"{key} must be a finite number (got {number})"
+
+
+def _numbers(value: Any, key: str) -> Iterator[tuple[str, float]]:
+    if isinstance(value, (int, float)):
+        yield key, value
+    elif isinstance(value, msgspec.Struct):
+        for field in value.__struct_fields__:
+            yield from _numbers(getattr(value, field), f"{key}.{field}".lstrip("."))
+    elif isinstance(value, dict):
+        for name, part in value.items():
+            yield from _numbers(part, f"{key}.{name}")
+    elif isinstance(value, tuple):
+        for index, part in enumerate(value):
+            name = getattr(part, "name", None)
+            yield from _numbers(part, f"{key}.{name}" if name else f"{key}[{index}]")
+
+
+def _check_cores(board: Board) -> Iterator[str]:
+    cores = sorted(core for cluster in board.clusters for core in cluster.cores)
+    if not cores or cores != list(range(len(cores))):
+        yield f"clusters.cores must number the cores 0, 1, 2, ... once each (got {cores})"
+
+
+def _check_cluster(cluster: Cluster) -> Iterator[str]:
+    where = f"clusters.{cluster.name}"
+    if not cluster.cores:
+        yield f"{where}.cores must hold at least one core (got none)"
+    yield from _check_opps(cluster, where)
+    yield from check_not_negative(
+        where,
+        cluster,
+        "core_wfi_w",
+        "cluster_idle_w",
+        "leakage_w_per_v3",
+        "dvfs_latency_s",
+        "thermal_weight",
+    )
+    yield from check_positive(where, cluster, "l2_bytes")
+    if not 0 <= cluster.activity_floor <= 1:
+        yield f"{where}.activity_floor must lie in 0 ... 1 (got {cluster.activity_floor})"
+    for state in cluster.idle_states:
+        below = f"{where}.idle_states.{state.name}"
+        yield from check_not_negative(below, state, "entry_s", "exit_s", "min_residency_s")
+    if cluster.stand_in:
+        yield from check_positive(f"{where}.stand_in", cluster.stand_in, "cpi_scale", "stall_scale")
+
+
+def _check_opps(cluster: Cluster, where: str) -> Iterator[str]:
+    if not cluster.opps:
+        yield f"{where}.opps must hold at least one operating point (got none)"
+    yield from _check_rising(where, cluster.freqs_hz, [opp.volt_v for opp in cluster.opps])
+    for opp in cluster.opps:
+        leak_w = cluster.leakage_w_per_v3 * opp.volt_v**3
+        if opp.core_busy_w <= leak_w:
+            yield (
+                f"{where}.opps.core_busy_w at {opp.freq_hz} Hz must exceed the leakage "
+                f"{leak_w:.4f} W (got {opp.core_busy_w})"
+            )
+        if opp.cluster_busy_w < 0:
+            yield (
+                f"{where}.opps.cluster_busy_w at {opp.freq_hz} Hz must not be negative "
+                f"(got {opp.cluster_busy_w})"
+            )
+
+
+def _check_rising(where: str, freqs_hz: tuple[int, ...], volts: list[float]) -> Iterator[str]:
+    freqs = list(freqs_hz)
+    if freqs != sorted(set(freqs)) or any(freq <= 0 for freq in freqs):
+        yield f"{where}.opps.freq_hz must be positive and rise from point to point (got {freqs})"
+    if volts != sorted(volts) or any(not 0.2 <= volt <= 2.0 for volt in volts):
+        yield f"{where}.opps.volt_v must lie in 0.2 ... 2.0 V and never fall (got {volts})"
+
+
+def _check_accelerator(accelerator: Accelerator) -> Iterator[str]:
+    freqs_hz = tuple(opp.freq_hz for opp in accelerator.opps)
+    volts = [opp.volt_v for opp in accelerator.opps]
+    yield from _check_rising(f"accelerators.{accelerator.name}", freqs_hz, volts)
+
+
+def _check_leakage(leakage: Leakage) -> Iterator[str]:
+    if not 0 <= leakage.lowest < leakage.highest:
+        yield (
+            "leakage.lowest must not be negative and lie below leakage.highest "
+            f"(got {leakage.lowest} and {leakage.highest})"
+        )
+    at_ref = sum(c * leakage.ref_temp_c**power for power, c in enumerate(leakage.coefficients))
+    if min(max(at_ref, leakage.lowest), leakage.highest) <= 0:
+        yield (
+            f"leakage.coefficients must give a positive value at {leakage.ref_temp_c} degC "
+            f"(got {at_ref:.4g})"
+        )
+
+
+def _check_thermal(board: Board) -> Iterator[str]:
+    thermal = board.thermal
+    names = [node.name for node in thermal.nodes]
+    if len(set(names)) != len(names):
+        yield f"thermal.nodes.name must be unique (got {names})"
+    heated = sorted(node.core for node in thermal.nodes if node.core is not None)
+    if heated != list(range(board.core_count)):
+        yield f"thermal.nodes.core must name every core once (got {heated})"
+    for node in thermal.nodes:
+        yield from check_positive(f"thermal.nodes.{node.name}", node, "capacity_j_per_k")
+    for link in thermal.links:
+        if not set(link.between) <= set(names) or link.between[0] == link.between[1]:
+            yield f"thermal.links.between must name two nodes (got {list(link.between)})"
+        if link.conductance_w_per_k <= 0:
+            yield (
+                f"thermal.links.conductance_w_per_k of {list(link.between)} must be positive "
+                f"(got {link.conductance_w_per_k})"
+            )
+    for key in ("ambient_node", "cluster_node"):
+        if getattr(thermal, key) not in names:
+            yield f"thermal.{key} must name a node (got {getattr(thermal, key)!r})"
+    lonely = set(names) - _reached(board)
+    if lonely:
+        yield f"thermal.links must lead from every node to the ambient node (not {sorted(lonely)})"
+
+
+def _reached(board: Board) -> set[str]:
+    pairs = [set(link.between) for link in board.thermal.links]
+    reached = {board.thermal.ambient_node}
+    while True:
+        step = set().union(*(pair for pair in pairs if reached & pair))
+        if step <= reached:
+            return reached
+        reached |= step
+
+
+def _check_names(board: Board) -> Iterator[str]:
+    for label, names in (
+        ("clusters", [cluster.name for cluster in board.clusters]),
+        ("cooling", [setup.name for setup in board.cooling]),
+        ("sensors", [sensor.name for sensor in board.sensors]),
+    ):
+        if not names or len(set(names)) != len(names):
+            yield f"{label}.name must be unique, with at least one {label} entry (got {names})"
+
+
+def _check_sensor(board: Board, sensor: Sensor) -> Iterator[str]:
+    where = f"sensors.{sensor.name}"
+    nodes = {node.name for node in board.thermal.nodes}
+    if not set(sensor.weights) <= nodes or abs(sum(sensor.weights.values()) - 1) > 1e-9:
+        yield f"{where}.weights must name thermal nodes and sum to 1 (got {sensor.weights})"
+    yield from check_positive(where, sensor, "step_k", "period_s")
+    yield from check_not_negative(where, sensor, "noise_k")
+
+
+def _check_protection(board: Board, protection: ThermalProtection) -> Iterator[str]:
+    if protection.sensor not in {sensor.name for sensor in board.sensors}:
+        yield f"protection.sensor must name a sensor (got {protection.sensor!r})"
+    if protection.switch_on_c >= protection.target_c:
+        yield (
+            f"protection.switch_on_c must lie below target_c = {protection.target_c} "
+            f"(got {protection.switch_on_c})"
+        )
+    yield from check_positive("protection", protection, "polling_s", "sustainable_w")
+    yield from check_not_negative("protection", protection, "hysteresis_k")
+
+
+def check_sources(where: str, section: Any) -> Iterator[str]:
+    """Complain unless `section.sources` gives the source of every value, in known kinds."""
+    needed = set(_value_keys(section))
+    given = set(section.sources)
+    if needed - given:
+        missing = sorted(needed - given)
+        yield f"{where}.sources must say where every value comes from (missing: {missing})"
+    if given - needed:
+        yield f"{where}.sources names values that are not there (got {sorted(given - needed)})"
+    for key, text in section.sources.items():
+        kind, _, origin = text.partition(":")
+        if kind not in SOURCE_KINDS or not origin.strip():
+            kinds = ", ".join(SOURCE_KINDS)
+            yield (
+                f"{where}.sources.{key} must be '<kind>: <where>' with a kind out of: {kinds} "
+                f"(got {text!r})"
+            )
+
+
+def _sourced_sections(board: Board) -> Iterator[tuple[str, Any]]:
+    for field in board.__struct_fields__:
+        value = getattr(board, field)
+        parts = value if isinstance(value, tuple) else (value,)
+        for part in parts:
+            if isinstance(part, msgspec.Struct):
+                name = getattr(part, "name", None)
+                yield (f"{field}.{name}" if name else field), part
+
+
+def _value_keys(section: msgspec.Struct) -> Iterator[str]:
+    """The dotted keys of all values in a section, lists and tables of tables looked into."""
+    for field in section.__struct_fields__:
+        value = getattr(section, field)
+        if field in _UNSOURCED or value is None or value == ():
+            continue
+        if isinstance(value, tuple) and isinstance(value[0], msgspec.Struct):
+            yield from sorted({f"{field}.{key}" for part in value for key in _value_keys(part)})
+        elif isinstance(value, dict) and any(isinstance(v, msgspec.Struct) for v in value.values()):
+            for name, part in value.items():
+                yield from (f"{field}.{name}.{key}" for key in _value_keys(part))
+        elif isinstance(value, msgspec.Struct):
+            yield from (f"{field}.{key}" for key in _value_keys(value))
+        else:
+            yield field

@@ -1,0 +1,226 @@
+"""The command ``ilgov board``: the boards that are known, what a file says, whether it is right."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from platforms.board import Board, Cluster
+from platforms.board_file import load_board, shipped_boards
+from platforms.errors import InvalidInput
+
+
+def board(parser: argparse.ArgumentParser) -> None:
+    """Show the boards that ilgov knows, and check board files.
+
+    Adds ``list``, ``show`` and ``check``; exit code 2 where a board file is wrong.
+    """
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="list|show|check")
+    listing = verbs.add_parser("list", help="the boards that come with ilgov")
+    listing.add_argument("--json", action="store_true", help="as JSON, for machines")
+    listing.set_defaults(run=_run_list)
+    show = verbs.add_parser("show", help="operating points, power, thermal network, cooling")
+    show.add_argument("board", metavar="NAME", help="a board's name, or the path of a board file")
+    show.add_argument("--json", action="store_true", help="everything as JSON, sources included")
+    show.add_argument("--sources", action="store_true", help="say where each value comes from")
+    show.set_defaults(run=_run_show)
+    check = verbs.add_parser("check", help="check board files")
+    check.add_argument("paths", nargs="+", metavar="PATH", help="a board file, or a board's name")
+    check.set_defaults(run=_run_check)
+
+
+def _run_list(args: argparse.Namespace) -> int:
+    boards = [load_board(name) for name in shipped_boards()]
+    if args.json:
+        print(json.dumps([_summary(board) for board in boards], indent=2))
+    else:
+        print("\n".join(_list_lines(boards)))
+    return 0
+
+
+def _run_show(args: argparse.Namespace) -> int:
+    shown = load_board(args.board)
+    if args.json:
+        print(json.dumps(msgspec.to_builtins(shown), indent=2))
+    else:
+        print("\n".join(_show_lines(shown, with_sources=args.sources)))
+    return 0
+
+
+def _run_check(args: argparse.Namespace) -> int:
+    """Check all files before giving up, so that one run names every wrong one."""
+    worst = 0
+    for path in args.paths:
+        try:
+            load_board(path)
+        except InvalidInput as error:
+            print(error, file=sys.stderr)
+            worst = 2
+        else:
+            print(f"{path}: ok")
+    return worst
+
+
+def _summary(board: Board) -> dict[str, Any]:
+    return {
+        "name": board.name,
+        "title": board.title,
+        "soc": board.soc,
+        "clusters": [
+            {"name": c.name, "core_type": c.core_type, "cores": list(c.cores)}
+            for c in board.clusters
+        ],
+        "cooling": [setup.name for setup in board.cooling],
+    }
+
+
+def _list_lines(boards: Iterable[Board]) -> Iterator[str]:
+    rows = [
+        (
+            board.name,
+            board.soc,
+            ", ".join(f"{c.name} {len(c.cores)} x {c.core_type}" for c in board.clusters),
+            ", ".join(setup.name for setup in board.cooling),
+        )
+        for board in boards
+    ]
+    yield from _table(("name", "soc", "clusters", "cooling"), rows)
+
+
+def _show_lines(board: Board, *, with_sources: bool) -> Iterator[str]:
+    """The board as text: one block per section, its sources below it where they are asked for."""
+    yield f"{board.name}: {board.title} ({board.soc}), {board.core_count} cores"
+    for title, lines, sources in _blocks(board):
+        yield from ("", title)
+        yield from (f"  {line}" for line in lines)
+        if with_sources and sources:
+            yield "  sources:"
+            yield from (f"    {line}" for line in _table((), list(sources.items())))
+
+
+def _blocks(board: Board) -> Iterator[tuple[str, Iterable[str], dict[str, str]]]:
+    for cluster in board.clusters:
+        title = f"cluster {cluster.name}: {cluster.core_type}, cores {_cores(cluster.cores)}"
+        yield title, _cluster_lines(cluster, board.leakage.ref_temp_c), cluster.sources
+    yield "leakage against temperature", _leakage_lines(board), board.leakage.sources
+    yield "memory", _memory_lines(board), board.memory.sources
+    yield "thermal network", _thermal_lines(board), board.thermal.sources
+    for setup in board.cooling:
+        text = f"{1 / setup.conductance_w_per_k:.3g} K/W to air of {setup.ambient_c:g} degC"
+        yield f"cooling {setup.name}", (text,), setup.sources
+    yield from _sensor_blocks(board)
+    for accelerator in board.accelerators:
+        points = [(_mhz(opp.freq_hz), f"{opp.volt_v:g}") for opp in accelerator.opps]
+        lines = list(_table(("MHz", "V"), points)) if points else ["no operating point is known"]
+        yield f"{accelerator.kind} {accelerator.name}", lines, accelerator.sources
+    rest = (f"{board.rest_of_board.power_w:g} W",)
+    yield "rest of the board", rest, board.rest_of_board.sources
+
+
+def _cluster_lines(cluster: Cluster, ref_temp_c: float) -> Iterator[str]:
+    headers = ("MHz", "V", "core busy W", f"of it leakage at {ref_temp_c:g} degC", "shared W")
+    rows = [
+        (
+            _mhz(opp.freq_hz),
+            f"{opp.volt_v:g}",
+            f"{opp.core_busy_w:.3f}",
+            f"{cluster.leakage_w_per_v3 * opp.volt_v**3:.3f}",
+            f"{opp.cluster_busy_w:.3f}",
+            "-" if opp.capacity is None else str(opp.capacity),
+        )
+        for opp in cluster.opps
+    ]
+    l2 = f"{cluster.l2_bytes / 1024:g} KiB"
+    yield from _table((*headers, "capacity"), rows)
+    yield f"idle: core {cluster.core_wfi_w:g} W, shared {cluster.cluster_idle_w:g} W"
+    for state in cluster.idle_states:
+        times = (state.entry_s, state.exit_s, state.min_residency_s)
+        entry, leave, stay = (f"{time_s * 1e6:g} us" for time_s in times)
+        yield f"idle state {state.name}: entry {entry}, exit {leave}, worth it from {stay}"
+    yield f"activity of a stalled core {cluster.activity_floor:g}, L2 {l2}"
+    latency = f"{cluster.dvfs_latency_s * 1e6:g} us"
+    yield f"DVFS latency {latency}, thermal weight {cluster.thermal_weight}"
+    if cluster.stand_in:
+        yield (
+            f"applications run as on {cluster.stand_in.core_type}, cpi x "
+            f"{cluster.stand_in.cpi_scale:g}, stall x {cluster.stand_in.stall_scale:g}"
+        )
+
+
+def _leakage_lines(board: Board) -> Iterator[str]:
+    leakage = board.leakage
+    powers = ("", " T", " T^2", " T^3")
+    terms = zip(leakage.coefficients, powers, strict=True)
+    curve = " + ".join(f"{c:g}{power}" for c, power in terms).replace("+ -", "- ")
+    yield f"{curve}, T in degC, within {leakage.lowest:g} ... {leakage.highest:g}"
+    yield f"relative to its value at {leakage.ref_temp_c:g} degC"
+
+
+def _memory_lines(board: Board) -> Iterator[str]:
+    memory = board.memory
+    bandwidth = f"{memory.bandwidth_bytes_per_s / 1e9:g} GB/s"
+    yield f"{bandwidth}, latency {memory.latency_s * 1e9:g} ns"
+    if memory.freqs_hz:
+        yield f"clocks {', '.join(map(_mhz, memory.freqs_hz))} MHz"
+
+
+def _thermal_lines(board: Board) -> Iterator[str]:
+    thermal = board.thermal
+    nodes = [
+        (
+            node.name,
+            f"{node.capacity_j_per_k:g}",
+            ", ".join(
+                f"{other} {link.conductance_w_per_k:g}"
+                for link in thermal.links
+                if node.name in link.between
+                for other in link.between
+                if other != node.name
+            ),
+        )
+        for node in thermal.nodes
+    ]
+    yield from _table(("node", "J/K", "conducts to (W/K)"), nodes)
+    yield f"{thermal.ambient_node} gives the heat to the air"
+    yield f"{thermal.cluster_node} takes the clusters' shared power"
+
+
+def _sensor_blocks(board: Board) -> Iterator[tuple[str, Iterable[str], dict[str, str]]]:
+    for sensor in board.sensors:
+        weights = ", ".join(f"{weight:g} {node}" for node, weight in sensor.weights.items())
+        text = (
+            f"{weights}; every {sensor.period_s:g} s in steps of {sensor.step_k:g} K, "
+            f"noise {sensor.noise_k:g} K"
+        )
+        yield f"sensor {sensor.name}", (text,), sensor.sources
+    if board.protection:
+        kernel = board.protection
+        text = (
+            f"sensor {kernel.sensor}: on at {kernel.switch_on_c:g} degC, target "
+            f"{kernel.target_c:g} degC, hysteresis {kernel.hysteresis_k:g} K, polled every "
+            f"{kernel.polling_s:g} s, sustainable {kernel.sustainable_w:g} W"
+        )
+        yield "the kernel's own thermal protection", (text,), kernel.sources
+
+
+def _mhz(freq_hz: int) -> str:
+    return f"{freq_hz / 1e6:.0f}"
+
+
+def _cores(cores: Sequence[int]) -> str:
+    """Cores as ``0-3`` where they follow each other, else ``0, 2``."""
+    if len(cores) > 1 and list(cores) == list(range(cores[0], cores[-1] + 1)):
+        return f"{cores[0]}-{cores[-1]}"
+    return ", ".join(map(str, cores))
+
+
+def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Columns as wide as their widest cell, two spaces apart; no headers, no head line."""
+    lines = [headers, *rows] if headers else list(rows)
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        yield "  ".join(cells).rstrip()

@@ -1,0 +1,287 @@
+"""The simulated board: a `Platform` whose time passes only when its clock is told to.
+
+Between two events (an arrival, an end, a change of phase, a sensor sample, a decision) speeds and
+dynamic powers are constant; only leakage moves, and is taken anew at least every `LEAKAGE_STEP_S`.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from platforms.application import Job
+from platforms.board import Board, CoolingSetup
+from platforms.platform import Decision, Observation
+from platforms.simulated.equilibrium import RUNAWAY_C, ThermalRunaway, settle
+from platforms.simulated.heat import HeatNetwork
+from platforms.simulated.performance import speeds
+from platforms.simulated.power import Load, PowerModel
+from platforms.simulated.protection import StepWise
+from platforms.simulated.running import LifeRecord, RunningApplication
+from platforms.simulated.scheduler import place_newcomer, spread
+from platforms.simulated.sensor import SimulatedSensor
+
+LEAKAGE_STEP_S = 0.1
+"""Longest time over which leakage is held constant: a third of a core's time constant."""
+
+REFILL_SHARE = 0.25
+"""Share of the memory bandwidth that one core gets to refill a cold L2 cache (assumed: 0.4 ms for
+1 MiB, 0.8 ms for 2 MiB, the range of the reference's estimate)."""
+
+SAME_CLUSTER_REFILL_S = 5e-5
+"""Cost of a move that keeps the L2 cache: an L1 refill and the switch itself (assumed)."""
+
+Vector = NDArray[np.float64]
+
+
+class SimulatedClock:
+    """The simulated board's time; sleeping advances the board."""
+
+    def __init__(self, board: "SimulatedBoard") -> None:
+        """The clock of one board."""
+        self._board = board
+
+    def now_s(self) -> float:
+        """Simulated seconds since the start."""
+        return self._board.now_s
+
+    def sleep_until(self, time_s: float) -> None:
+        """Let the simulated time pass."""
+        self._board.advance_to(time_s)
+
+
+class SimulatedBoard:
+    """A board under one cooling setup, running the jobs that are given to it.
+
+    `start_temp_c` is every node's temperature at time 0 (default: ambient). `rng` draws sensor noise.
+    Advancing raises ThermalRunaway when a core passes `RUNAWAY_C`.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        *,
+        cooling: CoolingSetup,
+        rng: np.random.Generator,
+        jobs: Iterable[Job] = (),
+        start_temp_c: float | None = None,
+    ) -> None:
+        self.board = board
+        self.cooling = cooling
+        self.clock = SimulatedClock(self)
+        self.now_s = 0.0
+        self.energy_j = 0.0
+        self.throttled_s = 0.0
+        self.network = HeatNetwork.build(board.thermal, cooling)
+        self.power = PowerModel(board)
+        start = cooling.ambient_c if start_temp_c is None else start_temp_c
+        self._modes = self.network.modes(np.full(len(self.network.names), start))
+        self._sensors = tuple(SimulatedSensor(board, s, rng) for s in board.sensors)
+        self._protection = StepWise(board)
+        self._opps = board.lowest_opps
+        self._asked_opps = board.lowest_opps
+        self._waiting = sorted(jobs, key=lambda job: (job.arrival_s, job.id))
+        self._running: list[RunningApplication] = []
+        self._records: list[LifeRecord] = []
+        self._observed_s = 0.0
+        self._utilisation: tuple[float, ...] = (0.0,) * board.core_count
+        self._dirty = True
+        self._settled = False
+        self._next_event_s = 0.0
+        self._next_sample_s = 0.0
+        self._kernels: dict[float, tuple[Vector, Vector]] = {}
+        self._rise_of_cores = np.ascontiguousarray(self.network.rise_of_modes[self.power.core_nodes])
+        self._load = Load(np.zeros(len(self.network.names)), np.zeros(board.core_count))
+        self._refresh()
+
+    # --- Platform -------------------------------------------------------------------------------
+
+    def observe(self) -> Observation:
+        """The present state; rates are means since the previous call."""
+        now, start = self.now_s, self._observed_s
+        self._observed_s = now
+        return Observation(
+            now,
+            now - start,
+            tuple([app.read(now, start) for app in self._running]),
+            self._opps,
+            self._protection.caps,
+            self._utilisation,
+            tuple([sensor.reading(now) for sensor in self._sensors]),
+        )
+
+    def apply(self, decision: Decision) -> None:
+        """Carry out a decision at once; operating points above the kernel's cap wait for it to rise."""
+        for migration in decision.migrations:
+            self._migrate(migration.application_id, migration.cores)
+        if decision.opp_index is not None and decision.opp_index != self._asked_opps:
+            self._asked_opps = decision.opp_index
+            self._cap_opps()
+
+    # --- time -----------------------------------------------------------------------------------
+
+    def advance_to(self, time_s: float) -> None:
+        """Let time pass up to `time_s`."""
+        while self.now_s < time_s - 1e-12:
+            if self._dirty:
+                self._refresh()
+            leak_until = math.inf if self._settled else self.now_s + LEAKAGE_STEP_S
+            until = min(time_s, self._next_event_s, self._next_sample_s, leak_until)
+            if until > self.now_s:
+                self._heat(until - self.now_s)
+                self.now_s = until
+            if until >= self._next_event_s:
+                self._turn_events()
+            if until >= self._next_sample_s:
+                self._sample_sensors()
+        if self._dirty:
+            self._refresh()
+
+    def settle(self) -> None:
+        """Jump to the steady state of the present load: an experiment's warm start, in no time.
+
+        Raises ThermalRunaway where there is none.
+        """
+        self._protection.release()
+        self._cap_opps()
+        if self._dirty:
+            self._refresh()
+        state = settle(self.network, self._load, self.power.shape, self.power.core_nodes)
+        self._modes = self.network.modes(state.temp_c)
+        self._settled = True
+        self._sample_sensors()
+
+    # --- what only a simulation can tell ---------------------------------------------------------
+
+    @property
+    def temperatures_c(self) -> Vector:
+        """The true temperature of every node, degC."""
+        return self.network.temperatures(self._modes)
+
+    @property
+    def power_w(self) -> Vector:
+        """The present SoC power per node, W."""
+        power = self._load.dynamic_w.copy()
+        power[self.power.core_nodes] += self._load.leakage_w * self._leakage_factor()
+        return power
+
+    @property
+    def sensor_temp_c(self) -> float:
+        """The true temperature where the first sensor sits, degC."""
+        return self._sensors[0].true_c(self.temperatures_c)
+
+    @property
+    def running(self) -> Sequence[RunningApplication]:
+        """The applications on the board now."""
+        return self._running
+
+    @property
+    def opp_index(self) -> tuple[int, ...]:
+        """The operating point of every cluster."""
+        return self._opps
+
+    @property
+    def idle_for_good(self) -> bool:
+        """Nothing runs and nothing is to come."""
+        return not self._running and not self._waiting
+
+    def records(self) -> tuple[LifeRecord, ...]:
+        """The lives of all applications that came so far, ended or not, by id."""
+        alive = [app.record(self.now_s) for app in self._running]
+        return tuple(sorted([*self._records, *alive], key=lambda record: record.job.id))
+
+    # --- inside ---------------------------------------------------------------------------------
+
+    def _leakage_factor(self) -> Vector:
+        return self.power.shape.value(self.network.ambient_c + self._rise_of_cores @ self._modes)
+
+    def _heat(self, step_s: float) -> None:
+        """Advance the heat by a step of constant power, exactly."""
+        key = round(step_s, 9)
+        kernel = self._kernels.get(key)
+        if kernel is None:
+            kernel = self.network.kernel(step_s)
+            if len(self._kernels) < 64:
+                self._kernels[key] = kernel
+        left, gain = kernel
+        factor = self._leakage_factor()
+        drive = self._dynamic_drive + self._leakage_drive @ factor
+        self._modes = left * self._modes + gain * drive
+        self.energy_j += step_s * (self._dynamic_w + float(self._load.leakage_w @ factor))
+        if self._protection.throttling:
+            self.throttled_s += step_s
+
+    def _turn_events(self) -> None:
+        now = self.now_s
+        for app in self._running:
+            app.catch_up(now)
+            app.turn_phase()
+        ended = [app for app in self._running if app.finished()]
+        self._records += [app.record(now) for app in ended]
+        if ended:
+            self._running = [app for app in self._running if app not in ended]
+        while self._waiting and self._waiting[0].arrival_s <= now + 1e-12:
+            self._start(self._waiting.pop(0))
+        self._dirty = True
+
+    def _start(self, job: Job) -> None:
+        busy = (core for app in self._running for core in app.cores)
+        cores = job.cores or place_newcomer(self.board, job.threads, busy)
+        self._running.append(RunningApplication(job, cores, self.now_s))
+
+    def _migrate(self, application_id: int, cores: tuple[int, ...]) -> None:
+        owner = self.board.cluster_of_core
+        for app in self._running:
+            if app.job.id == application_id and app.cores != cores:
+                app.catch_up(self.now_s)
+                same = {owner[c] for c in app.cores} == {owner[c] for c in cores}
+                app.lose(SAME_CLUSTER_REFILL_S if same else self._refill_s(cores[0]))
+                app.cores = cores
+                self._dirty = True
+
+    def _refill_s(self, core: int) -> float:
+        l2_bytes = self.board.clusters[self.board.cluster_of_core[core]].l2_bytes
+        return l2_bytes / (REFILL_SHARE * self.board.memory.bandwidth_bytes_per_s)
+
+    def _cap_opps(self) -> None:
+        pairs = zip(self._asked_opps, self._protection.caps, strict=True)
+        opps = tuple([min(asked, cap) for asked, cap in pairs])
+        if opps != self._opps:
+            self._opps = opps
+            self._dirty = True
+
+    def _sample_sensors(self) -> None:
+        field = self.temperatures_c
+        if field.max() > RUNAWAY_C:
+            hottest = int(np.argmax(field))
+            raise ThermalRunaway(self.network.names[hottest], float(field[hottest]), self.now_s)
+        for sensor, described in zip(self._sensors, self.board.sensors, strict=True):
+            if sensor.due_s > self.now_s + 1e-9 and not self._settled:
+                continue
+            shown = sensor.sample(self.now_s, sensor.true_c(field))
+            if described.name == self._protection.sensor and self._protection.update(shown):
+                self._cap_opps()
+        self._next_sample_s = min(sensor.due_s for sensor in self._sensors)
+
+    def _refresh(self) -> None:
+        """Work out speeds and powers anew, after anything changed."""
+        now = self.now_s
+        for app in self._running:
+            app.catch_up(now)
+        on_core = [0] * self.board.core_count
+        placed = [app.place(spread(app.job.threads, app.cores, on_core)) for app in self._running]
+        result = speeds(self.board, self._opps, placed)
+        for app, rate_ips in zip(self._running, result.rate_ips, strict=True):
+            app.rate_ips = rate_ips
+        self._utilisation = tuple([1.0 if threads else 0.0 for threads in result.core_threads])
+        self._load = self.power.load(self._opps, result.core_activity)
+        self._dynamic_w = float(self._load.dynamic_w.sum())
+        self._dynamic_drive = self.network.modes_of_power @ self._load.dynamic_w
+        columns = self.network.modes_of_power[:, self.power.core_nodes]
+        self._leakage_drive = columns * self._load.leakage_w
+        events = [app.next_event_s() for app in self._running]
+        if self._waiting:
+            events.append(self._waiting[0].arrival_s)
+        self._next_event_s = min(events, default=math.inf)
+        self._dirty = self._settled = False

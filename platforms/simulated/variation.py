@@ -1,0 +1,33 @@
+"""Variants of an application: no two programs, inputs or compilers give the published profile exactly."""
+
+import msgspec
+import numpy as np
+
+from platforms.application import ApplicationProfile, CoreProfile
+
+
+def varied(
+    profile: ApplicationProfile, rng: np.random.Generator, *, share: float
+) -> ApplicationProfile:
+    """The profile with its cpi (per core type) and stall scaled by up to +-`share`.
+
+    15 % is what the reference recommends for profiles that were carried over from another core. The
+    stall, and the memory traffic that causes it, vary alike on all core types; cpi varies per type,
+    so that the advantage of a big core varies too.
+    """
+    if share == 0.0:
+        return profile
+    memory = 1.0 + share * rng.uniform(-1.0, 1.0)
+    core_profiles = {
+        core_type: CoreProfile(
+            cpi=core.cpi * (1.0 + share * rng.uniform(-1.0, 1.0)),
+            stall_s=core.stall_s * memory,
+        )
+        for core_type, core in sorted(profile.core_profiles.items())
+    }
+    return msgspec.structs.replace(
+        profile,
+        core_profiles=core_profiles,
+        bytes_per_instruction=profile.bytes_per_instruction * memory,
+        l2d_per_instruction=profile.l2d_per_instruction * memory,
+    )

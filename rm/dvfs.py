@@ -1,0 +1,85 @@
+"""DVFS by QoS: every cluster as fast as its most demanding application needs, and no faster.
+
+TOP-IL's loop: an application that runs at rate q on a cluster at f and must reach Q is taken to need
+``f * Q / q`` (linear scaling: exact for compute-bound programs, too high a demand for memory-bound ones
+when slowing down, too low when speeding up, which the next round corrects). The cluster takes the
+largest demand, rounded up to an operating point, and moves one point a round towards it.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable
+
+from platforms.board import Board
+from platforms.platform import ApplicationReading, Observation
+
+SETTLE_ROUNDS = 2
+"""Rounds that pass after a migration before its rates are believed (the paper's "a couple")."""
+
+
+def demanded_hz(application: ApplicationReading, freq_hz: float) -> float:
+    """The frequency that would just meet the target, by linear scaling from `freq_hz`.
+
+    Infinite for an application that stands still.
+    """
+    if application.rate_ips <= 0.0:
+        return float("inf")
+    return freq_hz * application.target_ips / application.rate_ips
+
+
+def demands_hz(
+    board: Board, observation: Observation, applications: Iterable[ApplicationReading]
+) -> list[float]:
+    """Per cluster the largest demand of these applications, 0 where there is none."""
+    owner, clusters, opps = board.cluster_of_core, board.clusters, observation.opp_index
+    largest = [0.0] * len(clusters)
+    for application in applications:
+        cluster = owner[application.cores[0]]
+        demand = demanded_hz(application, clusters[cluster].freqs_hz[opps[cluster]])
+        if demand > largest[cluster]:
+            largest[cluster] = demand
+    return largest
+
+
+def opp_at_least(freqs_hz: tuple[int, ...], demand_hz: float) -> int:
+    """Index of the lowest operating point that reaches `demand_hz`, the highest if none does.
+
+    >>> opp_at_least((500, 1000, 2000), 501.0)
+    1
+    >>> opp_at_least((500, 1000, 2000), 9e9)
+    2
+    """
+    # A demand that is met to a part in a million is met: rates are measured, not exact.
+    return min(bisect_left(freqs_hz, demand_hz * (1.0 - 1e-6)), len(freqs_hz) - 1)
+
+
+class QosScaling:
+    """The loop's memory: which rounds to sit out after a migration."""
+
+    def __init__(self, board: Board) -> None:
+        """For any board; all clusters are treated alike."""
+        self._board = board
+        self._placed: dict[int, tuple[int, ...]] = {}
+        self._wait = 0
+
+    def scale(self, observation: Observation) -> tuple[int, ...]:
+        """The next operating points, at most one step from the present ones."""
+        placed = {app.id: app.cores for app in observation.applications}
+        if placed != self._placed:
+            self._placed = placed
+            self._wait = SETTLE_ROUNDS
+        if self._wait:
+            self._wait -= 1
+            return observation.opp_index
+        largest = demands_hz(self._board, observation, observation.applications)
+        return tuple(
+            [
+                _step(opp, opp_at_least(cluster.freqs_hz, demand) if demand else 0)
+                for cluster, opp, demand in zip(
+                    self._board.clusters, observation.opp_index, largest, strict=True
+                )
+            ]
+        )
+
+
+def _step(present: int, wanted: int) -> int:
+    return present + (wanted > present) - (wanted < present)

@@ -1,0 +1,214 @@
+"""``ilgov evaluate``: compare policies under cooling setups on the simulated board."""
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from platforms.errors import InvalidInput
+from rm.evaluation.workload import WorkloadParameters
+
+if TYPE_CHECKING:
+    from platforms.board import Board
+    from rm.evaluation.episode import EpisodeSetup
+    from rm.evaluation.outcome import EpisodeOutcome
+
+DEFAULT_POLICIES = "gts-ondemand,gts-powersave,topil,oracle"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Compare policies under cooling setups: a table, result files, an HTML report."""
+    parser.add_argument("--board", default="hikey970", help="shipped board or board file [%(default)s]")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for the result files and report.html"
+    )
+    parser.add_argument(
+        "--policies", default=DEFAULT_POLICIES, help="names, comma separated [%(default)s]"
+    )
+    parser.add_argument("--policy-file", type=Path, help="the network of policies that have one")
+    parser.add_argument(
+        "--cooling",
+        action="append",
+        help="a cooling setup of the board; repeat for several [fan and passive]",
+    )
+    parser.add_argument("--seeds", type=int, default=5, help="workloads to draw [%(default)s]")
+    parser.add_argument("--seed-start", type=int, default=0, help="first seed [%(default)s]")
+    parser.add_argument(
+        "--programs",
+        default="parsec",
+        help="suites or application names the workload is drawn from [%(default)s]",
+    )
+    parser.add_argument(
+        "--duration-s",
+        type=float,
+        default=400.0,
+        help="simulated time of an episode, the same for all policies, seconds [%(default)s]",
+    )
+    parser.add_argument(
+        "--start-temp-c",
+        type=float,
+        default=35.0,
+        help="temperature of the whole board at the start, degC [%(default)s]",
+    )
+    _add_workload(parser)
+    parser.add_argument("--jobs", type=int, default=2, help="worker processes [%(default)s]")
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    parser.set_defaults(run=_run)
+
+
+_WORKLOAD_HELP = {
+    "applications": "how many arrive in an episode",
+    "interarrival_s": "mean time between arrivals, seconds (Poisson)",
+    "lowest_target": "least QoS target, share of the application's best rate alone",
+    "highest_target": "largest QoS target, same unit",
+    "shortest_work_s": "least work, seconds at the best rate alone",
+    "longest_work_s": "largest work, same unit",
+    "variation": "applications vary by this share around their profile",
+}
+
+
+def _add_workload(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("workload")
+    defaults = WorkloadParameters()
+    for name, text in _WORKLOAD_HELP.items():
+        value = getattr(defaults, name)
+        group.add_argument(
+            "--" + name.replace("_", "-"),
+            type=type(value),
+            default=value,
+            help=f"{text} [%(default)s]",
+        )
+
+
+def _run(args: argparse.Namespace) -> int:
+    from platforms.board_file import load_board
+    from rm.evaluation.comparison import compare
+    from rm.evaluation.report import write_report
+    from rm.evaluation.results import write_results
+
+    board = load_board(args.board)
+    setups = _setups(board, args)
+    outcomes = compare(setups, workers=args.jobs, on_done=_progress(len(setups)))
+    write_results(args.out, outcomes, board=board)
+    report = args.out / "report.html"
+    write_report(report, outcomes, board=board, command=_command_line(args))
+    _print(outcomes, as_json=args.json)
+    if not args.json:
+        print(f"results: {args.out}/*.parquet\nreport:  {report}")
+    return 0
+
+
+def _setups(board: "Board", args: argparse.Namespace) -> list["EpisodeSetup"]:
+    from platforms.application_file import find_applications
+    from rm.evaluation.episode import EpisodeSetup
+    from rm.policies.registry import policy_factory
+
+    _check(args)
+    known = [setup.name for setup in board.cooling]
+    cooling = list(dict.fromkeys(args.cooling or ["fan", "passive"]))
+    for name in cooling:
+        if name not in known:
+            raise InvalidInput(f"--cooling must be one of {', '.join(known)} (got {name!r})")
+    policies = list(dict.fromkeys(args.policies.split(",")))
+    for name in policies:
+        policy_factory(name)
+    if "topil" in policies and args.policy_file is None:
+        raise InvalidInput(
+            "topil needs a network: give --policy-file policy.onnx ('ilgov train' makes one), "
+            "or leave topil out of --policies"
+        )
+    workload = WorkloadParameters(**{name: getattr(args, name) for name in _WORKLOAD_HELP})
+    profiles = find_applications(args.programs.split(","))
+    return [
+        EpisodeSetup(
+            board=board,
+            cooling=setup,
+            policy=policy,
+            seed=seed,
+            profiles=profiles,
+            workload=workload,
+            policy_file=args.policy_file,
+            duration_s=args.duration_s,
+            start_temp_c=args.start_temp_c,
+        )
+        for setup in cooling
+        for policy in policies
+        for seed in range(args.seed_start, args.seed_start + args.seeds)
+    ]
+
+
+def _check(args: argparse.Namespace) -> None:
+    for name, low, high in (
+        ("seeds", 1, 10**5),
+        ("seed_start", 0, 2**31),
+        ("duration_s", 1.0, 1e6),
+        ("start_temp_c", -20.0, 120.0),
+        ("applications", 1, 10**4),
+        ("interarrival_s", 0.0, 1e5),
+        ("lowest_target", 0.001, 1.0),
+        ("highest_target", 0.001, 1.0),
+        ("shortest_work_s", 0.1, 1e6),
+        ("longest_work_s", 0.1, 1e6),
+        ("variation", 0.0, 0.9),
+        ("jobs", 1, 10**4),
+    ):
+        value = getattr(args, name)
+        if not low <= value <= high:
+            option = "--" + name.replace("_", "-")
+            raise InvalidInput(f"{option} must lie in {low} ... {high} (got {value})")
+    for low_name, high_name in (
+        ("lowest_target", "highest_target"),
+        ("shortest_work_s", "longest_work_s"),
+    ):
+        low, high = getattr(args, low_name), getattr(args, high_name)
+        if low > high:
+            low_option, high_option = ("--" + n.replace("_", "-") for n in (low_name, high_name))
+            raise InvalidInput(f"{low_option} must not exceed {high_option} (got {low} and {high})")
+
+
+def _progress(total: int):  # type: ignore[no-untyped-def]
+    """A line on the terminal that counts episodes; nothing where stderr is no terminal."""
+    done = 0
+
+    def show(outcome: "EpisodeOutcome") -> None:
+        nonlocal done
+        done += 1
+        if sys.stderr.isatty():
+            end = "\n" if done == total else ""
+            sys.stderr.write(f"\rsimulated {done} of {total} episodes{end}")
+            sys.stderr.flush()
+
+    return show
+
+
+def _command_line(args: argparse.Namespace) -> str:
+    """The options that differ from nothing: what was run, as one can run it again."""
+    words = ["ilgov", "evaluate"]
+    for name, value in sorted(vars(args).items()):
+        if name in {"run", "json", "jobs", "command"} or value is None:
+            continue
+        for item in value if isinstance(value, list) else [value]:
+            words += ["--" + name.replace("_", "-"), str(item)]
+    return shlex.join(words)
+
+
+def _print(outcomes: Sequence["EpisodeOutcome"], *, as_json: bool) -> None:
+    from rich.console import Console
+
+    from rm.evaluation.report import REFERENCES
+    from rm.evaluation.summary import differences, summarise
+    from rm.evaluation.table import difference_table, summary_json, summary_table
+
+    rows = summarise(outcomes)
+    present = {outcome.policy for outcome in outcomes}
+    compared = [
+        d for name in REFERENCES if name in present for d in differences(outcomes, reference=name)
+    ]
+    if as_json:
+        print(summary_json(rows, compared))
+        return
+    console = Console()
+    console.print(summary_table(rows))
+    console.print(difference_table(compared))

@@ -1,0 +1,46 @@
+"""Policies x cooling setups x seeds, in parallel, and what could have been served at all."""
+
+from collections.abc import Callable, Sequence
+
+from msgspec import structs
+
+from rm.evaluation.episode import EpisodeSetup, run_episode
+from rm.evaluation.outcome import EpisodeOutcome
+from traces.workers import run_jobs
+
+ORACLE = "oracle"
+"""The policy whose misses count as unavoidable."""
+
+
+def compare(
+    setups: Sequence[EpisodeSetup],
+    *,
+    workers: int,
+    on_done: Callable[[EpisodeOutcome], None] | None = None,
+) -> tuple[EpisodeOutcome, ...]:
+    """Run all episodes; the order of the outcomes is that of the setups, however many workers."""
+    return mark_attainable(run_jobs(run_episode, setups, workers=workers, on_done=on_done))
+
+
+def mark_attainable(outcomes: Sequence[EpisodeOutcome]) -> tuple[EpisodeOutcome, ...]:
+    """Say of every application whether the oracle met its target under the same cooling and seed.
+
+    Without an oracle among the outcomes it stays unknown (None).
+    """
+    served = {
+        (outcome.cooling, outcome.seed): {app.id: not app.missed for app in outcome.applications}
+        for outcome in outcomes
+        if outcome.policy == ORACLE
+    }
+    return tuple(
+        structs.replace(
+            outcome,
+            applications=tuple(
+                structs.replace(app, attainable=served[key].get(app.id))
+                for app in outcome.applications
+            ),
+        )
+        if (key := (outcome.cooling, outcome.seed)) in served
+        else outcome
+        for outcome in outcomes
+    )

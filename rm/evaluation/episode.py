@@ -1,0 +1,118 @@
+"""One episode: one policy governs the simulated board through one workload."""
+
+from pathlib import Path
+
+import numpy as np
+from msgspec import Struct
+
+from platforms.application import ApplicationProfile
+from platforms.board import Board
+from platforms.platform import Decision, Observation
+from platforms.simulated.equilibrium import ThermalRunaway
+from platforms.simulated.running import LifeRecord
+from platforms.simulated.simulated_board import SimulatedBoard
+from rm.evaluation.outcome import ApplicationOutcome, EpisodeOutcome, Moment
+from rm.evaluation.workload import WorkloadParameters, draw_workload
+from rm.governor import Governor, Periods
+from rm.policies.registry import PolicyContext, policy_factory
+
+_WORKLOAD, _NOISE = 0, 1
+"""Streams of an episode's seed: the workload is the same whatever the policy and the cooling."""
+
+
+class EpisodeSetup(Struct, frozen=True, kw_only=True):
+    """Everything that an episode depends on.
+
+    It lasts `duration_s` whatever the policy does, from `start_temp_c` in every node; it is sampled
+    once every `sample_s`.
+    """
+
+    board: Board
+    cooling: str
+    policy: str
+    seed: int
+    profiles: tuple[ApplicationProfile, ...]
+    workload: WorkloadParameters = WorkloadParameters()
+    periods: Periods = Periods()
+    policy_file: Path | None = None
+    duration_s: float = 400.0
+    start_temp_c: float = 35.0
+    sample_s: float = 1.0
+
+
+class _Recorder:
+    """Listens to the governor and samples the truth."""
+
+    def __init__(self, simulated: SimulatedBoard, sample_s: float) -> None:
+        self._simulated = simulated
+        self._sample_s = sample_s
+        self._due_s = 0.0
+        self.timeline: list[Moment] = []
+
+    def __call__(self, observation: Observation, decision: Decision) -> None:
+        if observation.time_s < self._due_s - 1e-9:
+            return
+        self._due_s = observation.time_s + self._sample_s
+        simulated = self._simulated
+        on_core = [-1] * simulated.board.core_count
+        for app in reversed(observation.applications):
+            for core in app.cores:
+                on_core[core] = app.id
+        clusters = zip(simulated.board.clusters, observation.opp_index, strict=True)
+        self.timeline.append(
+            Moment(
+                round(observation.time_s, 6),
+                simulated.sensor_temp_c,
+                float(simulated.temperatures_c.max()),
+                float(simulated.power_w.sum()),
+                tuple(cluster.freqs_hz[opp] for cluster, opp in clusters),
+                tuple(on_core),
+            )
+        )
+
+
+def run_episode(setup: EpisodeSetup) -> EpisodeOutcome:
+    """Run it. Thermal runaway ends the episode and is told in the outcome."""
+    jobs = draw_workload(
+        setup.board, setup.profiles, setup.workload, np.random.default_rng([setup.seed, _WORKLOAD])
+    )
+    simulated = SimulatedBoard(
+        setup.board,
+        cooling=setup.board.cooling_named(setup.cooling),
+        rng=np.random.default_rng([setup.seed, _NOISE]),
+        jobs=jobs,
+        start_temp_c=setup.start_temp_c,
+    )
+    context = PolicyContext(setup.board, simulated, setup.policy_file)
+    policy = policy_factory(setup.policy)(context)
+    recorder = _Recorder(simulated, setup.sample_s)
+    governor = Governor(
+        simulated, policy, simulated.clock, periods=setup.periods, listener=recorder
+    )
+    runaway_s = None
+    try:
+        governor.run(setup.duration_s)
+    except ThermalRunaway as runaway:
+        runaway_s = runaway.time_s
+    return EpisodeOutcome(
+        setup.policy,
+        setup.cooling,
+        setup.seed,
+        simulated.now_s,
+        float(np.mean([moment.sensor_temp_c for moment in recorder.timeline])),
+        float(np.max([moment.peak_temp_c for moment in recorder.timeline])),
+        simulated.energy_j,
+        governor.migrations,
+        governor.opp_changes,
+        simulated.throttled_s,
+        runaway_s,
+        tuple(_application(record) for record in simulated.records()),
+        tuple(recorder.timeline),
+    )
+
+
+def _application(record: LifeRecord) -> ApplicationOutcome:
+    job = record.job
+    return ApplicationOutcome(
+        job.id, job.profile.name, record.start_s, record.end_s, job.target_ips, record.mean_ips
+    )

@@ -1,0 +1,360 @@
+"""The report's figures over all episodes: temperatures, misses, their trade-off, achieved rates."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from rm.evaluation.figure_style import (
+    INK,
+    QUIET,
+    Panels,
+    PolicyStyle,
+    legend_entry,
+    make_room_for_legend,
+    pale,
+    policy_styles,
+)
+from rm.evaluation.outcome import MISS_BELOW, EpisodeOutcome
+from rm.evaluation.summary import (
+    Spread,
+    SummaryRow,
+    grouped,
+    missed_attainable_share,
+    missed_share,
+    summarise,
+)
+
+_ROW_HEIGHT = 46
+_MOST_STEPS = 400
+_WIDEST_RATIO = 3.0
+_PERCENT_TICKS = (0, 1, 5, 10, 20, 50, 100)
+_FINE_PERCENT_TICKS = (0, 0.2, 1, 2, 5, 10, 20)
+
+
+class Comparison:
+    """Everything that the figures draw, worked out once: summary, order and style of policies."""
+
+    def __init__(self, outcomes: Sequence[EpisodeOutcome]):
+        self.rows = summarise(outcomes)
+        self.groups = grouped(outcomes)
+        self.coolings = tuple(dict.fromkeys(outcome.cooling for outcome in outcomes))
+        self.policies = _coolest_first(self.rows)
+        self.styles: Mapping[str, PolicyStyle] = policy_styles(self.policies)
+
+    def line(self, row: SummaryRow) -> int:
+        """The number of a row's policy from the top, where figures have a line per policy."""
+        return self.policies.index(row.policy)
+
+    def introduces(self, row: SummaryRow) -> bool:
+        """Whether `row` is the first of its policy, the one that puts it into a legend."""
+        return row is next(other for other in self.rows if other.policy == row.policy)
+
+
+def temperature_figure(data: Comparison) -> go.Figure:
+    """Mean and peak temperature per policy and cooling, with their spread over seeds."""
+    height = 60 + _ROW_HEIGHT * len(data.policies)
+    panels = Panels(data.coolings, height=height, x_title="simulated temperature (°C)")
+    for row in data.rows:
+        style = data.styles[row.policy]
+        line = data.line(row)
+        means = [outcome.mean_temp_c for outcome in data.groups[row.policy, row.cooling]]
+        peaks = [outcome.peak_temp_c for outcome in data.groups[row.policy, row.cooling]]
+        panels.add(_link(row.mean_temp_c, row.peak_temp_c, line, style), row.cooling)
+        panels.add(_seed_dots(means + peaks, line + 0.24, style), row.cooling)
+        panels.add(_estimate(row, row.mean_temp_c, line, style, hollow=False), row.cooling)
+        panels.add(_estimate(row, row.peak_temp_c, line, style, hollow=True), row.cooling)
+    filled = {"color": QUIET, "size": 10, "symbol": "circle"}
+    hollow = {
+        "color": "white",
+        "size": 9,
+        "symbol": "diamond",
+        "line": {"color": QUIET, "width": 2},
+    }
+    panels.add(legend_entry("time mean at the sensor", filled, 1), data.coolings[0])
+    panels.add(legend_entry("peak of the hottest node", hollow, 2), data.coolings[0])
+    panels.add(legend_entry("one seed", _dot(QUIET), 3), data.coolings[0])
+    panels.name_policies(data.policies, data.styles)
+    return panels.figure
+
+
+def misses_figure(data: Comparison) -> go.Figure:
+    """QoS misses per policy and cooling: all of them, and those of attainable targets."""
+    height = 60 + _ROW_HEIGHT * len(data.policies)
+    panels = Panels(data.coolings, height=height, x_title="applications that missed (% of all)")
+    for row in data.rows:
+        group = data.groups[row.policy, row.cooling]
+        line = data.line(row)
+        for trace in _misses(
+            row, row.missed_share, list(map(missed_share, group)), data, line - 0.19
+        ):
+            panels.add(trace, row.cooling)
+        attainable = list(map(missed_attainable_share, group))
+        known = [share for share in attainable if share is not None]
+        for trace in _misses(row, row.missed_attainable_share, known, data, line + 0.19):
+            panels.add(trace, row.cooling)
+    square = {"symbol": "square", "size": 12, "line": {"color": QUIET, "width": 1.5}}
+    all_misses = square | {"color": pale(QUIET, 0.25)}
+    panels.add(legend_entry("all misses", all_misses, 1), data.coolings[0])
+    attainable_misses = square | {"color": QUIET}
+    panels.add(legend_entry("misses of attainable targets", attainable_misses, 2), data.coolings[0])
+    panels.add(legend_entry("one seed", _open_dot(QUIET), 3), data.coolings[0])
+    panels.name_policies(data.policies, data.styles)
+    panels.figure.update_layout(bargap=0, barmode="overlay")
+    panels.figure.update_xaxes(range=[0, 1.12 * _highest_percent(data)])
+    return panels.figure
+
+
+def tradeoff_figure(data: Comparison) -> go.Figure:
+    """Mean temperature against QoS misses, one marker per policy, with spreads in both."""
+    panels = Panels(
+        data.coolings,
+        height=330,
+        x_title="mean simulated temperature (°C)",
+        y_title="QoS misses (% of applications,<br>square-root scale)",
+    )
+    for row in data.rows:
+        style = data.styles[row.policy]
+        group = data.groups[row.policy, row.cooling]
+        dots = go.Scatter(
+            x=[outcome.mean_temp_c for outcome in group],
+            y=[_root(missed_share(outcome)) for outcome in group],
+            mode="markers",
+            marker=_dot(style.colour),
+            hoverinfo="skip",
+            showlegend=False,
+        )
+        panels.add(dots, row.cooling)
+        panels.add(_tradeoff_marker(row, style, data), row.cooling)
+    highest = _root(_highest_percent(data) / 100)
+    ticks = _FINE_PERCENT_TICKS if highest < _root(0.25) else _PERCENT_TICKS
+    panels.figure.update_yaxes(
+        range=[-0.05 * highest, 1.05 * highest],
+        tickvals=[_root(percent / 100) for percent in ticks],
+        ticktext=[str(percent) for percent in ticks],
+    )
+    make_room_for_legend(panels.figure, data.policies)
+    return panels.figure
+
+
+def ratio_figure(data: Comparison) -> go.Figure:
+    """The distribution of achieved over target rate of all applications, per policy and cooling."""
+    panels = Panels(
+        data.coolings,
+        height=330,
+        x_title="achieved rate / target",
+        y_title="applications at or below (%)",
+    )
+    widest = MISS_BELOW
+    for row in data.rows:
+        ratios = _ratios(data.groups[row.policy, row.cooling])
+        if ratios.size:
+            widest = max(widest, float(np.quantile(ratios, 0.98)))
+            panels.add(_steps(row, ratios, data), row.cooling)
+    panels.figure.add_vline(x=MISS_BELOW, line={"color": INK, "width": 1, "dash": "dot"})
+    panels.figure.add_annotation(
+        text="← miss",
+        xref="x",
+        yref="y domain",
+        x=MISS_BELOW,
+        y=0.05,
+        xanchor="right",
+        xshift=-4,
+        showarrow=False,
+        font={"size": 12, "color": QUIET},
+    )
+    panels.figure.update_xaxes(range=[0, min(1.05 * max(widest, 1.2), _WIDEST_RATIO)])
+    panels.figure.update_yaxes(range=[0, 101])
+    make_room_for_legend(panels.figure, data.policies)
+    return panels.figure
+
+
+def _coolest_first(rows: Sequence[SummaryRow]) -> tuple[str, ...]:
+    temps_c: dict[str, list[float]] = {}
+    for row in rows:
+        temps_c.setdefault(row.policy, []).append(row.mean_temp_c.mean)
+    return tuple(sorted(temps_c, key=lambda policy: (np.mean(temps_c[policy]), policy)))
+
+
+def _dot(colour: str) -> dict[str, object]:
+    return {"color": pale(colour, 0.55), "size": 5, "symbol": "circle", "line": {"width": 0}}
+
+
+def _open_dot(colour: str) -> dict[str, object]:
+    edge = {"color": colour, "width": 1.2}
+    return {"color": "white", "size": 5, "symbol": "circle", "line": edge}
+
+
+def _seed_dots(values: Sequence[float], line: float, style: PolicyStyle) -> go.Scatter:
+    return go.Scatter(
+        x=list(values),
+        y=[line] * len(values),
+        mode="markers",
+        marker=_dot(style.colour),
+        hovertemplate="one seed: %{x:.1f}<extra></extra>",
+        showlegend=False,
+    )
+
+
+def _link(mean: Spread, peak: Spread, line: float, style: PolicyStyle) -> go.Scatter:
+    return go.Scatter(
+        x=[mean.mean, peak.mean],
+        y=[line, line],
+        mode="lines",
+        line={"color": pale(style.colour, 0.3), "width": 2},
+        hoverinfo="skip",
+        showlegend=False,
+    )
+
+
+def _error(value: Spread, *, scale: float = 1.0, colour: str = INK) -> dict[str, object]:
+    """One standard deviation to both sides; shares (`scale` 100) do not reach below zero."""
+    if value.sd is None:
+        return {"visible": False}
+    below = min(value.sd, value.mean) if scale == 100 else value.sd
+    return {
+        "type": "data",
+        "array": [scale * value.sd],
+        "arrayminus": [scale * below],
+        "symmetric": False,
+        "thickness": 1.3,
+        "width": 4,
+        "color": colour,
+    }
+
+
+def _estimate(
+    row: SummaryRow, value: Spread, line: float, style: PolicyStyle, *, hollow: bool
+) -> go.Scatter:
+    marker = {"color": style.colour, "size": 10, "symbol": "circle"}
+    if hollow:
+        edge = {"color": style.colour, "width": 2}
+        marker = {"color": "white", "size": 9, "symbol": "diamond", "line": edge}
+    what = "peak" if hollow else "mean"
+    sd = "" if value.sd is None else f" ± {value.sd:.2f}"
+    return go.Scatter(
+        x=[value.mean],
+        y=[line],
+        mode="markers",
+        marker=marker,
+        error_x=_error(value, colour=style.colour),
+        hovertemplate=f"{row.policy}, {row.cooling}<br>{what} {value.mean:.2f}{sd} °C"
+        f" ({value.n} seeds)<extra></extra>",
+        showlegend=False,
+    )
+
+
+def _misses(
+    row: SummaryRow, value: Spread | None, shares: Sequence[float], data: Comparison, line: float
+) -> Iterator[go.Bar | go.Scatter]:
+    """A bar of misses with its spread, the single seeds and the number in type."""
+    if value is None:
+        yield _label("not known without the oracle", 0.0, line)
+        return
+    style = data.styles[row.policy]
+    yield _bar(row, value, line, style, solid=line > data.line(row))
+    dots = _seed_dots([100 * share for share in shares], line, style)
+    yield dots.update(marker=_open_dot(style.colour))
+    yield _label(_percent(value), 100 * max(value.mean + (value.sd or 0.0), *shares), line)
+
+
+def _bar(row: SummaryRow, value: Spread, line: float, style: PolicyStyle, *, solid: bool) -> go.Bar:
+    what = "misses of attainable targets" if solid else "all misses"
+    count = row.missed_attainable if solid else row.missed
+    return go.Bar(
+        x=[100 * value.mean],
+        y=[line],
+        width=0.34,
+        orientation="h",
+        marker={
+            "color": style.colour if solid else pale(style.colour, 0.25),
+            "line": {"color": style.colour, "width": 1.2},
+        },
+        error_x=_error(value, scale=100),
+        hovertemplate=f"{row.policy}, {row.cooling}<br>{what}: {100 * value.mean:.1f} %"
+        f" ({count} of {row.applications} applications)<extra></extra>",
+        showlegend=False,
+    )
+
+
+def _label(text: str, behind: float, line: float) -> go.Scatter:
+    """Type that stands right of `behind`."""
+    return go.Scatter(
+        x=[behind],
+        y=[line],
+        mode="text",
+        text=[f"   {text}"],
+        textposition="middle right",
+        textfont={"size": 11, "color": QUIET},
+        hoverinfo="skip",
+        showlegend=False,
+    )
+
+
+def _tradeoff_marker(row: SummaryRow, style: PolicyStyle, data: Comparison) -> go.Scatter:
+    return go.Scatter(
+        x=[row.mean_temp_c.mean],
+        y=[_root(row.missed_share.mean)],
+        mode="markers",
+        name=row.policy,
+        legendgroup=row.policy,
+        legendrank=data.line(row) + 1,
+        showlegend=data.introduces(row),
+        marker={"color": style.colour, "size": 12, "symbol": style.symbol},
+        error_x=_error(row.mean_temp_c, colour=style.colour),
+        error_y=_root_error(row.missed_share, style.colour),
+        hovertemplate=f"{row.policy}, {row.cooling}<br>%{{x:.1f}} °C, "
+        f"{_percent(row.missed_share)} % missed<extra></extra>",
+    )
+
+
+def _percent(share: Spread) -> str:
+    return f"{100 * share.mean:.1f}"
+
+
+def _root(share: float) -> float:
+    """Where a share of 0 to 1 lies on an axis that spreads out the small ones."""
+    return math.sqrt(share)
+
+
+def _root_error(share: Spread, colour: str) -> dict[str, object]:
+    if share.sd is None:
+        return {"visible": False}
+    middle = _root(share.mean)
+    above = _root(share.mean + share.sd) - middle
+    below = middle - _root(max(share.mean - share.sd, 0.0))
+    return _error(Spread(middle, above, share.n), colour=colour) | {"arrayminus": [below]}
+
+
+def _highest_percent(data: Comparison) -> float:
+    tops = [row.missed_share.mean + (row.missed_share.sd or 0.0) for row in data.rows]
+    seeds = [missed_share(outcome) for group in data.groups.values() for outcome in group]
+    return float(min(max(5.0, 106.0 * max(*tops, *seeds)), 103.0))
+
+
+def _ratios(group: Sequence[EpisodeOutcome]) -> np.ndarray:
+    """Achieved over target rate of all applications, ascending."""
+    apps = [app for o in group for app in o.applications if app.target_ips > 0]
+    found = [app.achieved_ips / app.target_ips for app in apps]
+    return np.sort(np.asarray(found, dtype=float))
+
+
+def _steps(row: SummaryRow, ratios: np.ndarray, data: Comparison) -> go.Scatter:
+    """An empirical distribution function; past `_MOST_STEPS` applications by its quantiles."""
+    style = data.styles[row.policy]
+    percent = 100 * np.arange(1, ratios.size + 1) / ratios.size
+    if ratios.size > _MOST_STEPS:
+        percent = np.linspace(100 / _MOST_STEPS, 100, _MOST_STEPS)
+        ratios = np.quantile(ratios, percent / 100, method="inverted_cdf")
+    return go.Scatter(
+        x=np.concatenate((ratios[:1], ratios)),
+        y=np.concatenate(([0.0], percent)),
+        mode="lines",
+        line={"color": style.colour, "width": 2, "dash": style.dash, "shape": "hv"},
+        name=row.policy,
+        legendgroup=row.policy,
+        legendrank=data.line(row) + 1,
+        showlegend=data.introduces(row),
+        hovertemplate=f"{row.policy}: %{{y:.0f}} % at or below %{{x:.2f}}<extra></extra>",
+    )

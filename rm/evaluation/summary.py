@@ -1,0 +1,200 @@
+"""Compare policies: means and spreads over seeds, and differences paired by seed."""
+
+import math
+import statistics
+from collections.abc import Sequence
+
+from msgspec import Struct
+from scipy.special import stdtrit
+
+from platforms.errors import InvalidInput
+from rm.evaluation.outcome import EpisodeOutcome
+
+CONFIDENCE = 0.95
+"""How much confidence the intervals of `differences` carry."""
+
+
+class Spread(Struct, frozen=True):
+    """The mean of `n` values, one per seed, and their standard deviation.
+
+    `sd` divides by n - 1; it is None for a single value.
+    """
+
+    mean: float
+    sd: float | None
+    n: int
+
+
+class SummaryRow(Struct, frozen=True, kw_only=True):
+    """What one policy did under one cooling setup, over all its seeds. Temperatures are simulated.
+
+    Shares lie in 0 to 1: `throttled_share` of the time, `missed_share` of all applications of an
+    episode, `missed_attainable_share` of all applications too, counting those that missed a target
+    which the oracle policy met (None: not known of all that missed). `applications`, `missed` and
+    `missed_attainable` are counts over all seeds, `runaways` counts the episodes where leakage
+    outran cooling.
+    """
+
+    policy: str
+    cooling: str
+    seeds: tuple[int, ...]
+    mean_temp_c: Spread
+    peak_temp_c: Spread
+    energy_j: Spread
+    migrations: Spread
+    throttled_share: Spread
+    missed_share: Spread
+    missed_attainable_share: Spread | None
+    applications: int
+    missed: int
+    missed_attainable: int | None
+    runaways: int
+
+
+class Interval(Struct, frozen=True):
+    """A mean of `n` differences with its confidence interval (None where n is 1)."""
+
+    mean: float
+    low: float | None
+    high: float | None
+    n: int
+
+
+class Difference(Struct, frozen=True):
+    """A policy's temperatures minus the reference's under the same cooling and seeds, in kelvin."""
+
+    policy: str
+    cooling: str
+    reference: str
+    mean_temp_k: Interval
+    peak_temp_k: Interval
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Mean and standard deviation of at least one value.
+
+    >>> spread([1.0, 2.0, 3.0])
+    Spread(mean=2.0, sd=1.0, n=3)
+    """
+    sd = statistics.stdev(values) if len(values) > 1 else None
+    return Spread(mean=statistics.fmean(values), sd=sd, n=len(values))
+
+
+def interval(values: Sequence[float]) -> Interval:
+    """Mean of at least one value with Student's t interval at `CONFIDENCE`.
+
+    >>> found = interval([1.0, 2.0, 3.0])
+    >>> found.mean, round(found.low, 3), round(found.high, 3)
+    (2.0, -0.484, 4.484)
+    """
+    found = spread(values)
+    if found.sd is None:
+        return Interval(mean=found.mean, low=None, high=None, n=found.n)
+    quantile = float(stdtrit(found.n - 1, (1 + CONFIDENCE) / 2))
+    half = quantile * found.sd / math.sqrt(found.n)
+    return Interval(mean=found.mean, low=found.mean - half, high=found.mean + half, n=found.n)
+
+
+def missed_share(outcome: EpisodeOutcome) -> float:
+    """The share of an episode's applications that missed their target (0 where there were none)."""
+    return _share(sum(app.missed for app in outcome.applications), outcome)
+
+
+def missed_attainable_share(outcome: EpisodeOutcome) -> float | None:
+    """The share of an episode's applications that missed an attainable target.
+
+    None where it is not known of every application that missed whether its target was attainable.
+    """
+    count = _missed_attainable(outcome)
+    return None if count is None else _share(count, outcome)
+
+
+def grouped(
+    outcomes: Sequence[EpisodeOutcome],
+) -> dict[tuple[str, str], tuple[EpisodeOutcome, ...]]:
+    """The outcomes of each (policy, cooling), ordered by seed.
+
+    Raises ValueError where a seed occurs twice in a group.
+    """
+    groups: dict[tuple[str, str], list[EpisodeOutcome]] = {}
+    for outcome in outcomes:
+        groups.setdefault((outcome.policy, outcome.cooling), []).append(outcome)
+    for (policy, cooling), group in groups.items():
+        seeds = sorted(outcome.seed for outcome in group)
+        if len(set(seeds)) < len(seeds):
+            raise ValueError(f"{policy} under {cooling} must have every seed once (got {seeds})")
+    return {key: tuple(sorted(group, key=lambda o: o.seed)) for key, group in groups.items()}
+
+
+def summarise(outcomes: Sequence[EpisodeOutcome]) -> tuple[SummaryRow, ...]:
+    """One row per policy and cooling: coolings as they first occur, coolest policies first."""
+    coolings = list(dict.fromkeys(outcome.cooling for outcome in outcomes))
+    rows = [_row(group) for group in grouped(outcomes).values()]
+    return tuple(
+        sorted(rows, key=lambda r: (coolings.index(r.cooling), r.mean_temp_c.mean, r.policy))
+    )
+
+
+def differences(outcomes: Sequence[EpisodeOutcome], *, reference: str) -> tuple[Difference, ...]:
+    """Every other policy's temperatures minus those of the policy `reference`, seed by seed.
+
+    Only seeds that both ran count; there is no row where they share none. Rows are ordered as those
+    of `summarise`. Raises InvalidInput where no outcome is of `reference`.
+    """
+    groups = grouped(outcomes)
+    policies = sorted({policy for policy, _ in groups})
+    if reference not in policies:
+        raise InvalidInput(
+            f"the reference policy must be one of those evaluated, {', '.join(policies)} "
+            f"(got {reference!r})"
+        )
+    found = []
+    for row in summarise(outcomes):
+        base = {o.seed: o for o in groups.get((reference, row.cooling), ())}
+        pairs = [(o, base[o.seed]) for o in groups[row.policy, row.cooling] if o.seed in base]
+        if row.policy != reference and pairs:
+            found.append(_difference(pairs))
+    return tuple(found)
+
+
+def _difference(pairs: Sequence[tuple[EpisodeOutcome, EpisodeOutcome]]) -> Difference:
+    outcome, base = pairs[0]
+    return Difference(
+        policy=outcome.policy,
+        cooling=outcome.cooling,
+        reference=base.policy,
+        mean_temp_k=interval([ours.mean_temp_c - theirs.mean_temp_c for ours, theirs in pairs]),
+        peak_temp_k=interval([ours.peak_temp_c - theirs.peak_temp_c for ours, theirs in pairs]),
+    )
+
+
+def _row(group: Sequence[EpisodeOutcome]) -> SummaryRow:
+    attainable_counts = [_missed_attainable(outcome) for outcome in group]
+    known_counts = [count for count in attainable_counts if count is not None]
+    shares = [share for o in group if (share := missed_attainable_share(o)) is not None]
+    all_known = len(known_counts) == len(group)
+    return SummaryRow(
+        policy=group[0].policy,
+        cooling=group[0].cooling,
+        seeds=tuple(outcome.seed for outcome in group),
+        mean_temp_c=spread([o.mean_temp_c for o in group]),
+        peak_temp_c=spread([o.peak_temp_c for o in group]),
+        energy_j=spread([o.energy_j for o in group]),
+        migrations=spread([float(o.migrations) for o in group]),
+        throttled_share=spread([o.throttled_s / o.duration_s for o in group]),
+        missed_share=spread([missed_share(o) for o in group]),
+        missed_attainable_share=spread(shares) if all_known else None,
+        applications=sum(len(o.applications) for o in group),
+        missed=sum(app.missed for o in group for app in o.applications),
+        missed_attainable=sum(known_counts) if all_known else None,
+        runaways=sum(o.runaway_s is not None for o in group),
+    )
+
+
+def _missed_attainable(outcome: EpisodeOutcome) -> int | None:
+    missed = [app.attainable for app in outcome.applications if app.missed]
+    return None if None in missed else sum(bool(attainable) for attainable in missed)
+
+
+def _share(count: int, outcome: EpisodeOutcome) -> float:
+    return count / len(outcome.applications) if outcome.applications else 0.0

@@ -1,0 +1,85 @@
+"""Linux baselines: Global Task Scheduling (big cores first) with a cpufreq governor.
+
+GTS moves every busy task to the big cluster while it has an idle core, and leaves the others on LITTLE.
+The cpufreq governors see the clusters' utilisation only; they know nothing of targets. Programs that
+compute all the time keep a core 100 % busy, so ondemand asks for the highest frequency.
+"""
+
+from collections.abc import Callable
+
+from platforms.board import Board
+from platforms.platform import Migration, Observation
+from rm.dvfs import opp_at_least
+from rm.policies.registry import PolicyContext
+
+UP_THRESHOLD = 0.95
+"""ondemand jumps to the highest frequency above this utilisation (Linux's default for fine-grained
+accounting), and below it picks a frequency in proportion."""
+
+Cpufreq = Callable[[Board, Observation], tuple[int, ...]]
+
+
+def ondemand(board: Board, observation: Observation) -> tuple[int, ...]:
+    """Linux's ondemand: the highest frequency when busy, else in proportion to the busiest core."""
+    chosen = []
+    for cluster in board.clusters:
+        busiest = max(observation.core_utilisation[core] for core in cluster.cores)
+        low_hz, high_hz = cluster.freqs_hz[0], cluster.freqs_hz[-1]
+        if busiest > UP_THRESHOLD:
+            chosen.append(len(cluster.opps) - 1)
+        else:
+            chosen.append(opp_at_least(cluster.freqs_hz, low_hz + busiest * (high_hz - low_hz)))
+    return tuple(chosen)
+
+
+def powersave(board: Board, observation: Observation) -> tuple[int, ...]:
+    """Linux's powersave: always the lowest frequency."""
+    return board.lowest_opps
+
+
+class Gts:
+    """Big cores first, with the given cpufreq governor."""
+
+    def __init__(self, name: str, board: Board, cpufreq: Cpufreq) -> None:
+        """`name` is the policy's name in results."""
+        self.name = name
+        self._board = board
+        self._cpufreq = cpufreq
+        weakest_first = board.clusters_by_capacity
+        self._rank = {i: rank for rank, i in enumerate(weakest_first)}
+
+    def migrate(self, observation: Observation) -> tuple[Migration, ...]:
+        """Up-migrate to idle stronger cores; then spread what shares a core onto idle ones."""
+        owner = self._board.cluster_of_core
+        load = [0] * self._board.core_count
+        for app in observation.applications:
+            for core in app.cores:
+                load[core] += 1
+        moves = []
+        for app in observation.applications:
+            if app.threads > 1:
+                continue
+            core = app.cores[0]
+            rank = self._rank[owner[core]]
+            idle = [i for i, count in enumerate(load) if count == 0]
+            better = [i for i in idle if self._rank[owner[i]] > rank or load[core] > 1]
+            if better:
+                target = max(better, key=lambda i: (self._rank[owner[i]], -i))
+                load[core] -= 1
+                load[target] += 1
+                moves.append(Migration(app.id, (target,)))
+        return tuple(moves)
+
+    def scale(self, observation: Observation) -> tuple[int, ...]:
+        """Ask the cpufreq governor."""
+        return self._cpufreq(self._board, observation)
+
+
+def make_ondemand(context: PolicyContext) -> Gts:
+    """GTS with ondemand."""
+    return Gts("gts-ondemand", context.board, ondemand)
+
+
+def make_powersave(context: PolicyContext) -> Gts:
+    """GTS with powersave."""
+    return Gts("gts-powersave", context.board, powersave)

@@ -1,0 +1,73 @@
+"""TOP-IL: a network imitates the oracle; one migration an epoch, DVFS by QoS.
+
+Rapp, Khdr, Krohmer, Henkel, "NPU-Accelerated Imitation Learning for Thermal Optimization of
+QoS-Constrained Heterogeneous Multi-Cores" (arXiv 2206.05459). Once a migration period every application
+is the application of interest of one row; all rows are one batch; the single move with the largest
+predicted improvement is made.
+"""
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from npu_runtime.load import load_policy
+from platforms.board import Board
+from platforms.errors import InvalidInput
+from platforms.platform import Migration, Observation
+from rm.dvfs import QosScaling
+from rm.features import rows, table
+from rm.policies.registry import PolicyContext
+
+
+class Scorer(Protocol):
+    """Feature rows in, a score per row and core out."""
+
+    def run(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Score a batch."""
+        ...
+
+
+class TopIl:
+    """The policy. It moves applications of one thread; those of several stay on their cluster."""
+
+    name = "topil"
+
+    def __init__(self, board: Board, scorer: Scorer, *, least_gain: float = 0.0) -> None:
+        """A move is made when its predicted improvement exceeds `least_gain` (score units)."""
+        self._board = board
+        self._scorer = scorer
+        self._least_gain = least_gain
+        self._scaling = QosScaling(board)
+
+    def migrate(self, observation: Observation) -> tuple[Migration, ...]:
+        """The best single move to a free core, if any improves on staying."""
+        movable = [app for app in observation.applications if app.threads == 1]
+        if not movable:
+            return ()
+        scores = self._scorer.run(rows(self._board, observation, movable))
+        present = [app.cores[0] for app in movable]
+        gain = scores - scores[np.arange(len(movable)), present][:, None]
+        gain[:, np.array(observation.core_utilisation) > 0.0] = -np.inf
+        which, core = divmod(int(gain.argmax()), gain.shape[1])
+        if not gain[which, core] > self._least_gain:
+            return ()
+        return (Migration(movable[which].id, (core,)),)
+
+    def scale(self, observation: Observation) -> tuple[int, ...]:
+        """DVFS by QoS."""
+        return self._scaling.scale(observation)
+
+
+def make(context: PolicyContext) -> TopIl:
+    """The policy from its ONNX file; InvalidInput where none was given."""
+    if context.policy_file is None:
+        raise InvalidInput("topil needs a network: give --policy-file policy.onnx (see 'ilgov train')")
+    board = context.board
+    scorer = load_policy(
+        context.policy_file,
+        features=table(board),
+        board=board.name,
+        outputs=board.core_names,
+    )
+    return TopIl(board, scorer)

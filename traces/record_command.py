@@ -1,0 +1,134 @@
+"""``ilgov trace record``: the command line of the recorder."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from platforms.errors import InvalidInput
+
+
+def record(parser: argparse.ArgumentParser) -> None:
+    """Sweep applications over cores and operating points and write traces."""
+    parser.add_argument(
+        "--board", default="hikey970", help="shipped board or board file [%(default)s]"
+    )
+    parser.add_argument("--cooling", default="fan", help="the board's cooling setup [%(default)s]")
+    parser.add_argument("--out", type=Path, required=True, help="the trace file to write (Parquet)")
+    parser.add_argument(
+        "--applications",
+        default="cbench",
+        help="suites or application names, comma separated [%(default)s]",
+    )
+    parser.add_argument(
+        "--held-out-share",
+        type=float,
+        default=0.3,
+        help="share of the applications that appear only among themselves, for validation, 0 to 0.9 "
+        "[%(default)s]",
+    )
+    parser.add_argument("--scenarios", type=int, default=150, help="how many [%(default)s]")
+    parser.add_argument(
+        "--max-background", type=int, default=6, help="most applications beside [%(default)s]"
+    )
+    parser.add_argument(
+        "--opps",
+        type=int,
+        default=None,
+        help="operating points per cluster, evenly chosen, at least 2 [all]",
+    )
+    parser.add_argument(
+        "--window-s", type=float, default=30.0, help="measured time per run, seconds [%(default)s]"
+    )
+    parser.add_argument(
+        "--variation",
+        type=float,
+        default=0.15,
+        help="applications vary by this share around their profile [%(default)s]",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="draws the plan [%(default)s]")
+    parser.add_argument("--jobs", type=int, default=2, help="worker processes [%(default)s]")
+    parser.add_argument("--fresh", action="store_true", help="record again what is recorded")
+    parser.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    import numpy as np
+
+    from platforms.application_file import find_applications
+    from platforms.board_file import load_board
+    from traces import recording
+    from traces.plan import Plan, draw_scenarios, opp_grid, split_pools
+    from traces.schema import board_digest
+
+    board = load_board(args.board)
+    _check(args, [setup.name for setup in board.cooling])
+    rng = np.random.default_rng(args.seed)
+    names = [profile.name for profile in find_applications(args.applications.split(","))]
+    pools = split_pools(names, held_out_share=args.held_out_share, rng=rng)
+    scenarios = draw_scenarios(
+        board,
+        [pool for pool in pools if pool],
+        count=args.scenarios,
+        most_background=args.max_background,
+        rng=rng,
+    )
+    plan = Plan(
+        board=board.name,
+        board_sha256=board_digest(board),
+        cooling=args.cooling,
+        seed=args.seed,
+        window_s=args.window_s,
+        variation=args.variation,
+        grid=opp_grid(board, args.opps),
+        scenarios=scenarios,
+    )
+    if recording.is_recorded(args.out, plan) and not args.fresh:
+        print(f"{args.out} holds this recording already (--fresh records it again)")
+        return 0
+    print(
+        f"{len(scenarios)} scenarios, {plan.run_count(board)} runs on {board.name} ({args.cooling}, "
+        f"simulated); held out for validation: {', '.join(pools[1]) or 'none'}"
+    )
+    done = _record(board, plan, args)
+    print(
+        f"{args.out}: {done.runs} runs, {done.throttled} throttled (kept apart, not used as "
+        f"measurements), {done.reused_parts} scenarios taken over from an earlier start"
+    )
+    return 0
+
+
+def _record(board, plan, args):  # type: ignore[no-untyped-def]
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    from traces import recording
+
+    columns = ("recording", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(file=sys.stderr), transient=True) as progress:
+        task = progress.add_task("record", total=len(plan.scenarios))
+        return recording.record(
+            board,
+            plan,
+            args.out,
+            workers=args.jobs,
+            on_done=lambda done: progress.update(task, completed=done),
+        )
+
+
+def _check(args: argparse.Namespace, cooling: list[str]) -> None:
+    if args.cooling not in cooling:
+        raise InvalidInput(f"--cooling must be one of {', '.join(cooling)} (got {args.cooling!r})")
+    for name, low, high in (
+        ("scenarios", 1, 10**6),
+        ("max_background", 0, 10**3),
+        ("opps", 2, 10**3),
+        ("window_s", 0.1, 1e5),
+        ("variation", 0.0, 0.9),
+        ("held_out_share", 0.0, 0.9),
+        ("seed", 0, 2**32 - 1),
+        ("jobs", 1, 10**4),
+    ):
+        value = getattr(args, name)
+        if value is not None and not low <= value <= high:
+            option = "--" + name.replace("_", "-")
+            raise InvalidInput(f"{option} must lie in {low} ... {high} (got {value})")

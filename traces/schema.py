@@ -1,0 +1,191 @@
+"""What each kind of ilgov's Parquet files holds: its columns with types and units, its metadata.
+
+Units are part of the column names. This module knows no Parquet; `traces.store` does.
+"""
+
+import hashlib
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from platforms.board import Board
+
+SCHEMA_VERSION = 1
+
+Value = Literal["bool", "int8", "int16", "int32", "int64", "float64", "string"]
+Shape = Literal["one", "list", "vector"]
+
+
+class Column(Struct, frozen=True):
+    """A column of a table.
+
+    `shape` is one value a row, a list of any length, or a vector: a list of the same length in
+    every row. `optional` values may be absent: null, or NaN in a float column. All other floats
+    are finite.
+    """
+
+    name: str
+    value: Value
+    shape: Shape = "one"
+    optional: bool = False
+
+    def __str__(self) -> str:
+        """The type, as errors name it.
+
+        >>> print(Column("freq_hz", "int64", "list"))
+        list<int64>
+        """
+        return self.value if self.shape == "one" else f"{self.shape}<{self.value}>"
+
+
+class Metadata(Struct, frozen=True, kw_only=True):
+    """What every file says of itself: the board that it belongs to."""
+
+    board: str
+
+
+class TraceMetadata(Metadata, frozen=True, kw_only=True):
+    """The circumstances of recorded runs.
+
+    `board_sha256` is `board_digest` of the board's description, `sensor` the one behind `temp_c`,
+    `opps_hz` the frequencies per cluster, `plan_sha256` the digest of the plan of runs.
+    """
+
+    board_sha256: str
+    cooling: str
+    sensor: str
+    opps_hz: tuple[tuple[int, ...], ...]
+    seed: int
+    plan_sha256: str
+
+
+class DemonstrationMetadata(Metadata, frozen=True, kw_only=True):
+    """The features and outputs by name, and the parameters of the oracle that made the labels."""
+
+    features: tuple[dict[str, Any], ...]
+    outputs: tuple[str, ...]
+    oracle: dict[str, Any]
+    cooling: str
+
+
+class Kind(Struct, frozen=True):
+    """One kind of file: the columns it must have (more are allowed), the type of its metadata."""
+
+    name: str
+    columns: tuple[Column, ...]
+    metadata: type[Metadata] = Metadata
+
+
+_TRACES = Kind(
+    "traces",
+    (
+        Column("scenario", "int32"),
+        Column("application", "string"),
+        Column("application_core", "int16"),
+        Column("background", "string", "list"),
+        Column("background_cores", "int16", "list"),
+        Column("opp_index", "int16", "list"),
+        Column("freq_hz", "int64", "list"),
+        Column("rate_ips", "float64"),
+        Column("l2d_per_s", "float64"),
+        Column("background_rate_ips", "float64", "list"),
+        Column("core_utilisation", "float64", "list"),
+        Column("temp_c", "float64"),
+        Column("temp_samples", "int32"),
+        Column("window_s", "float64"),
+        Column("throttled", "bool"),
+    ),
+    TraceMetadata,
+)
+"""One row is one run on a board: one application among others, at one operating point per cluster.
+
+`scenario` numbers the runs that differ only in core and operating points. Lists run over background
+applications, clusters (`opp_index`, `freq_hz`) or cores (`core_utilisation`, 0 to 1). Rates are
+means over `window_s`; `temp_c` is the mean of `temp_samples` readings of the sensor. A `throttled`
+run could not hold its operating points: it is no measurement of them.
+"""
+
+_DEMONSTRATIONS = Kind(
+    "demonstrations",
+    (
+        Column("scenario", "int32"),
+        Column("application", "string"),
+        Column("background", "string", "list"),
+        Column("features", "float64", "vector"),
+        Column("labels", "float64", "vector"),
+        Column("temp_c", "float64", "vector", optional=True),
+        Column("status", "int8", "vector"),
+    ),
+    DemonstrationMetadata,
+)
+"""One row is one scenario as the policy sees it, with three figures per core: the oracle's label,
+the temperature (NaN where the application cannot go) and the status (0 feasible, 1 target not
+reachable, 2 occupied)."""
+
+_RUN = (Column("policy", "string"), Column("cooling", "string"), Column("seed", "int64"))
+
+_EPISODES = Kind(
+    "episodes",
+    (
+        *_RUN,
+        Column("duration_s", "float64"),
+        Column("mean_temp_c", "float64"),
+        Column("peak_temp_c", "float64"),
+        Column("energy_j", "float64"),
+        Column("migrations", "int32"),
+        Column("opp_changes", "int32"),
+        Column("throttled_s", "float64"),
+        Column("runaway_s", "float64", optional=True),
+    ),
+)
+
+_APPLICATIONS = Kind(
+    "applications",
+    (
+        *_RUN,
+        Column("id", "int32"),
+        Column("name", "string"),
+        Column("arrival_s", "float64"),
+        Column("end_s", "float64", optional=True),
+        Column("target_ips", "float64"),
+        Column("achieved_ips", "float64"),
+        Column("attainable", "bool", optional=True),
+    ),
+)
+
+_TIMELINE = Kind(
+    "timeline",
+    (
+        *_RUN,
+        Column("time_s", "float64"),
+        Column("sensor_temp_c", "float64"),
+        Column("peak_temp_c", "float64"),
+        Column("power_w", "float64"),
+        Column("freqs_hz", "int64", "list"),
+        Column("application_on_core", "int32", "list"),
+    ),
+)
+
+KINDS = {
+    kind.name: kind for kind in (_TRACES, _DEMONSTRATIONS, _EPISODES, _APPLICATIONS, _TIMELINE)
+}
+"""Every kind of file by its name."""
+
+
+def board_digest(board: Board) -> str:
+    """SHA-256 of all in a board's description that can change a measurement or a simulation.
+
+    Titles and the notes on where values come from are left out: rewording them makes no other
+    board.
+    """
+    values = _without_prose(msgspec.to_builtins(board))
+    return hashlib.sha256(msgspec.json.encode(values, order="sorted")).hexdigest()
+
+
+def _without_prose(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_prose(v) for k, v in value.items() if k not in {"sources", "title"}}
+    if isinstance(value, list | tuple):
+        return [_without_prose(item) for item in value]
+    return value

@@ -1,0 +1,134 @@
+"""``ilgov train``: from demonstrations to a policy file."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from platforms.errors import InvalidInput
+from training.imitation.errors import ExportFailed, TrainingFailed
+
+if TYPE_CHECKING:
+    from training.imitation.report import TrainingReport
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Train a policy that imitates the oracle's demonstrations, and write it as ONNX.
+
+    Several seeds are trained; the one with the least validation loss is written. Beside the policy
+    stands a report with all figures.
+    """
+    files = parser.add_argument_group("files")
+    files.add_argument(
+        "--demonstrations", type=Path, required=True, metavar="FILE",
+        help="demonstrations (Parquet) that 'ilgov oracle' wrote",
+    )  # fmt: skip
+    files.add_argument(
+        "--out", type=Path, required=True, metavar="FILE.onnx",
+        help="the policy; FILE.training.json is written beside it",
+    )  # fmt: skip
+    split = parser.add_argument_group("which applications validate")
+    choice = split.add_mutually_exclusive_group()
+    choice.add_argument(
+        "--validation-share", type=float, default=0.3, metavar="SHARE",
+        help="share of the applications, above 0 and below 1, drawn at random and in whole groups "
+        "where some run only among themselves (default 0.3)",
+    )  # fmt: skip
+    choice.add_argument(
+        "--validation-applications", type=_names, metavar="NAME,NAME", help="these applications"
+    )
+    split.add_argument(
+        "--split-seed", type=int, default=0, metavar="SEED",
+        help="seed of that draw (default 0)",
+    )  # fmt: skip
+    _configure_training(parser.add_argument_group("training"))
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.set_defaults(run=_run)
+
+
+def _configure_training(group: argparse._ArgumentGroup) -> None:
+    for name, default, text in (
+        ("--seeds", 3, "number of seeds to train (default 3)"),
+        ("--seed-start", 0, "the first seed (default 0)"),
+        ("--epochs", 200, "most epochs per seed (default 200)"),
+        ("--patience", 20, "stop after so many epochs without a better one (default 20)"),
+        ("--jobs", 2, "processes at once (default 2)"),
+    ):
+        group.add_argument(name, type=int, default=default, metavar="N", help=text)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for name in (part.strip() for part in text.split(",")) if name)
+
+
+def _run(args: argparse.Namespace) -> int:
+    _check(args)
+    try:
+        report = _train(args)
+    except (TrainingFailed, ExportFailed) as error:
+        sys.stderr.write(f"ilgov: {error}\n")
+        return 1
+    if args.json:
+        from training.imitation.report import as_json
+
+        sys.stdout.write(as_json(report))
+    else:
+        _print(report, args.out)
+    return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Raise InvalidInput for arguments that cannot work, before anything is read."""
+    for name, lowest in (("seeds", 1), ("seed_start", 0), ("split_seed", 0)):
+        _check_lowest(args, name, lowest)
+    for name in ("epochs", "patience", "jobs"):
+        _check_lowest(args, name, 1)
+    if not 0 < args.validation_share < 1:
+        raise InvalidInput(
+            f"--validation-share must lie above 0 and below 1 (got {args.validation_share})"
+        )
+    if args.out.suffix != ".onnx" or args.out.is_dir():
+        raise InvalidInput(f"--out must be a file that ends in .onnx (got {args.out})")
+
+
+def _check_lowest(args: argparse.Namespace, name: str, lowest: int) -> None:
+    if getattr(args, name) < lowest:
+        option = name.replace("_", "-")
+        raise InvalidInput(f"--{option} must be {lowest} or more (got {getattr(args, name)})")
+
+
+def _train(args: argparse.Namespace) -> "TrainingReport":
+    from rich.console import Console
+
+    from training.imitation.fit_data import FitOptions
+    from training.imitation.progress import shown
+    from training.imitation.train import Validation, train
+
+    seeds = range(args.seed_start, args.seed_start + args.seeds)
+    with shown(Console(stderr=True), seeds, args.epochs) as progress:
+        return train(
+            args.demonstrations,
+            args.out,
+            seeds=seeds,
+            validation=Validation(
+                applications=args.validation_applications,
+                share=args.validation_share,
+                seed=args.split_seed,
+            ),
+            options=FitOptions(max_epochs=args.epochs, patience=args.patience),
+            jobs=args.jobs,
+            progress=progress,
+        )
+
+
+def _print(report: "TrainingReport", out: Path) -> None:
+    from rich.console import Console
+
+    from training.imitation.report import report_path
+    from training.imitation.table import notes, table
+
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(table(report))
+    for line in notes(report):
+        console.print(line, markup=False)
+    console.print(f"wrote {out} and {report_path(out)}", markup=False)
