@@ -9,7 +9,9 @@ from typing import Any
 def configure(parser: argparse.ArgumentParser) -> None:
     """Search the optimal decisions in traces and write demonstrations."""
     parser.add_argument("--traces", type=Path, required=True, help="a file of 'ilgov trace record'")
-    parser.add_argument("--board", default="hikey970", help="shipped board or board file [%(default)s]")
+    parser.add_argument(
+        "--board", default="hikey970", help="shipped board or board file [%(default)s]"
+    )
     parser.add_argument("--out", type=Path, required=True, help="demonstrations to write (Parquet)")
     parser.add_argument(
         "--targets", type=int, default=6, help="QoS targets per background demand [%(default)s]"
@@ -42,7 +44,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="where the application may be now: any free core, or only those that meet its target "
         "[%(default)s]",
     )
-    parser.add_argument("--seed", type=int, default=0, help="draws targets and demands [%(default)s]")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="draws targets and demands [%(default)s]"
+    )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.set_defaults(run=_run)
 

@@ -1,8 +1,8 @@
 """From traces to demonstrations: scenarios as a policy sees them, with the oracle's labels.
 
 No new measurement is made: targets of the application of interest and demands of the background are
-swept offline over what was recorded (TOP-IL's extraction). Every demand yields one demonstration for
-every core where the application of interest may be now.
+swept offline over what was recorded (TOP-IL's extraction). Every demand yields one demonstration
+for every core where the application of interest may be now.
 """
 
 from collections.abc import Iterator
@@ -23,11 +23,11 @@ from traces.store import arrow_schema
 class OracleParameters(Struct, frozen=True, kw_only=True):
     """What the paper leaves open, as parameters.
 
-    `alpha_per_k`: steepness of the soft labels. `unreachable`, `occupied`: labels of cores that cannot
-    meet the target or run something else. `current`: demonstrate from every free core, or only from
-    those where the target is met (a policy must also know its way out of the others). `targets` and
-    `demands`: how many QoS targets times background demands to draw per scenario; targets between
-    `lowest_target` and 1 of the best rate measured.
+    `alpha_per_k`: steepness of the soft labels. `unreachable`, `occupied`: labels of cores that
+    cannot meet the target or run something else. `current`: demonstrate from every free core, or
+    only from those where the target is met (a policy must also know its way out of the others).
+    `targets` and `demands`: how many QoS targets times background demands to draw per scenario;
+    targets between `lowest_target` and 1 of the best rate measured.
     """
 
     alpha_per_k: float = 1.0
@@ -93,7 +93,7 @@ def _scenario(board: Board, runs: dict[str, list[Any]]) -> Scenario:
 
 
 def extract(board: Board, scenario: Scenario, parameters: OracleParameters) -> Extracted:
-    """The demonstrations of one scenario; the same seed gives the same, whatever the other scenarios."""
+    """The demonstrations of one scenario; they depend on the seed and on it alone."""
     rng = np.random.default_rng([parameters.seed, scenario.number])
     count = parameters.targets * parameters.demands
     best_ips = float(np.nanmax(scenario.sweep.rate_ips))
@@ -117,7 +117,13 @@ def extract(board: Board, scenario: Scenario, parameters: OracleParameters) -> E
     for demand in np.flatnonzero(solvable):
         for core in np.flatnonzero(_current_cores(choices.status[demand], parameters)):
             features = _features(
-                board, scenario, choices, demand, core, target_ips[demand], background_hz[demand]
+                board,
+                scenario,
+                choices,
+                int(demand),
+                int(core),
+                float(target_ips[demand]),
+                background_hz[demand],
             )
             if features is not None:
                 rows.append(
@@ -159,9 +165,9 @@ def _background(
 
 
 def _current_cores(status: NDArray[np.int8], parameters: OracleParameters) -> NDArray[np.bool_]:
-    if parameters.current == "feasible":
-        return status == FEASIBLE
-    return status != OCCUPIED
+    feasible_only = parameters.current == "feasible"
+    cores: NDArray[np.bool_] = status == FEASIBLE if feasible_only else status != OCCUPIED
+    return cores
 
 
 def _features(
@@ -173,7 +179,7 @@ def _features(
     target_ips: float,
     background_hz: NDArray[np.float64],
 ) -> list[float] | None:
-    """What the governor would see with the application on `core`; None where that was not recorded."""
+    """What the governor would see with the application on `core`; None if not recorded."""
     opps = choices.opp_index[demand, core]
     place = (core, *opps)
     if np.isnan(scenario.sweep.rate_ips[place]):

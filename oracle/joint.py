@@ -1,8 +1,9 @@
 """All applications at once: the mapping and operating points that meet every target, coolest.
 
-The search enumerates which application goes to which cluster, ranks all of these assignments by a fast
-estimate of the peak temperature (vectorised, memory contention left out), and evaluates the best few
-with the board's full model. It is not a proof: the estimate decides which few are looked at.
+The search enumerates which application goes to which cluster, ranks all of these assignments by a
+fast estimate of the peak temperature (vectorised, memory contention left out), and evaluates the
+best few with the board's full model. It is not a proof: the estimate decides which few are looked
+at.
 """
 
 import itertools
@@ -24,8 +25,11 @@ others stay on their present cluster."""
 
 
 class JointSearch(Struct, frozen=True):
-    """`looked_at` assignments of the best estimate are evaluated in full; a mapping that moves fewer
-    applications is kept while it is at most `stay_k` warmer."""
+    """The search over one board's models.
+
+    `looked_at` assignments of the best estimate are evaluated in full; a mapping that moves fewer
+    applications is kept while it is at most `stay_k` warmer per application.
+    """
 
     models: WhatIf
     looked_at: int = 6
@@ -103,13 +107,17 @@ class _Tables:
                     active = busy_activity(cluster, app.profile.activity, busy_share)
                     self.power_w[k, x, opp] = active * models.power.core_dynamic_w(x, opp)
                     self.power_w[k, x, opp] += leak * models.power.core_leakage_w(x, opp)
-        resistance = models.network.resistance[np.ix_(models.power.core_nodes, models.power.core_nodes)]
+        resistance = models.network.resistance[
+            np.ix_(models.power.core_nodes, models.power.core_nodes)
+        ]
         self.self_k_per_w = np.diag(resistance)
         off = resistance[~np.eye(len(resistance), dtype=bool)]
         self._common_k_per_w = float(off.mean()) if off.size else 0.0
         self._local_k_per_w = float(self.self_k_per_w.mean()) - self._common_k_per_w
 
-    def opps_of(self, assignments: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def opps_of(
+        self, assignments: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(assignments, clusters): operating point, and threads per core (0: cluster empty)."""
         clusters = self.opp.shape[1]
         on = assignments[:, :, None] == np.arange(clusters)
@@ -140,7 +148,7 @@ class _Tables:
 def _placements(
     models: WhatIf, apps: Sequence[Wanted], assigned: NDArray[np.int64], tables: _Tables
 ) -> list[Placement]:
-    """Two ways to fill the clusters' cores: keep who is there already, or the hottest on the coolest."""
+    """Two ways to fill the clusters: keep who is there, or put the hottest on the coolest core."""
     opps, _ = tables.opps_of(assigned[None, :])
     heat_w = [float(tables.power_w[k, x, opps[0, x]]) for k, x in enumerate(assigned)]
     stay = _fill(models, apps, assigned, tables, heat_w, keep=True)

@@ -1,9 +1,9 @@
 """The oracle for one application of interest, from traces, the others fixed (TOP-IL's labels).
 
-For a QoS target and the frequencies that the background demands, every free core has one best choice:
-the lowest operating point of its cluster that reaches the target, the other clusters at what the
-background demands. The temperature measured there is the core's figure; the soft label falls
-exponentially with the distance to the coolest core.
+For a QoS target and the frequencies that the background demands, every free core has one best
+choice: the lowest operating point of its cluster that reaches the target, the other clusters at
+what the background demands. The temperature measured there is the core's figure; the soft label
+falls exponentially with the distance to the coolest core.
 """
 
 from dataclasses import dataclass
@@ -19,8 +19,9 @@ FEASIBLE, UNREACHABLE, OCCUPIED = 0, 1, 2
 class Sweep:
     """One scenario's measurements, over core (first axis) and operating point per cluster.
 
-    `rate_ips` and `temp_c` have shape ``(cores, opps of cluster 0, opps of cluster 1, ...)`` and are
-    NaN where nothing was measured (an occupied core, a throttled run, a point outside the grid).
+    `rate_ips` and `temp_c` have shape ``(cores, opps of cluster 0, opps of cluster 1, ...)`` and
+    are NaN where nothing was measured (an occupied core, a throttled run, a point outside the
+    grid).
     """
 
     rate_ips: NDArray[np.float64]

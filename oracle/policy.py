@@ -1,7 +1,8 @@
 """The oracle as a policy: it sees the truth and solves the joint search whenever something changes.
 
-It reads what no governor can (profiles, phases, the thermal model), so it runs on the simulated board
-only. It is the yardstick of the others: an application whose target it misses could not be served.
+It reads what no governor can (profiles, phases, the thermal model), so it runs on the simulated
+board only. It is the yardstick of the others: an application whose target it misses could not be
+served.
 """
 
 from oracle.joint import JointSearch

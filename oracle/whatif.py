@@ -30,8 +30,11 @@ Placement = tuple[tuple[int, ...], ...]
 
 
 class Outcome(Struct, frozen=True):
-    """A placement at operating points: `shortfall` sums the shares by which targets are missed,
-    `peak_c` is the hottest node's steady temperature (infinite at thermal runaway)."""
+    """What comes of a placement at operating points.
+
+    `shortfall` sums the shares by which targets are missed, `peak_c` is the hottest node's steady
+    temperature (infinite at thermal runaway).
+    """
 
     placement: Placement
     opp_index: tuple[int, ...]

@@ -1,4 +1,4 @@
-"""Applications: what a program demands of a core (profile), and one run of it with a target (job)."""
+"""Applications: what a program demands of a core (profile), and one run of it (job)."""
 
 from functools import cached_property
 
@@ -10,8 +10,8 @@ from platforms.board import Cluster
 class CoreProfile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Speed on one core type: an instruction takes ``cpi / freq_hz + stall_s`` seconds.
 
-    `cpi` is cycles per instruction without memory stalls, `stall_s` the seconds per instruction that
-    the core waits for memory, which its clock does not shorten.
+    `cpi` is cycles per instruction without memory stalls, `stall_s` the seconds per instruction
+    that the core waits for memory, which its clock does not shorten.
     """
 
     cpi: float
@@ -30,8 +30,8 @@ class ApplicationProfile(Struct, frozen=True, kw_only=True, forbid_unknown_field
     """A program as the simulated board runs it.
 
     `core_profiles` maps core types to speeds. `activity` is the switching activity of the core
-    relative to the board's busy power when it does not stall (0 to 1). `bytes_per_instruction` is the
-    traffic to memory. Phases repeat in a cycle; none means a steady program.
+    relative to the board's busy power when it does not stall (0 to 1). `bytes_per_instruction` is
+    the traffic to memory. Phases repeat in a cycle; none means a steady program.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """The typed description of a board: everything that ilgov knows about a SoC is data of these types.
 
-A board is read from a TOML file (`board_file`), never assembled from constants in code. All units are
-SI and stand in the names; temperatures are degrees Celsius (`_c`), differences kelvin (`_k`).
+A board is read from a TOML file (`board_file`), never assembled from constants in code. All units
+are SI and stand in the names; temperatures are degrees Celsius (`_c`), differences kelvin (`_k`).
 
 Every section carries `sources`: for each of its values where the value comes from, as
 ``"<kind>: <where>"`` with a kind out of `SOURCE_KINDS`. `board_file.check` insists on it.
@@ -19,11 +19,11 @@ class _Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, di
     """Base of all parts of a board file: immutable, keyword-only, no unknown keys."""
 
 
-class OperatingPoint(_Section, kw_only=True):
+class OperatingPoint(_Section, frozen=True, kw_only=True):
     """A frequency with its voltage, and the power at it with the core fully active.
 
-    `core_busy_w` is one core running without a memory stall, leakage at `Leakage.ref_temp_c` included;
-    `cluster_busy_w` is the cluster's shared part while any of its cores runs.
+    `core_busy_w` is one core running without a memory stall, leakage at `Leakage.ref_temp_c`
+    included; `cluster_busy_w` is the cluster's shared part while any of its cores runs.
     """
 
     freq_hz: int
@@ -33,7 +33,7 @@ class OperatingPoint(_Section, kw_only=True):
     capacity: int | None = None
 
 
-class IdleState(_Section, kw_only=True):
+class IdleState(_Section, frozen=True, kw_only=True):
     """A sleep state of a core or of a whole cluster, as the device tree describes it."""
 
     name: str
@@ -42,15 +42,15 @@ class IdleState(_Section, kw_only=True):
     min_residency_s: float
 
 
-class StandIn(_Section, kw_only=True):
-    """Use the application profiles of another core type, scaled, where none are known for this one."""
+class StandIn(_Section, frozen=True, kw_only=True):
+    """Use another core type's application profiles, scaled, where none are known."""
 
     core_type: str
     cpi_scale: float
     stall_scale: float
 
 
-class Cluster(_Section, kw_only=True):
+class Cluster(_Section, frozen=True, kw_only=True):
     """Cores that share one clock and one supply."""
 
     name: str
@@ -74,7 +74,7 @@ class Cluster(_Section, kw_only=True):
         return tuple(opp.freq_hz for opp in self.opps)
 
 
-class Leakage(_Section, kw_only=True):
+class Leakage(_Section, frozen=True, kw_only=True):
     """How leakage follows temperature: ``clamp(c0 + c1 T + c2 T^2 + c3 T^3)``, T in Celsius.
 
     The value is divided by its value at `ref_temp_c`, so that a cluster's `leakage_w_per_v3` holds
@@ -88,7 +88,7 @@ class Leakage(_Section, kw_only=True):
     sources: dict[str, str]
 
 
-class Memory(_Section, kw_only=True):
+class Memory(_Section, frozen=True, kw_only=True):
     """The memory that all cores share."""
 
     bandwidth_bytes_per_s: float
@@ -97,7 +97,7 @@ class Memory(_Section, kw_only=True):
     sources: dict[str, str]
 
 
-class ThermalNode(_Section, kw_only=True):
+class ThermalNode(_Section, frozen=True, kw_only=True):
     """A lump of heat capacity. `core` says which core heats it, if any."""
 
     name: str
@@ -105,14 +105,14 @@ class ThermalNode(_Section, kw_only=True):
     core: int | None = None
 
 
-class ThermalLink(_Section, kw_only=True):
+class ThermalLink(_Section, frozen=True, kw_only=True):
     """Heat conduction between two nodes."""
 
     between: tuple[str, str]
     conductance_w_per_k: float
 
 
-class Thermal(_Section, kw_only=True):
+class Thermal(_Section, frozen=True, kw_only=True):
     """The thermal network.
 
     `ambient_node` is the node that gives heat to the air (how well, says the cooling setup),
@@ -126,7 +126,7 @@ class Thermal(_Section, kw_only=True):
     sources: dict[str, str]
 
 
-class CoolingSetup(_Section, kw_only=True):
+class CoolingSetup(_Section, frozen=True, kw_only=True):
     """How the board gives its heat to the air, and the air's temperature."""
 
     name: str
@@ -135,7 +135,7 @@ class CoolingSetup(_Section, kw_only=True):
     sources: dict[str, str]
 
 
-class Sensor(_Section, kw_only=True):
+class Sensor(_Section, frozen=True, kw_only=True):
     """A temperature sensor: a weighted mean of nodes, noisy, quantised, refreshed periodically."""
 
     name: str
@@ -147,7 +147,7 @@ class Sensor(_Section, kw_only=True):
     sources: dict[str, str]
 
 
-class ThermalProtection(_Section, kw_only=True):
+class ThermalProtection(_Section, frozen=True, kw_only=True):
     """The kernel's own reaction to heat, which acts below every policy.
 
     Above `target_c` of `sensor` the kernel lowers the clusters' highest allowed operating point.
@@ -162,14 +162,14 @@ class ThermalProtection(_Section, kw_only=True):
     sources: dict[str, str]
 
 
-class AcceleratorPoint(_Section, kw_only=True):
+class AcceleratorPoint(_Section, frozen=True, kw_only=True):
     """A frequency of an accelerator with its voltage."""
 
     freq_hz: int
     volt_v: float
 
 
-class Accelerator(_Section, kw_only=True):
+class Accelerator(_Section, frozen=True, kw_only=True):
     """A GPU or an NPU."""
 
     name: str
@@ -178,14 +178,14 @@ class Accelerator(_Section, kw_only=True):
     sources: dict[str, str]
 
 
-class RestOfBoard(_Section, kw_only=True):
-    """Power of what is not the SoC. It counts as energy, but its heat is part of the cooling setup."""
+class RestOfBoard(_Section, frozen=True, kw_only=True):
+    """Power of what is not the SoC; its heat is folded into the cooling setups."""
 
     power_w: float
     sources: dict[str, str]
 
 
-class Board(_Section, kw_only=True):
+class Board(_Section, frozen=True, kw_only=True):
     """A SoC with its clusters, operating points, sensors, thermal network and cooling setups."""
 
     schema: int

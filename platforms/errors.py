@@ -4,8 +4,8 @@
 class InvalidInput(ValueError):
     """A file or an argument that ilgov cannot work with.
 
-    The message is complete: it names the file, the field, what it must be and what came. The command
-    line prints it as it is, without a traceback, and exits with code 2.
+    The message is complete: it names the file, the field, what it must be and what came. The
+    command line prints it as it is, without a traceback, and exits with code 2.
     """
 
 

@@ -40,8 +40,8 @@ class Observation(Struct, frozen=True, gc=False):
     """The board at `time_s`.
 
     `opp_index` is the operating point per cluster, `opp_cap` the highest one that the kernel's own
-    thermal protection allows now. `core_utilisation` is the busy share of each core, 0 to 1, over the
-    last `window_s`.
+    thermal protection allows now. `core_utilisation` is the busy share of each core, 0 to 1, over
+    the last `window_s`.
     """
 
     time_s: float

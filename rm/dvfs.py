@@ -1,9 +1,10 @@
 """DVFS by QoS: every cluster as fast as its most demanding application needs, and no faster.
 
-TOP-IL's loop: an application that runs at rate q on a cluster at f and must reach Q is taken to need
-``f * Q / q`` (linear scaling: exact for compute-bound programs, too high a demand for memory-bound ones
-when slowing down, too low when speeding up, which the next round corrects). The cluster takes the
-largest demand, rounded up to an operating point, and moves one point a round towards it.
+TOP-IL's loop: an application that runs at rate q on a cluster at f and must reach Q is taken to
+need ``f * Q / q`` (linear scaling: exact for compute-bound programs, too high a demand for
+memory-bound ones when slowing down, too low when speeding up, which the next round corrects). The
+cluster takes the largest demand, rounded up to an operating point, and moves one point a round
+towards it.
 """
 
 from bisect import bisect_left

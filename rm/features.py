@@ -1,7 +1,8 @@
 """The features of TOP-IL: one row per application of interest, the same on the board and offline.
 
 The table (`table`) is data: it travels in the policy file, and a policy made from another table is
-refused. The oracle builds its demonstrations with `row` as well, so nothing is computed in two places.
+refused. The oracle builds its demonstrations with `row` as well, so nothing is computed in two
+places.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from platforms.platform import ApplicationReading, Observation
 from rm.dvfs import demanded_hz
 
 HIGHEST_RATIO = 4.0
-"""A demand is cut at this multiple of the present frequency (a stalled application demands infinity)."""
+"""A demand is cut at this multiple of the present frequency (who stands still demands infinity)."""
 
 
 def table(board: Board) -> tuple[Feature, ...]:
@@ -42,7 +43,7 @@ def row(
     others_freq_ratio: Sequence[float],
     utilisation: Sequence[float],
 ) -> list[float]:
-    """One feature row; `others_freq_ratio` is per cluster what the others demand over the present f."""
+    """One row; `others_freq_ratio` is per cluster what the others demand over the present f."""
     on_core = [0.0] * len(utilisation)
     for core in cores:
         on_core[core] = 1.0
@@ -53,7 +54,7 @@ def row(
 def rows(
     board: Board, observation: Observation, applications: Sequence[ApplicationReading]
 ) -> NDArray[np.float32]:
-    """The batch: each of `applications` once as the application of interest, shape (apps, features)."""
+    """The batch (apps, features): each of `applications` once as the application of interest."""
     owner, clusters, opps = board.cluster_of_core, board.clusters, observation.opp_index
     freqs_hz = [c.freqs_hz[opp] for c, opp in zip(clusters, opps, strict=True)]
     demand: list[tuple[int, int, float]] = []

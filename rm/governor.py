@@ -1,7 +1,7 @@
 """The governor: two loops over any platform, with any policy, on any clock.
 
-Targets are absolute multiples of the periods, so the loops do not drift; a loop that wakes late skips
-the rounds that it missed and counts them.
+Targets are absolute multiples of the periods, so the loops do not drift; a loop that wakes late
+skips the rounds that it missed and counts them.
 """
 
 from collections.abc import Callable
@@ -36,7 +36,7 @@ class Periods(Struct, frozen=True, kw_only=True):
 
 
 class Governor:
-    """Drives a platform; after a run, `rounds`, `missed_rounds`, `migrations`, `opp_changes` tell."""
+    """Drives a platform and counts `rounds`, `missed_rounds`, `migrations`, `opp_changes`."""
 
     def __init__(
         self,

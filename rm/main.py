@@ -92,6 +92,8 @@ def _run(words: Sequence[str]) -> int:
     name = words[0]
     if name in commands:
         parser = _parser({name: commands[name]}, all_must_load=True)
+    elif name == "--version":
+        parser = _parser({})
     elif name.startswith("-"):
         parser = _parser(commands)
     else:

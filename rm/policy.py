@@ -1,4 +1,4 @@
-"""What a policy is: it sees observations and says where applications run and how fast clusters go."""
+"""What a policy is: it sees observations and says who runs where, and how fast."""
 
 from typing import Protocol
 

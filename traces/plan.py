@@ -85,7 +85,7 @@ def draw_scenarios(
     """
     most = min(most_background, board.core_count - 1)
     order = [pool for pool in pools for _ in pool]
-    rng.shuffle(order)  # type: ignore[arg-type]
+    rng.shuffle(order)
     turns = {id(pool): itertools.cycle(rng.permutation(list(pool))) for pool in pools}
     scenarios = []
     for number, pool in zip(range(count), itertools.cycle(order), strict=False):
@@ -105,7 +105,7 @@ def draw_scenarios(
 def split_pools(
     names: Sequence[str], *, held_out_share: float, rng: np.random.Generator
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Split application names at random into those for training and those held out for validation."""
+    """Split names at random into those for training and those held out for validation."""
     shuffled = [str(name) for name in rng.permutation(sorted(names))]
     held_out = round(held_out_share * len(shuffled))
     return tuple(sorted(shuffled[held_out:])), tuple(sorted(shuffled[:held_out]))

@@ -3,8 +3,14 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from platforms.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from platforms.board import Board
+    from traces.plan import Plan
+    from traces.recording import Recorded
 
 
 def record(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +29,7 @@ def record(parser: argparse.ArgumentParser) -> None:
         "--held-out-share",
         type=float,
         default=0.3,
-        help="share of the applications that appear only among themselves, for validation, 0 to 0.9 "
+        help="share of the applications that appear only among themselves, for validation "
         "[%(default)s]",
     )
     parser.add_argument("--scenarios", type=int, default=150, help="how many [%(default)s]")
@@ -86,8 +92,8 @@ def _run(args: argparse.Namespace) -> int:
         print(f"{args.out} holds this recording already (--fresh records it again)")
         return 0
     print(
-        f"{len(scenarios)} scenarios, {plan.run_count(board)} runs on {board.name} ({args.cooling}, "
-        f"simulated); held out for validation: {', '.join(pools[1]) or 'none'}"
+        f"{len(scenarios)} scenarios, {plan.run_count(board)} simulated runs on {board.name} "
+        f"({args.cooling}); held out for validation: {', '.join(pools[1]) or 'none'}"
     )
     done = _record(board, plan, args)
     print(
@@ -97,7 +103,7 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _record(board, plan, args):  # type: ignore[no-untyped-def]
+def _record(board: "Board", plan: "Plan", args: argparse.Namespace) -> "Recorded":
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 

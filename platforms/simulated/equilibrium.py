@@ -38,8 +38,8 @@ def settle(
 ) -> Equilibrium:
     """The lowest steady state, leakage solved to convergence (1e-9 K) by Newton's method.
 
-    Leakage is convex and rising in temperature, so Newton from below the first solution climbs to it
-    and passes it never. Raises ThermalRunaway where there is none below `RUNAWAY_C`.
+    Leakage is convex and rising in temperature, so Newton from below the first solution climbs to
+    it and passes it never. Raises ThermalRunaway where there is none below `RUNAWAY_C`.
     """
     resistance = network.resistance
     core_resistance = resistance[np.ix_(core_nodes, core_nodes)]

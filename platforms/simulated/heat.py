@@ -1,8 +1,8 @@
 """The thermal network: ``C dT/dt = -G (T - T_amb) + P``, advanced exactly.
 
-With ``S = C^(-1/2) G C^(-1/2)`` symmetric and positive definite, its eigenvectors decouple the network
-into modes that decay each with its own rate. A step of constant power is then exact for any length:
-it is the matrix exponential, taken in the eigenbasis.
+With ``S = C^(-1/2) G C^(-1/2)`` symmetric and positive definite, its eigenvectors decouple the
+network into modes that decay each with its own rate. A step of constant power is then exact for any
+length: it is the matrix exponential, taken in the eigenbasis.
 """
 
 from dataclasses import dataclass
@@ -47,7 +47,8 @@ class HeatNetwork:
     @cached_property
     def _eigen(self) -> tuple[Vector, Matrix]:
         root = 1.0 / np.sqrt(self.capacity)
-        rates, vectors = np.linalg.eigh(root[:, None] * self.conductance * root[None, :])
+        symmetric: Matrix = root[:, None] * self.conductance * root[None, :]
+        rates, vectors = np.linalg.eigh(symmetric)
         return rates, vectors
 
     @property
@@ -68,12 +69,14 @@ class HeatNetwork:
     @cached_property
     def resistance(self) -> Matrix:
         """Inverse of G: steady rise in K at a node (row) per watt at another (column)."""
-        return np.linalg.inv(self.conductance)
+        inverse: Matrix = np.linalg.inv(self.conductance)
+        return inverse
 
     def modes(self, temp_c: Vector) -> Vector:
         """The mode amplitudes of a temperature field."""
         rise: Vector = temp_c - self.ambient_c
-        return self._eigen[1].T @ (np.sqrt(self.capacity) * rise)
+        amplitudes: Vector = self._eigen[1].T @ (np.sqrt(self.capacity) * rise)
+        return amplitudes
 
     def temperatures(self, modes: Vector) -> Vector:
         """The temperature field (degC) of mode amplitudes."""
@@ -83,7 +86,8 @@ class HeatNetwork:
     def kernel(self, step_s: float) -> tuple[Vector, Vector]:
         """Per mode the factor that is left after `step_s`, and the gain of a constant drive."""
         exponent = self.decay_rates * step_s
-        return np.exp(-exponent), -np.expm1(-exponent) / self.decay_rates
+        gain: Vector = -np.expm1(-exponent) / self.decay_rates
+        return np.exp(-exponent), gain
 
     def step(self, temp_c: Vector, power_w: Vector, step_s: float) -> Vector:
         """The field after `step_s` seconds of constant `power_w` (W per node), exactly."""

@@ -28,8 +28,10 @@ class Placed(Struct, frozen=True, gc=False):
 
 
 class Speeds(Struct, frozen=True, gc=False):
-    """What comes of a placement: instructions/s per application, activity per core (None: asleep),
-    threads per core."""
+    """What comes of a placement.
+
+    Instructions/s per application, activity per core (None: asleep), threads per core.
+    """
 
     rate_ips: list[float]
     core_activity: list[float | None]

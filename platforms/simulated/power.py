@@ -1,9 +1,9 @@
 """Power: ``activity * dynamic + leakage(V, T)`` per core, and the clusters' shared part.
 
-The board's busy power is that of a core at activity 1 and at the leakage's reference temperature; its
-leakage share ``S V^3`` is what moves with temperature. Idle cores sleep (power-gated, 0 W in the EAS
-tables): at the periods that the governor looks at, an idle core has long passed its sleep state's
-minimum residency. A cluster without a busy core sleeps as well.
+The board's busy power is that of a core at activity 1 and at the leakage's reference temperature;
+its leakage share ``S V^3`` is what moves with temperature. Idle cores sleep (power-gated, 0 W in
+the EAS tables): at the periods that the governor looks at, an idle core has long passed its sleep
+state's minimum residency. A cluster without a busy core sleeps as well.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,9 @@
 """The kernel's own thermal protection, below every policy: Linux's step_wise on a passive trip.
 
 With every sample above the trip all clusters lose one operating point of their allowed range, with
-every sample below the trip's hysteresis they get one back. (HiKey 970's tree asks for power_allocator,
-which shares a power budget instead; step_wise is the kernel's default and needs no tuning constants.)
+every sample below the trip's hysteresis they get one back. (HiKey 970's tree asks for
+power_allocator, which shares a power budget instead; step_wise is the kernel's default and needs no
+tuning constants.)
 """
 
 from platforms.board import Board

@@ -24,13 +24,15 @@ def spread(threads: int, cores: Sequence[int], load: list[int]) -> tuple[int, ..
 def place_newcomer(board: Board, threads: int, busy: Iterable[int]) -> tuple[int, ...]:
     """Where the kernel starts a program that nobody placed: the least loaded core, big ones first.
 
-    `busy` lists the core of every running thread. Several threads get the whole cluster that has the
-    most idle cores.
+    `busy` lists the core of every running thread. Several threads get the whole cluster that has
+    the most idle cores.
     """
     load = [0] * board.core_count
     for core in busy:
         load[core] += 1
     strongest_first = [board.clusters[i] for i in reversed(board.clusters_by_capacity)]
     if threads > 1:
-        return min((c.cores for c in strongest_first), key=lambda cores: sum(load[i] for i in cores))
+        return min(
+            (c.cores for c in strongest_first), key=lambda cores: sum(load[i] for i in cores)
+        )
     return (min((core for c in strongest_first for core in c.cores), key=load.__getitem__),)

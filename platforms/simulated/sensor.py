@@ -1,4 +1,4 @@
-"""A temperature sensor as the board shows it: a weighted mean of nodes, noisy, quantised, periodic."""
+"""A temperature sensor as the board shows it: a mean of nodes, noisy, quantised, periodic."""
 
 import numpy as np
 from numpy.typing import NDArray

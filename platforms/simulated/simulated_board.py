@@ -54,8 +54,8 @@ class SimulatedClock:
 class SimulatedBoard:
     """A board under one cooling setup, running the jobs that are given to it.
 
-    `start_temp_c` is every node's temperature at time 0 (default: ambient). `rng` draws sensor noise.
-    Advancing raises ThermalRunaway when a core passes `RUNAWAY_C`.
+    `start_temp_c` is every node's temperature at time 0 (default: ambient). `rng` draws sensor
+    noise. Advancing raises ThermalRunaway when a core passes `RUNAWAY_C`.
     """
 
     def __init__(
@@ -91,7 +91,9 @@ class SimulatedBoard:
         self._next_event_s = 0.0
         self._next_sample_s = 0.0
         self._kernels: dict[float, tuple[Vector, Vector]] = {}
-        self._rise_of_cores = np.ascontiguousarray(self.network.rise_of_modes[self.power.core_nodes])
+        self._rise_of_cores = np.ascontiguousarray(
+            self.network.rise_of_modes[self.power.core_nodes]
+        )
         self._load = Load(np.zeros(len(self.network.names)), np.zeros(board.core_count))
         self._refresh()
 
@@ -112,7 +114,7 @@ class SimulatedBoard:
         )
 
     def apply(self, decision: Decision) -> None:
-        """Carry out a decision at once; operating points above the kernel's cap wait for it to rise."""
+        """Carry out a decision at once; points above the kernel's cap wait for it to rise."""
         for migration in decision.migrations:
             self._migrate(migration.application_id, migration.cores)
         if decision.opp_index is not None and decision.opp_index != self._asked_opps:

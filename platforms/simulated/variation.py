@@ -1,4 +1,4 @@
-"""Variants of an application: no two programs, inputs or compilers give the published profile exactly."""
+"""Variants of an application: no program or input gives the published profile exactly."""
 
 import msgspec
 import numpy as np

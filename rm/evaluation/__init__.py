@@ -1,0 +1,1 @@
+"""Compare policies on the simulated board: workloads, episodes, figures, results."""

@@ -3,7 +3,7 @@
 import argparse
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,9 @@ DEFAULT_POLICIES = "gts-ondemand,gts-powersave,topil,oracle"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Compare policies under cooling setups: a table, result files, an HTML report."""
-    parser.add_argument("--board", default="hikey970", help="shipped board or board file [%(default)s]")
+    parser.add_argument(
+        "--board", default="hikey970", help="shipped board or board file [%(default)s]"
+    )
     parser.add_argument(
         "--out", type=Path, required=True, help="folder for the result files and report.html"
     )
@@ -33,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="append",
         help="a cooling setup of the board; repeat for several [fan and passive]",
     )
-    parser.add_argument("--seeds", type=int, default=5, help="workloads to draw [%(default)s]")
+    parser.add_argument("--seeds", type=int, default=8, help="workloads to draw [%(default)s]")
     parser.add_argument("--seed-start", type=int, default=0, help="first seed [%(default)s]")
     parser.add_argument(
         "--programs",
@@ -168,7 +170,7 @@ def _check(args: argparse.Namespace) -> None:
             raise InvalidInput(f"{low_option} must not exceed {high_option} (got {low} and {high})")
 
 
-def _progress(total: int):  # type: ignore[no-untyped-def]
+def _progress(total: int) -> "Callable[[EpisodeOutcome], None]":
     """A line on the terminal that counts episodes; nothing where stderr is no terminal."""
     done = 0
 

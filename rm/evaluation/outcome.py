@@ -10,7 +10,8 @@ class ApplicationOutcome(Struct, frozen=True):
     """One application's life in one episode.
 
     `achieved_ips` is its mean rate from arrival to its end, or to the episode's end (`end_s` None).
-    `attainable` says whether the oracle policy met the target in the same episode (None: not known).
+    `attainable` says whether the oracle policy met the target in the same episode (None: not
+    known).
     """
 
     id: int
@@ -30,8 +31,9 @@ class ApplicationOutcome(Struct, frozen=True):
 class Moment(Struct, frozen=True):
     """The board at one time of an episode, for plots.
 
-    `sensor_temp_c` is the temperature where the sensor sits (not quantised, no noise), `peak_temp_c`
-    the hottest node. `application_on_core` is the lowest application id on each core, -1 if idle.
+    `sensor_temp_c` is the temperature where the sensor sits (not quantised, no noise),
+    `peak_temp_c` the hottest node. `application_on_core` is the lowest application id on each core,
+    -1 if idle.
     """
 
     time_s: float

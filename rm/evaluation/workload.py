@@ -13,19 +13,19 @@ from platforms.simulated.variation import varied
 class WorkloadParameters(Struct, frozen=True, kw_only=True):
     """How workloads are drawn.
 
-    The first arrives at time 0, the others as a Poisson process with `interarrival_s` mean. A target
-    is a share, uniform between `lowest_target` and `highest_target`, of what the application reaches
-    alone on the board's strongest core at its highest frequency. Its work is what would take it `shortest_work_s` to
-    `longest_work_s` there, whatever its target: who runs it faster is done with it earlier.
-    `variation` is the spread of the applications around their profiles.
+    The first arrives at time 0, the others as a Poisson process with `interarrival_s` mean. A
+    target is a share, uniform between `lowest_target` and `highest_target`, of what the application
+    reaches alone on the board's strongest core at its highest frequency. Its work is what would
+    take it `shortest_work_s` to `longest_work_s` there, whatever its target: who runs it faster is
+    done with it earlier. `variation` is the spread of the applications around their profiles.
     """
 
     applications: int = 20
     interarrival_s: float = 20.0
     lowest_target: float = 0.1
-    highest_target: float = 0.5
-    shortest_work_s: float = 40.0
-    longest_work_s: float = 120.0
+    highest_target: float = 0.4
+    shortest_work_s: float = 50.0
+    longest_work_s: float = 150.0
     variation: float = 0.15
 
 

@@ -1,8 +1,9 @@
 """Linux baselines: Global Task Scheduling (big cores first) with a cpufreq governor.
 
-GTS moves every busy task to the big cluster while it has an idle core, and leaves the others on LITTLE.
-The cpufreq governors see the clusters' utilisation only; they know nothing of targets. Programs that
-compute all the time keep a core 100 % busy, so ondemand asks for the highest frequency.
+GTS moves every busy task to the big cluster while it has an idle core, and leaves the others on
+LITTLE. The cpufreq governors see the clusters' utilisation only; they know nothing of targets.
+Programs that compute all the time keep a core 100 % busy, so ondemand asks for the highest
+frequency.
 """
 
 from collections.abc import Callable

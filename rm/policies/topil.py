@@ -1,9 +1,9 @@
 """TOP-IL: a network imitates the oracle; one migration an epoch, DVFS by QoS.
 
 Rapp, Khdr, Krohmer, Henkel, "NPU-Accelerated Imitation Learning for Thermal Optimization of
-QoS-Constrained Heterogeneous Multi-Cores" (arXiv 2206.05459). Once a migration period every application
-is the application of interest of one row; all rows are one batch; the single move with the largest
-predicted improvement is made.
+QoS-Constrained Heterogeneous Multi-Cores" (arXiv 2206.05459). Once a migration period every
+application is the application of interest of one row; all rows are one batch; the single move with
+the largest predicted improvement is made.
 """
 
 from typing import Protocol
@@ -62,7 +62,9 @@ class TopIl:
 def make(context: PolicyContext) -> TopIl:
     """The policy from its ONNX file; InvalidInput where none was given."""
     if context.policy_file is None:
-        raise InvalidInput("topil needs a network: give --policy-file policy.onnx (see 'ilgov train')")
+        raise InvalidInput(
+            "topil needs a network: give --policy-file policy.onnx (see 'ilgov train')"
+        )
     board = context.board
     scorer = load_policy(
         context.policy_file,

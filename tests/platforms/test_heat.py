@@ -25,15 +25,15 @@ def networks(draw: st.DrawFn) -> HeatNetwork:
         for i, name in enumerate(names)
     )
     tree = [(draw(st.integers(0, i - 1)), i) for i in range(1, count)]
-    extra = draw(st.lists(st.tuples(st.integers(0, count - 1), st.integers(0, count - 1)), max_size=4))
+    extra = draw(
+        st.lists(st.tuples(st.integers(0, count - 1), st.integers(0, count - 1)), max_size=4)
+    )
     pairs = tree + [(a, b) for a, b in extra if a != b]
     links = tuple(
         ThermalLink(between=(names[a], names[b]), conductance_w_per_k=draw(conductance))
         for a, b in pairs
     )
-    thermal = Thermal(
-        nodes=nodes, links=links, ambient_node="n0", cluster_node="n0", sources={}
-    )
+    thermal = Thermal(nodes=nodes, links=links, ambient_node="n0", cluster_node="n0", sources={})
     cooling = CoolingSetup(
         name="any",
         conductance_w_per_k=draw(st.floats(0.05, 2.0)),

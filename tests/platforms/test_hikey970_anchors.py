@@ -72,7 +72,7 @@ def test_four_busy_a73_at_2093_mhz_stay_under_the_trip_passively_at_35_degrees()
 
 
 def test_four_busy_a73_at_2362_mhz_must_be_throttled_passively_at_35_degrees() -> None:
-    """The kernel's protection sets in: the cluster does not keep the operating point it was given."""
+    """The kernel's protection sets in: the cluster does not keep its operating point."""
     top = _opp(1, 2_362_000_000)
     simulated = _busy("passive-35", range(4, 8), (0, top))
     simulated.advance_to(900.0)
