@@ -5,11 +5,8 @@ from collections.abc import Callable, Sequence
 from msgspec import structs
 
 from rm.evaluation.episode import EpisodeSetup, run_episode
-from rm.evaluation.outcome import EpisodeOutcome
+from rm.evaluation.outcome import ORACLE, EpisodeOutcome
 from traces.workers import run_jobs
-
-ORACLE = "oracle"
-"""The policy whose misses count as unavoidable."""
 
 
 def compare(

@@ -6,6 +6,10 @@ MISS_BELOW = 0.95
 """An application misses its target when its rate over its life is below this share of it."""
 
 
+ORACLE = "oracle"
+"""The policy whose misses count as unavoidable: who misses with it could not be served."""
+
+
 class ApplicationOutcome(Struct, frozen=True):
     """One application's life in one episode.
 

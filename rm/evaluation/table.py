@@ -60,13 +60,13 @@ def interval_text(value: Interval | None) -> str:
     """A difference with its confidence interval, or a dash where there is none.
 
     >>> interval_text(Interval(mean=-3.25, low=-4.0, high=-2.5, n=3))
-    '-3.25 [-4.00, -2.50]'
+    '-3.2 [-4.0, -2.5]'
     """
     if value is None:
         return "–"
     if value.low is None or value.high is None:
-        return f"{value.mean:+.2f}"
-    return f"{value.mean:+.2f} [{value.low:+.2f}, {value.high:+.2f}]"
+        return f"{value.mean:+.1f}"
+    return f"{value.mean:+.1f} [{value.low:+.1f}, {value.high:+.1f}]"
 
 
 _COLUMNS = (

@@ -197,7 +197,7 @@ def test_the_difference_table_shows_intervals_and_pairs() -> None:
     text = rendered(difference_table(found), width=80)
     assert "…" not in text
     assert "minus gts-ondemand, passive" in text
-    assert f"{found[0].mean_temp_k.low:+.2f}" in text
+    assert f"{found[0].mean_temp_k.low:+.1f}" in text
 
 
 def test_the_table_shows_runaways_only_where_there_are_any() -> None:

@@ -1,0 +1,166 @@
+"""Small random boards and applications, on which all decisions can be tried one by one."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from oracle.whatif import Outcome, Placement, Wanted, WhatIf
+from platforms.application import ApplicationProfile, CoreProfile
+from platforms.board import (
+    Board,
+    Cluster,
+    CoolingSetup,
+    Leakage,
+    Memory,
+    OperatingPoint,
+    RestOfBoard,
+    Sensor,
+    Thermal,
+    ThermalLink,
+    ThermalNode,
+)
+
+COOLING = CoolingSetup(name="fan", conductance_w_per_k=0.4, ambient_c=25.0, sources={})
+CORE_TYPES = ("weak", "strong")
+
+
+def cluster(
+    name: str, cores: tuple[int, ...], rng: np.random.Generator, *, points: int, strength: float
+) -> Cluster:
+    """A cluster whose power grows as that of real ones; `strength` scales clock and power."""
+    freqs_hz = np.sort(rng.uniform(0.4e9, 2.0e9, size=points)) * strength
+    volts = 0.6 + 0.4 * (freqs_hz / freqs_hz[-1])
+    leakage = 0.04 * strength
+    busy_w = leakage * volts**3 + 0.15 * strength**2 * volts**2 * freqs_hz / 1e9
+    opps = [
+        OperatingPoint(
+            freq_hz=round(freq), volt_v=float(volt), core_busy_w=float(w), cluster_busy_w=0.1 * w
+        )
+        for freq, volt, w in zip(freqs_hz, volts, busy_w, strict=True)
+    ]
+    return Cluster(
+        name=name,
+        core_type=name,
+        cores=cores,
+        opps=tuple(opps),
+        core_wfi_w=0.01,
+        cluster_idle_w=0.01,
+        leakage_w_per_v3=leakage,
+        activity_floor=0.3,
+        l2_bytes=1 << 20,
+        dvfs_latency_s=1e-4,
+        thermal_weight=1024,
+        sources={},
+    )
+
+
+def board(
+    rng: np.random.Generator, *, points: int = 3, sizes: tuple[int, ...] = (2, 2)
+) -> Board:
+    """A board with a weak and a strong cluster and a few operating points each."""
+    starts = np.cumsum((0, *sizes)).tolist()
+    clusters = tuple(
+        cluster(
+            CORE_TYPES[i],
+            tuple(range(starts[i], starts[i + 1])),
+            rng,
+            points=points,
+            strength=1.0 + 0.3 * i,
+        )
+        for i in range(len(sizes))
+    )
+    cores = starts[-1]
+    nodes = [ThermalNode(name=f"core{i}", capacity_j_per_k=0.2, core=i) for i in range(cores)]
+    links = [
+        ThermalLink(between=(node.name, "die"), conductance_w_per_k=float(rng.uniform(0.6, 1.0)))
+        for node in nodes
+    ]
+    return Board(
+        schema=1,
+        name="small",
+        title="Small",
+        soc="none",
+        clusters=clusters,
+        leakage=Leakage(
+            ref_temp_c=65.0,
+            coefficients=(0.05, 0.002, -0.00005, 0.000001),
+            lowest=0.0,
+            highest=10.0,
+            sources={},
+        ),
+        memory=Memory(bandwidth_bytes_per_s=5e9, latency_s=1e-7, sources={}),
+        thermal=Thermal(
+            nodes=(*nodes, ThermalNode(name="die", capacity_j_per_k=10.0)),
+            links=tuple(links),
+            ambient_node="die",
+            cluster_node="die",
+            sources={},
+        ),
+        cooling=(COOLING,),
+        sensors=(
+            Sensor(
+                name="soc",
+                weights={"die": 1.0},
+                step_k=0.1,
+                offset_c=0.0,
+                period_s=1.0,
+                noise_k=0.1,
+                sources={},
+            ),
+        ),
+        rest_of_board=RestOfBoard(power_w=1.0, sources={}),
+    )
+
+
+def profile(name: str, rng: np.random.Generator) -> ApplicationProfile:
+    """A program that is slower and stalls longer on the weak cores."""
+    cpi, stall_s = rng.uniform(0.5, 1.5), rng.uniform(0.0, 0.5e-9)
+    return ApplicationProfile(
+        name=name,
+        suite="small",
+        core_profiles={
+            "strong": CoreProfile(cpi=cpi, stall_s=stall_s),
+            "weak": CoreProfile(cpi=cpi * rng.uniform(1.1, 2.0), stall_s=1.4 * stall_s),
+        },
+        activity=float(rng.uniform(0.5, 1.0)),
+        l2d_per_instruction=0.01,
+        bytes_per_instruction=float(stall_s * 1e9),
+        sources={},
+    )
+
+
+def wanted(
+    on: Board, rng: np.random.Generator, *, count: int, most: float = 0.9, threads: int = 1
+) -> list[Wanted]:
+    """Applications with targets up to `most` of what a strong core gives, placed anywhere."""
+    strongest = on.clusters[-1]
+    apps = []
+    for number in range(count):
+        program = profile(f"app{number}", rng)
+        best_ips = program.ips(strongest, strongest.freqs_hz[-1])
+        many = int(rng.integers(1, threads + 1))
+        home = int(rng.integers(len(on.clusters)))
+        cores = (int(rng.integers(on.core_count)),) if many == 1 else on.clusters[home].cores
+        share = rng.uniform(0.1, most)
+        apps.append(Wanted(number, program, 0, float(share * best_ips * many), many, cores))
+    return apps
+
+
+def every_outcome(models: WhatIf, apps: Sequence[Wanted]) -> Iterator[Outcome]:
+    """All mappings at all operating points."""
+    clusters = models.board.clusters
+    single = [(core,) for core in range(models.board.core_count)]
+    several = [c.cores for c in clusters]
+    placements: Iterator[Placement] = itertools.product(
+        *(single if app.threads == 1 else several for app in apps)
+    )
+    grid = list(itertools.product(*(range(len(c.opps)) for c in clusters)))
+    for placement in placements:
+        for opps in grid:
+            yield models.evaluate(apps, placement, opps)
+
+
+def best_outcome(models: WhatIf, apps: Sequence[Wanted]) -> Outcome:
+    """The true optimum: least shortfall, then least peak temperature."""
+    return min(every_outcome(models, apps), key=lambda o: (round(o.shortfall, 6), o.peak_c))
