@@ -1,4 +1,4 @@
-"""What the benchmarks share: the board, its applications, and a policy made from a short recording."""
+"""What the benchmarks share: the board, its applications, a policy from a short recording."""
 
 from pathlib import Path
 

@@ -52,25 +52,34 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from oracle.demonstrations import extract, metadata, scenarios, to_table
+    from oracle.demonstrations import contradictions, extract, metadata, scenarios, to_table
     from platforms.board_file import load_board
     from platforms.errors import InvalidInput
     from traces.check import check_traces
+    from traces.output import check_output_file
+    from traces.progress import counted
     from traces.store import read_table, write_table
 
     board = load_board(args.board)
     parameters = _parameters(args)
-    traces, about = read_table(args.traces, kind="traces")
+    check_output_file(args.out)
+    if args.out.resolve() == args.traces.resolve():
+        raise InvalidInput(f"--out must be another file than --traces (got {args.out} for both)")
     for problem in check_traces(args.traces, board=board).problems:
         raise InvalidInput(f"{args.traces}: {problem}")
+    traces, about = read_table(args.traces, kind="traces")
+    for problem in contradictions(traces):
+        raise InvalidInput(f"{args.traces}: {problem}; a file must hold one recording")
     rows: list[dict[str, Any]] = []
-    demands = infeasible = count = 0
-    for scenario in scenarios(board, traces):
-        extracted = extract(board, scenario, parameters)
-        rows += extracted.rows
-        demands += extracted.demands
-        infeasible += extracted.infeasible
-        count += 1
+    demands = infeasible = 0
+    count = len(set(traces["scenario"].to_pylist()))
+    with counted("scenarios", count) as show:
+        for done, scenario in enumerate(scenarios(board, traces), start=1):
+            extracted = extract(board, scenario, parameters)
+            rows += extracted.rows
+            demands += extracted.demands
+            infeasible += extracted.infeasible
+            show(done)
     if not rows:
         raise InvalidInput(
             f"{args.traces}: no core can meet any of the {demands} QoS targets drawn; "
@@ -108,6 +117,8 @@ def _parameters(args: argparse.Namespace) -> Any:
         ("demands", 1, 10**4),
         ("lowest_target", 0.0, 0.999),
         ("alpha", 1e-6, 1e3),
+        ("unreachable", -1e3, 0.999),
+        ("occupied", -1e3, 0.999),
         ("seed", 0, 2**32 - 1),
     ):
         if not low <= getattr(args, name) <= high:

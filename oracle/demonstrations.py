@@ -42,7 +42,10 @@ class OracleParameters(Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Scenario:
-    """All runs of one recorded scenario, the per-run arrays indexed like `Sweep`."""
+    """All runs of one recorded scenario, the per-run arrays indexed like `Sweep`.
+
+    `core_utilisation` has one axis more at the end: the cores that are busy.
+    """
 
     number: int
     application: str
@@ -50,6 +53,7 @@ class Scenario:
     background_cores: tuple[int, ...]
     sweep: Sweep
     l2d_per_s: NDArray[np.float64]
+    core_utilisation: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,32 @@ class Extracted:
     rows: list[dict[str, Any]]
     demands: int
     infeasible: int
+
+
+def contradictions(traces: pa.Table) -> Iterator[str]:
+    """What forbids to take sound traces for sweeps, as ``what requirement (got value)``.
+
+    Two recordings laid end to end are like that: both have a scenario 0.
+    """
+    seen: dict[int, list[Any]] = {}
+    places: set[tuple[Any, ...]] = set()
+    names = ("scenario", "application", "background", "background_cores")
+    columns = (traces[name].to_pylist() for name in (*names, "application_core", "opp_index"))
+    for index, (number, *pinned, core, opps) in enumerate(zip(*columns, strict=True)):
+        application, background, background_cores = pinned
+        if seen.setdefault(number, pinned) != pinned:
+            yield (
+                f"scenario {number} must be one application among the same others on the same "
+                f"cores (got {application} among {background} on {background_cores} in row {index})"
+            )
+        if core in background_cores:
+            yield f"application_core must be none of background_cores (got {core} in row {index})"
+        if (place := (number, core, *opps)) in places:
+            yield (
+                f"scenario {number} must have a core at some operating points once "
+                f"(got core {core} at {opps} again in row {index})"
+            )
+        places.add(place)
 
 
 def scenarios(board: Board, traces: pa.Table) -> Iterator[Scenario]:
@@ -74,6 +104,7 @@ def scenarios(board: Board, traces: pa.Table) -> Iterator[Scenario]:
 def _scenario(board: Board, runs: dict[str, list[Any]]) -> Scenario:
     shape = (board.core_count, *(len(cluster.opps) for cluster in board.clusters))
     grids = {name: np.full(shape, np.nan) for name in ("rate_ips", "temp_c", "l2d_per_s")}
+    grids["core_utilisation"] = np.full((*shape, board.core_count), np.nan)
     measured = [not throttled for throttled in runs["throttled"]]
     places = list(zip(runs["application_core"], runs["opp_index"], strict=True))
     for name, grid in grids.items():
@@ -89,6 +120,7 @@ def _scenario(board: Board, runs: dict[str, list[Any]]) -> Scenario:
         tuple(runs["background_cores"][0]),
         Sweep(grids["rate_ips"], grids["temp_c"], occupied),
         grids["l2d_per_s"],
+        grids["core_utilisation"],
     )
 
 
@@ -96,6 +128,8 @@ def extract(board: Board, scenario: Scenario, parameters: OracleParameters) -> E
     """The demonstrations of one scenario; they depend on the seed and on it alone."""
     rng = np.random.default_rng([parameters.seed, scenario.number])
     count = parameters.targets * parameters.demands
+    if not np.isfinite(scenario.sweep.rate_ips).any():  # every run was throttled
+        return Extracted([], count, count)
     best_ips = float(np.nanmax(scenario.sweep.rate_ips))
     target_ips = best_ips * rng.uniform(parameters.lowest_target, 1.0, size=count)
     background_opp, background_hz = _background(board, scenario, count, rng)
@@ -185,15 +219,13 @@ def _features(
     if np.isnan(scenario.sweep.rate_ips[place]):
         return None
     freqs_hz = [c.freqs_hz[opp] for c, opp in zip(board.clusters, opps, strict=True)]
-    utilisation = np.where(scenario.sweep.occupied, 1.0, 0.0)
-    utilisation[core] = 1.0
     return row(
         rate_ips=float(scenario.sweep.rate_ips[place]),
         l2d_per_s=float(scenario.l2d_per_s[place]),
         cores=(int(core),),
         target_ips=float(target_ips),
         others_freq_ratio=[float(h / f) for h, f in zip(background_hz, freqs_hz, strict=True)],
-        utilisation=utilisation.tolist(),
+        utilisation=scenario.core_utilisation[place].tolist(),
     )
 
 

@@ -3,7 +3,7 @@
 The search enumerates which application goes to which cluster, ranks all of these assignments by a
 fast estimate of the peak temperature (vectorised, memory contention left out), and evaluates the
 best few with the board's full model. It is not a proof: the estimate decides which few are looked
-at.
+at, and of the ways to share a cluster's cores only three are tried.
 """
 
 import itertools
@@ -22,6 +22,9 @@ ESTIMATE_TEMP_C = 50.0
 LARGEST_ENUMERATION = 4096
 """Above this many assignments the applications with the highest targets are enumerated, and the
 others stay on their present cluster."""
+
+LOOKED_AT_IF_SHORT = 32
+"""So many assignments are evaluated in full as long as none was found that meets all targets."""
 
 
 class JointSearch(Struct, frozen=True):
@@ -42,12 +45,13 @@ class JointSearch(Struct, frozen=True):
         tables = _Tables(self.models, apps)
         assignments = _assignments(self.models, apps)
         shortfall, peak_k = tables.estimate(assignments)
-        order = np.lexsort((peak_k, shortfall.round(6)))[: self.looked_at]
-        outcomes = [
-            self._evaluate(apps, placement)
-            for chosen in assignments[order]
-            for placement in _placements(self.models, apps, chosen, tables)
-        ]
+        order = np.lexsort((peak_k, shortfall.round(6)))[:LOOKED_AT_IF_SHORT]
+        outcomes: list[Outcome] = []
+        for number, chosen in enumerate(assignments[order]):
+            if number >= self.looked_at and any(_is_met(outcome) for outcome in outcomes):
+                break
+            placements = _placements(self.models, apps, chosen, tables)
+            outcomes += [self._evaluate(apps, placement) for placement in placements]
         return min(outcomes, key=lambda o: self._rank(apps, o))
 
     def _evaluate(self, apps: Sequence[Wanted], placement: Placement) -> Outcome:
@@ -60,30 +64,39 @@ class JointSearch(Struct, frozen=True):
         return round(outcome.shortfall, 6), outcome.peak_c + self.stay_k * moves
 
 
+def _is_met(outcome: Outcome) -> bool:
+    return round(outcome.shortfall, 6) == 0.0
+
+
 def _assignments(models: WhatIf, apps: Sequence[Wanted]) -> NDArray[np.int64]:
     """(assignments, apps): the cluster of every application."""
-    clusters = len(models.board.clusters)
+    clusters = range(len(models.board.clusters))
+    of_several = tuple(i for i in clusters if len(models.board.clusters[i].cores) > 1)
     free = len(apps)
-    while clusters**free > LARGEST_ENUMERATION:
+    while len(clusters) ** free > LARGEST_ENUMERATION:
         free -= 1
     demanding = sorted(range(len(apps)), key=lambda i: -apps[i].target_ips)[:free]
-    present = [models.board.cluster_of_core[app.cores[0]] for app in apps]
-    choices = [range(clusters) if i in demanding else (present[i],) for i in range(len(apps))]
+    choices: list[Sequence[int]] = []
+    for number, app in enumerate(apps):
+        if number not in demanding:
+            choices.append((models.board.cluster_of_core[app.cores[0]],))
+        else:
+            choices.append(of_several if app.threads > 1 and of_several else clusters)
     return np.array(list(itertools.product(*choices)))
 
 
 class _Tables:
-    """Per application, cluster and degree of sharing: the least operating point, power there."""
+    """Per application, cluster and number of threads on a core: least operating point, power."""
 
     def __init__(self, models: WhatIf, apps: Sequence[Wanted]) -> None:
         board = models.board
-        self._models = models
         self._core_counts = np.array([len(c.cores) for c in board.clusters])
         self._threads = np.array([app.threads for app in apps])
-        most = int(-(-self._threads.sum() // self._core_counts.min()))
+        most = int(self._threads.sum() // self._core_counts.min()) + 1
         shape = (len(apps), len(board.clusters), most + 1)
-        self.opp = np.zeros(shape, dtype=np.int64)
-        self.shortfall = np.zeros(shape)
+        self._opp = np.zeros(shape, dtype=np.int64)
+        self._shortfall = np.zeros(shape)
+        self.need = np.zeros(shape[:2])
         levels = max(len(c.opps) for c in board.clusters)
         self.power_w = np.zeros((len(apps), len(board.clusters), levels))
         self._shared_w = np.zeros((len(board.clusters), levels))
@@ -97,11 +110,13 @@ class _Tables:
                 core = app.profile.on(cluster)
                 compute_s = phase.cpi_scale * core.cpi / freqs
                 per_instruction_s = compute_s + phase.stall_scale * core.stall_s
-                for share in range(1, most + 1):
-                    met = app.threads / share / per_instruction_s / app.target_ips
+                # the share of a core that each thread needs at the highest operating point
+                self.need[k, x] = app.target_ips / app.threads * per_instruction_s[-1]
+                for sharing in range(1, most + 1):
+                    met = app.threads / sharing / per_instruction_s / app.target_ips
                     good = met >= 1.0
-                    self.opp[k, x, share] = int(good.argmax()) if good.any() else count - 1
-                    self.shortfall[k, x, share] = max(0.0, 1.0 - met[-1])
+                    self._opp[k, x, sharing] = int(good.argmax()) if good.any() else count - 1
+                    self._shortfall[k, x, sharing] = max(0.0, 1.0 - met[-1])
                 for opp in range(count):
                     busy_share = float(compute_s[opp] / per_instruction_s[opp])
                     active = busy_activity(cluster, app.profile.activity, busy_share)
@@ -115,31 +130,46 @@ class _Tables:
         self._common_k_per_w = float(off.mean()) if off.size else 0.0
         self._local_k_per_w = float(self.self_k_per_w.mean()) - self._common_k_per_w
 
-    def opps_of(
-        self, assignments: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(assignments, clusters): operating point, and threads per core (0: cluster empty)."""
-        clusters = self.opp.shape[1]
-        on = assignments[:, :, None] == np.arange(clusters)
+    def sharing(self, assignments: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(assignments, apps): threads on the cores of an application, its own included.
+
+        A cluster's threads are spread evenly; where that leaves some cores with one thread less,
+        they go to those that need most.
+        """
+        on = assignments[:, :, None] == np.arange(len(self._core_counts))
         threads = (on * self._threads[:, None]).sum(axis=1)
-        sharing = -(-threads // self._core_counts)
-        apps = np.arange(assignments.shape[1])
-        need = self.opp[apps, assignments, np.take_along_axis(sharing, assignments, axis=1)]
-        opps = np.where(on, need[:, :, None], 0).max(axis=1)
-        return opps, sharing
+        fewest, over = np.divmod(threads, self._core_counts)
+        quiet_seats = (self._core_counts - over) * fewest
+        need = self.need[np.arange(assignments.shape[1]), assignments]
+        together = assignments[:, :, None] == assignments[:, None, :]
+        needier = need[:, :, None] <= need[:, None, :]
+        seats = (together & needier) @ self._threads
+        quiet = seats <= np.take_along_axis(quiet_seats, assignments, axis=1)
+        least: NDArray[np.int64] = np.take_along_axis(fewest, assignments, axis=1)
+        return np.where(quiet, least, least + 1)
+
+    def opps_of(
+        self, assignments: NDArray[np.int64], sharing: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """(assignments, clusters): the operating point that the most demanding one needs."""
+        on = assignments[:, :, None] == np.arange(len(self._core_counts))
+        need = self._opp[np.arange(assignments.shape[1]), assignments, sharing]
+        opps: NDArray[np.int64] = np.where(on, need[:, :, None], 0).max(axis=1)
+        return opps
 
     def estimate(
         self, assignments: NDArray[np.int64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Per assignment the summed shortfall, and the estimated peak rise over ambient in K."""
-        opps, sharing = self.opps_of(assignments)
-        apps = np.arange(assignments.shape[1])
-        share = np.take_along_axis(sharing, assignments, axis=1)
-        shortfall = self.shortfall[apps, assignments, share].sum(axis=1)
+        sharing = self.sharing(assignments)
+        opps = self.opps_of(assignments, sharing)
+        apps, clusters = np.arange(assignments.shape[1]), np.arange(len(self._core_counts))
+        shortfall = self._shortfall[apps, assignments, sharing].sum(axis=1)
         app_opp = np.take_along_axis(opps, assignments, axis=1)
         core_w = self.power_w[apps, assignments, app_opp]
-        busy_cores_w = core_w * np.minimum(self._threads, self._core_counts[assignments]) / share
-        shared_w = np.where(sharing > 0, self._shared_w[np.arange(opps.shape[1]), opps], 0.0)
+        busy_cores_w = core_w * np.minimum(self._threads / sharing, self._core_counts[assignments])
+        awake = (assignments[:, :, None] == clusters).any(axis=1)
+        shared_w = np.where(awake, self._shared_w[clusters, opps], 0.0)
         total_w = busy_cores_w.sum(axis=1) + shared_w.sum(axis=1)
         peak_k = self._common_k_per_w * total_w + self._local_k_per_w * core_w.max(axis=1)
         return shortfall, peak_k
@@ -148,12 +178,24 @@ class _Tables:
 def _placements(
     models: WhatIf, apps: Sequence[Wanted], assigned: NDArray[np.int64], tables: _Tables
 ) -> list[Placement]:
-    """Two ways to fill the clusters: keep who is there, or put the hottest on the coolest core."""
-    opps, _ = tables.opps_of(assigned[None, :])
+    """Ways to fill the clusters.
+
+    Keep who is there; the hottest on the coolest cores; and, where cores are shared, those together
+    that need least.
+    """
+    sharing = tables.sharing(assigned[None, :])
+    opps = tables.opps_of(assigned[None, :], sharing)
     heat_w = [float(tables.power_w[k, x, opps[0, x]]) for k, x in enumerate(assigned)]
-    stay = _fill(models, apps, assigned, tables, heat_w, keep=True)
-    fresh = _fill(models, apps, assigned, tables, heat_w, keep=False)
-    return [stay] if stay == fresh else [stay, fresh]
+    hottest_first = sorted(range(len(apps)), key=lambda k: -heat_w[k])
+    found = [
+        _fill(models, apps, assigned, tables, hottest_first, keep=True),
+        _fill(models, apps, assigned, tables, hottest_first, keep=False),
+    ]
+    if sharing.max() > 1:
+        needs = [float(tables.need[k, x]) for k, x in enumerate(assigned)]
+        neediest_first = sorted(range(len(apps)), key=lambda k: -needs[k])
+        found.append(_fill(models, apps, assigned, tables, neediest_first, keep=False))
+    return list(dict.fromkeys(found))
 
 
 def _fill(
@@ -161,29 +203,33 @@ def _fill(
     apps: Sequence[Wanted],
     assigned: NDArray[np.int64],
     tables: _Tables,
-    heat_w: Sequence[float],
+    order: Sequence[int],
     *,
     keep: bool,
 ) -> Placement:
+    """Seat the applications one by one on the emptiest core of their cluster.
+
+    Where none is empty, next to the least needy. The threads of applications with several keep out
+    of the others' way by themselves.
+    """
     board = models.board
     load = [0] * board.core_count
+    need = [0.0] * board.core_count
     cores: dict[int, tuple[int, ...]] = {}
-    hottest_first = sorted(range(len(apps)), key=lambda k: -heat_w[k])
-    single = [k for k in hottest_first if apps[k].threads == 1]
-    for k in hottest_first:
-        if apps[k].threads > 1:
-            cores[k] = board.clusters[assigned[k]].cores
-            for core in cores[k]:
-                load[core] += 1
-    for k in single if keep else ():
+
+    def seat(k: int, core: int) -> None:
+        cores[k] = (core,)
+        load[core] += 1
+        need[core] += float(tables.need[k, assigned[k]])
+
+    for k in order if keep else ():
         core = apps[k].cores[0]
-        if board.cluster_of_core[core] == assigned[k] and load[core] == 0:
-            cores[k] = (core,)
-            load[core] += 1
-    for k in single:
-        if k not in cores:
-            allowed = board.clusters[assigned[k]].cores
-            core = min(allowed, key=lambda c: (load[c], tables.self_k_per_w[c], c))
-            cores[k] = (core,)
-            load[core] += 1
+        if apps[k].threads == 1 and board.cluster_of_core[core] == assigned[k] and not load[core]:
+            seat(k, core)
+    for k in order:
+        allowed = board.clusters[assigned[k]].cores
+        if apps[k].threads > 1:
+            cores[k] = allowed
+        elif k not in cores:
+            seat(k, min(allowed, key=lambda c: (load[c], need[c], tables.self_k_per_w[c], c)))
     return tuple(cores[k] for k in range(len(apps)))

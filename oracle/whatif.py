@@ -11,7 +11,7 @@ from platforms.simulated.equilibrium import settle
 from platforms.simulated.heat import HeatNetwork
 from platforms.simulated.performance import Placed, speeds
 from platforms.simulated.power import PowerModel
-from platforms.simulated.scheduler import spread
+from platforms.simulated.scheduler import place_threads
 
 
 class Wanted(Struct, frozen=True, gc=False):
@@ -94,10 +94,9 @@ class WhatIf:
                 opps[cluster] += 1
 
     def _placed(self, apps: Sequence[Wanted], placement: Placement) -> list[Placed]:
-        load = [0] * self.board.core_count
+        allowed = zip((app.threads for app in apps), placement, strict=True)
         placed = []
-        for app, cores in zip(apps, placement, strict=True):
+        for app, on in zip(apps, place_threads(allowed, self.board.core_count), strict=True):
             phase = app.profile.cycle[app.phase]
-            on = spread(app.threads, cores, load)
             placed.append(Placed(app.profile, phase.cpi_scale, phase.stall_scale, on))
         return placed

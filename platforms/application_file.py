@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from platforms.application import ApplicationProfile
 from platforms.board import SCHEMA_VERSION
-from platforms.board_file import (
+from platforms.described_file import (
     check_finite,
     check_not_negative,
     check_positive,

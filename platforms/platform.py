@@ -15,8 +15,8 @@ class ApplicationReading(Struct, frozen=True, gc=False):
     """What is known of one running application.
 
     `rate_ips` (instructions/s) and `l2d_per_s` (accesses to the L2 data cache/s) are means over the
-    observation's `window_s`. `cores` are the cores that it may run on: one for a single thread, a
-    cluster's for several. `window_s` is shorter than the observation's for a newcomer.
+    observation's `window_s`, for a newcomer since its start. `cores` are the cores that it may run
+    on: one for a single thread, a cluster's for several.
     """
 
     id: int

@@ -43,6 +43,7 @@ class Step(Struct, frozen=True, kw_only=True):
 def steps(*, quick: bool) -> tuple[Step, ...]:
     """The demo's steps; `quick` ones record, train and compare less."""
     record = ("--scenarios", "12", "--opps", "3") if quick else ()
+    test = ("--scenarios", "4", "--opps", "3") if quick else ("--scenarios", "20")
     cooling = ("--cooling", "fan") if quick else ("--cooling", "fan", "--cooling", "passive")
     return (
         Step(name="board", words=("board", "show", _BOARD)),
@@ -65,12 +66,32 @@ def steps(*, quick: bool) -> tuple[Step, ...]:
             output="demonstrations.parquet",
         ),
         Step(
+            name="record-test",
+            words=(
+                *("trace", "record", "--board", _BOARD, "--cooling", "fan"),
+                *("--applications", "parsec", "--held-out-share", "0", "--seed", "1"),
+                *("--out", f"{_OUT}/test-traces.parquet", *test),
+            ),
+            output="test-traces.parquet",
+            takes_jobs=True,
+        ),
+        Step(
+            name="oracle-test",
+            words=(
+                *("oracle", "--traces", f"{_OUT}/test-traces.parquet"),
+                *("--out", f"{_OUT}/test-demonstrations.parquet"),
+            ),
+            inputs=("test-traces.parquet",),
+            output="test-demonstrations.parquet",
+        ),
+        Step(
             name="train",
             words=(
                 *("train", "--demonstrations", f"{_OUT}/demonstrations.parquet"),
+                *("--test-demonstrations", f"{_OUT}/test-demonstrations.parquet"),
                 *("--out", f"{_OUT}/policy.onnx", "--seeds", "1" if quick else "3"),
             ),
-            inputs=("demonstrations.parquet",),
+            inputs=("demonstrations.parquet", "test-demonstrations.parquet"),
             output="policy.onnx",
             takes_jobs=True,
         ),

@@ -77,4 +77,5 @@ def rows(
                 utilisation=observation.core_utilisation,
             )
         )
-    return np.array(batch, dtype=np.float32)
+    width = 3 + 2 * board.core_count + len(clusters)
+    return np.array(batch, dtype=np.float32).reshape(len(batch), width)

@@ -4,10 +4,12 @@ Targets are absolute multiples of the periods, so the loops do not drift; a loop
 skips the rounds that it missed and counts them.
 """
 
+import math
 from collections.abc import Callable
 
 from msgspec import Struct
 
+from platforms.errors import InvalidInput
 from platforms.platform import Clock, Decision, Observation, Platform
 from rm.policy import Policy
 
@@ -23,8 +25,8 @@ class Periods(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Refuse periods that do not fit together."""
         ratio = self.migration_s / self.dvfs_s if self.dvfs_s > 0 else 0.0
-        if ratio < 1 or abs(ratio - round(ratio)) > 1e-6:
-            raise ValueError(
+        if not (1 <= ratio < math.inf) or abs(ratio - round(ratio)) > 1e-6:
+            raise InvalidInput(
                 "migration_s must be a whole multiple of a positive dvfs_s "
                 f"(got {self.migration_s} and {self.dvfs_s})"
             )
@@ -36,7 +38,11 @@ class Periods(Struct, frozen=True, kw_only=True):
 
 
 class Governor:
-    """Drives a platform and counts `rounds`, `missed_rounds`, `migrations`, `opp_changes`."""
+    """Drives a platform and counts `rounds`, `missed_rounds`, `migrations`, `opp_changes`.
+
+    An OPP above what the kernel's thermal protection allows stays asked for, and counts as a change
+    only in so far as it is allowed.
+    """
 
     def __init__(
         self,
@@ -57,6 +63,7 @@ class Governor:
         self.missed_rounds = 0
         self.migrations = 0
         self.opp_changes = 0
+        self._asked: tuple[int, ...] | None = None
 
     def run(self, until_s: float, *, stop: Callable[[], bool] = lambda: False) -> None:
         """Run rounds until the clock shows `until_s`, or `stop` says so between two rounds."""
@@ -71,24 +78,32 @@ class Governor:
             epoch = number // per_migration
             self._round(migration_due=epoch > migrated)
             migrated = max(migrated, epoch)
-            number = self._next_number(start_s, number)
+            number = self._next_number(start_s, number, last_round)
 
     def _round(self, *, migration_due: bool) -> None:
         observation = self._platform.observe()
         migrations = self._policy.migrate(observation) if migration_due else ()
         opps = self._policy.scale(observation)
         decision = Decision(migrations, opps)
-        if migrations or opps != observation.opp_index:
+        present = observation.opp_index
+        changed = opps != present and _allowed(opps, observation) != present
+        if migrations or changed or opps != self._asked:
             self._platform.apply(decision)
+            self._asked = opps
             self.migrations += len(migrations)
-            self.opp_changes += opps != observation.opp_index
+            self.opp_changes += changed
         self.rounds += 1
         if self._listener is not None:
             self._listener(observation, decision)
 
-    def _next_number(self, start_s: float, number: int) -> int:
+    def _next_number(self, start_s: float, number: int, last_round: int) -> int:
         """The next round whose time has not passed yet; what lies between is counted as missed."""
         done = int((self._clock.now_s() - start_s) / self._periods.dvfs_s + 1e-6)
-        following = max(number, done) + 1
+        following = max(number, min(done, last_round)) + 1
         self.missed_rounds += following - number - 1
         return following
+
+
+def _allowed(opps: tuple[int, ...], observation: Observation) -> tuple[int, ...]:
+    """What is left of these operating points under the kernel's caps."""
+    return tuple([min(opp, cap) for opp, cap in zip(opps, observation.opp_cap, strict=True)])

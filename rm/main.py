@@ -22,7 +22,8 @@ EXIT_CODES = """exit codes:
   0    done, and all is well
   1    a check failed, or ilgov has a fault
   2    a mistake in the command line or in a file; the message says what to change
-  130  interrupted by Ctrl-C; the same command goes on where it stopped"""
+  130  interrupted by Ctrl-C; outputs that stood there are untouched: run the same command again
+       ('trace record' goes on where it stopped, the others start anew)"""
 
 _DESCRIPTION = """Keeps every application at its QoS target on the coolest possible core
 and at the lowest possible voltage and frequency, by imitating an oracle."""

@@ -1,6 +1,6 @@
 """One scenario on a board, ready to be swept: the border between the recorder and a platform."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from platforms.application import ApplicationProfile, Job
 from platforms.board import Board
 from platforms.platform import Clock, Platform
+from platforms.simulated.job_check import check_jobs
 from platforms.simulated.simulated_board import SimulatedBoard
 from platforms.simulated.variation import varied
 from traces.plan import Plan, PlannedScenario
@@ -51,6 +52,12 @@ class SimulatedExperiment:
     def settle(self) -> None:
         """Jump to the steady state."""
         self.platform.settle()
+
+
+def check_applications(board: Board, profiles: Iterable[ApplicationProfile]) -> None:
+    """Raise InvalidInput for the first application that cannot run on every cluster."""
+    jobs = [Job(id=i, profile=profile, target_ips=1.0) for i, profile in enumerate(profiles)]
+    check_jobs(board, jobs)
 
 
 def open_simulated(

@@ -29,10 +29,15 @@ class PlannedScenario(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """A whole recording. `grid` lists the operating points per cluster, one tuple a run."""
+    """A whole recording. `grid` lists the operating points per cluster, one tuple a run.
+
+    `board_sha256` and `applications_sha256` are digests (`traces.schema`) of the descriptions that
+    the board and the applications had.
+    """
 
     board: str
     board_sha256: str
+    applications_sha256: str
     cooling: str
     seed: int
     window_s: float
@@ -105,7 +110,10 @@ def draw_scenarios(
 def split_pools(
     names: Sequence[str], *, held_out_share: float, rng: np.random.Generator
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Split names at random into those for training and those held out for validation."""
+    """Split names at random into those for training, at least one, and those held out.
+
+    The latter are for validation.
+    """
     shuffled = [str(name) for name in rng.permutation(sorted(names))]
-    held_out = round(held_out_share * len(shuffled))
+    held_out = min(round(held_out_share * len(shuffled)), len(shuffled) - 1)
     return tuple(sorted(shuffled[held_out:])), tuple(sorted(shuffled[:held_out]))

@@ -41,7 +41,7 @@ def record_scenario(
 
 
 def _run(board: Board, plan: Plan, experiment: Experiment, opps: tuple[int, ...]) -> Row:
-    """Settle, then sample the sensor over the window; rates are means over the whole window."""
+    """Settle, then sample the sensor over the window; all figures are means over the window."""
     platform, clock = experiment.platform, experiment.clock
     throttled = False
     try:
@@ -51,13 +51,14 @@ def _run(board: Board, plan: Plan, experiment: Experiment, opps: tuple[int, ...]
     start_s = clock.now_s()
     period_s = board.sensors[0].period_s
     samples = 1 if throttled else max(1, round(plan.window_s / period_s))
-    platform.observe()
+    throttled |= platform.observe().opp_index != opps
     observations: list[Observation] = []
-    for number in range(1, samples + 1):
-        try:
+    try:
+        for number in range(1, samples + 1):
             clock.sleep_until(start_s + number * period_s)
-        except ThermalLimit:
-            throttled = True
+            observations.append(platform.observe())
+    except ThermalLimit:
+        throttled = True
         observations.append(platform.observe())
     return _means(observations, opps, throttled)
 
@@ -70,11 +71,12 @@ def _means(seen: list[Observation], opps: tuple[int, ...], throttled: bool) -> R
         return sum(value(apps[position]) for apps in readings) / count
 
     background = range(1, len(readings[0]))
+    utilisation = zip(*(o.core_utilisation for o in seen), strict=True)
     return {
         "rate_ips": mean(lambda app: app.rate_ips, 0),
         "l2d_per_s": mean(lambda app: app.l2d_per_s, 0),
         "background_rate_ips": [mean(lambda app: app.rate_ips, i) for i in background],
-        "core_utilisation": list(seen[-1].core_utilisation),
+        "core_utilisation": [sum(shares) / count for shares in utilisation],
         "temp_c": sum(o.temperatures[0].temp_c for o in seen) / count,
         "temp_samples": count,
         "window_s": sum(o.window_s for o in seen),

@@ -53,7 +53,9 @@ def record(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="draws the plan [%(default)s]")
     parser.add_argument("--jobs", type=int, default=2, help="worker processes [%(default)s]")
-    parser.add_argument("--fresh", action="store_true", help="record again what is recorded")
+    parser.add_argument(
+        "--fresh", action="store_true", help="record everything again, unfinished work too"
+    )
     parser.set_defaults(run=_run)
 
 
@@ -63,13 +65,18 @@ def _run(args: argparse.Namespace) -> int:
     from platforms.application_file import find_applications
     from platforms.board_file import load_board
     from traces import recording
+    from traces.experiment import check_applications
+    from traces.output import check_output_file
     from traces.plan import Plan, draw_scenarios, opp_grid, split_pools
-    from traces.schema import board_digest
+    from traces.schema import applications_digest, board_digest
 
     board = load_board(args.board)
     _check(args, [setup.name for setup in board.cooling])
+    check_output_file(args.out)
+    profiles = find_applications(args.applications.split(","))
+    check_applications(board, profiles)
     rng = np.random.default_rng(args.seed)
-    names = [profile.name for profile in find_applications(args.applications.split(","))]
+    names = [profile.name for profile in profiles]
     pools = split_pools(names, held_out_share=args.held_out_share, rng=rng)
     scenarios = draw_scenarios(
         board,
@@ -81,6 +88,7 @@ def _run(args: argparse.Namespace) -> int:
     plan = Plan(
         board=board.name,
         board_sha256=board_digest(board),
+        applications_sha256=applications_digest(profiles),
         cooling=args.cooling,
         seed=args.seed,
         window_s=args.window_s,
@@ -88,7 +96,9 @@ def _run(args: argparse.Namespace) -> int:
         grid=opp_grid(board, args.opps),
         scenarios=scenarios,
     )
-    if recording.is_recorded(args.out, plan) and not args.fresh:
+    if args.fresh:
+        recording.forget(args.out, plan)
+    elif recording.is_recorded(args.out, plan):
         print(f"{args.out} holds this recording already (--fresh records it again)")
         return 0
     print(
@@ -104,21 +114,25 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _record(board: "Board", plan: "Plan", args: argparse.Namespace) -> "Recorded":
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
     from traces import recording
+    from traces.progress import counted
 
-    columns = ("recording", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(file=sys.stderr), transient=True) as progress:
-        task = progress.add_task("record", total=len(plan.scenarios))
-        return recording.record(
-            board,
-            plan,
-            args.out,
-            workers=args.jobs,
-            on_done=lambda done: progress.update(task, completed=done),
-        )
+    done = 0
+
+    def count(scenarios: int) -> None:
+        nonlocal done
+        done = scenarios
+        show(done)
+
+    total = len(plan.scenarios)
+    try:
+        with counted("recording", total) as show:
+            return recording.record(board, plan, args.out, workers=args.jobs, on_done=count)
+    except KeyboardInterrupt:
+        if done:
+            kept = recording.parts_folder(args.out, plan)
+            print(f"{done} of {total} scenarios are recorded, in {kept}", file=sys.stderr)
+        raise
 
 
 def _check(args: argparse.Namespace, cooling: list[str]) -> None:

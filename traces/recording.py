@@ -1,15 +1,15 @@
 """A recording as files: one part per scenario, joined when all are there, resumable in between."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from platforms.application import ApplicationProfile
 from platforms.application_file import shipped_applications
-from platforms.atomic_file import replacing
 from platforms.board import Board
 from platforms.errors import InvalidInput
 from traces.experiment import open_simulated
@@ -21,10 +21,8 @@ from traces.workers import run_jobs
 
 
 class Part(msgspec.Struct, frozen=True):
-    """The job of one worker: record one scenario of a plan into a file."""
+    """The job of one worker: record one scenario into a file."""
 
-    board: Board
-    plan: Plan
     scenario: PlannedScenario
     path: Path
 
@@ -44,13 +42,12 @@ def parts_folder(out: Path, plan: Plan) -> Path:
 
 def is_recorded(out: Path, plan: Plan) -> bool:
     """Whether `out` already holds this plan's traces."""
-    if not out.exists():
-        return False
-    try:
-        _, metadata = read_table(out, kind="traces")
-    except InvalidInput:
-        return False
-    return bool(metadata["plan_sha256"] == plan.digest)
+    return _holds(out, plan) is not None
+
+
+def forget(out: Path, plan: Plan) -> None:
+    """Remove the parts of an unfinished recording, if there are any."""
+    shutil.rmtree(parts_folder(out, plan), ignore_errors=True)
 
 
 def record(
@@ -61,20 +58,16 @@ def record(
     workers: int,
     on_done: Callable[[int], None] = lambda done: None,
 ) -> Recorded:
-    """Record a plan on the simulated board in parallel; parts that exist are kept.
+    """Record a plan on the simulated board in parallel; sound parts of an earlier start are kept.
 
     `on_done` hears how many scenarios are done. After Ctrl-C or a kill at most the scenarios in the
     making are lost.
     """
     folder = parts_folder(out, plan)
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"scenario-{s.number:06d}.parquet" for s in plan.scenarios]
-    missing = [
-        Part(board, plan, scenario, path)
-        for scenario, path in zip(plan.scenarios, paths, strict=True)
-        if not path.exists()
-    ]
-    reused = len(paths) - len(missing)
+    parts = [Part(s, folder / f"scenario-{s.number:06d}.parquet") for s in plan.scenarios]
+    missing = [part for part in parts if not _is_whole(part, board, plan)]
+    reused = len(parts) - len(missing)
     done = reused
     on_done(done)
 
@@ -83,8 +76,12 @@ def record(
         done += 1
         on_done(done)
 
-    run_jobs(_record_part, missing, workers=workers, on_done=count)
-    table = pa.concat_tables([pq.read_table(path) for path in paths])
+    record_part = partial(_record_part, board, plan, shipped_applications())
+    try:
+        run_jobs(record_part, missing, workers=workers, on_done=count)
+    finally:
+        _remove_half_written(folder)
+    table = pa.concat_tables([read_table(part.path, kind="traces")[0] for part in parts])
     write_table(out, table, kind="traces", metadata=_metadata(board, plan))
     shutil.rmtree(folder)
     throttled = sum(table.column("throttled").to_pylist())
@@ -104,9 +101,33 @@ def _metadata(board: Board, plan: Plan) -> dict[str, object]:
     }
 
 
-def _record_part(part: Part) -> None:
-    open_ = open_simulated(part.board, part.plan, shipped_applications())
-    rows = record_scenario(part.board, part.plan, part.scenario, open_)
+def _record_part(
+    board: Board, plan: Plan, profiles: Mapping[str, ApplicationProfile], part: Part
+) -> None:
+    rows = record_scenario(board, plan, part.scenario, open_simulated(board, plan, profiles))
     table = pa.Table.from_pylist(rows, schema=arrow_schema("traces"))
-    with replacing(part.path) as temporary:
-        pq.write_table(table, temporary)
+    write_table(part.path, table, kind="traces", metadata=_metadata(board, plan))
+
+
+def _is_whole(part: Part, board: Board, plan: Plan) -> bool:
+    """Whether a part is there with all its runs. A power cut may leave an empty or torn file."""
+    table = _holds(part.path, plan)
+    runs = len(plan.free_cores(part.scenario, board)) * len(plan.grid)
+    return table is not None and table["scenario"].to_pylist() == [part.scenario.number] * runs
+
+
+def _holds(path: Path, plan: Plan) -> pa.Table | None:
+    """The traces in a file, where it is sound and of this plan."""
+    try:
+        table, metadata = read_table(path, kind="traces")
+    except InvalidInput:
+        return None
+    return table if metadata["plan_sha256"] == plan.digest else None
+
+
+def _remove_half_written(folder: Path) -> None:
+    """What workers that were ended or killed left behind of `platforms.atomic_file`'s work."""
+    for path in folder.glob(".*.part"):
+        path.unlink(missing_ok=True)
+    if not any(folder.iterdir()):
+        folder.rmdir()

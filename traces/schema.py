@@ -4,11 +4,13 @@ Units are part of the column names. This module knows no Parquet; `traces.store`
 """
 
 import hashlib
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
+from platforms.application import ApplicationProfile
 from platforms.board import Board
 
 SCHEMA_VERSION = 1
@@ -179,7 +181,19 @@ def board_digest(board: Board) -> str:
     Titles and the notes on where values come from are left out: rewording them makes no other
     board.
     """
-    values = _without_prose(msgspec.to_builtins(board))
+    return _digest(board)
+
+
+def applications_digest(profiles: Iterable[ApplicationProfile]) -> str:
+    """SHA-256 of all in the applications' descriptions that can change a simulation of them.
+
+    In whatever order they come; the notes on where values come from are left out.
+    """
+    return _digest(sorted(profiles, key=lambda profile: profile.name))
+
+
+def _digest(described: object) -> str:
+    values = _without_prose(msgspec.to_builtins(described))
     return hashlib.sha256(msgspec.json.encode(values, order="sorted")).hexdigest()
 
 

@@ -69,8 +69,7 @@ class HeatNetwork:
     @cached_property
     def resistance(self) -> Matrix:
         """Inverse of G: steady rise in K at a node (row) per watt at another (column)."""
-        inverse: Matrix = np.linalg.inv(self.conductance)
-        return inverse
+        return np.asarray(np.linalg.inv(self.conductance), dtype=np.float64)
 
     def modes(self, temp_c: Vector) -> Vector:
         """The mode amplitudes of a temperature field."""

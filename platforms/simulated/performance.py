@@ -56,7 +56,7 @@ def memory_slowdown(threads: Sequence[ThreadDemand], bandwidth_bytes_per_s: floa
     >>> memory_slowdown([], 1e9)
     1.0
     """
-    active = [t for t in threads if t.bytes_per_instruction > 0 and t.stall_s > 0]
+    active = [t for t in threads if t.bytes_per_instruction > 0]
     if not active:
         return 1.0
 

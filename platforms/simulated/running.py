@@ -58,23 +58,31 @@ class RunningApplication:
         self._since_s = now_s
 
     def lose(self, seconds: float) -> None:
-        """Take back the work of `seconds` at the present rate: the cost of a migration."""
+        """Take back the work of `seconds` at the present rate: the cost of a migration.
+
+        Readings do not count backwards: until the work is done again they show none.
+        """
         lost = min(self.rate_ips * seconds, self._done)
         self._done -= lost
         self._phase_left += lost
 
     def finished(self) -> bool:
-        """Whether all work is done, to within an instruction."""
-        return self._done >= self.job.instructions - 1.0
+        """Whether all work is done, to within an instruction or the clock's resolution."""
+        return self.job.instructions - self._done <= self._nothing
 
     def turn_phase(self) -> bool:
         """Go to the next phase when the present one is used up; True if so."""
-        if self._phase_left > 1.0:
+        if self._phase_left > self._nothing:
             return False
         cycle = self.job.profile.cycle
         self._phase = (self._phase + 1) % len(cycle)
         self._phase_left += cycle[self._phase].instructions
         return True
+
+    @property
+    def _nothing(self) -> float:
+        """Instructions too few to wait for: one, or what the clock's last digit is worth."""
+        return max(1.0, 2.0 * math.ulp(self._since_s) * self.rate_ips)
 
     def next_event_s(self) -> float:
         """When the present phase or the work ends, at the present rate."""
@@ -87,8 +95,12 @@ class RunningApplication:
         """Counters since the last reading, as rates."""
         done = self.done(now_s)
         window_s = now_s - max(window_start_s, self.start_s)
-        rate = max(0.0, done - self._seen) / window_s if window_s > 1e-9 else self.rate_ips
-        self._seen = done
+        gained = done - self._seen
+        if gained > 0.0:
+            self._seen = done
+        else:
+            gained = 0.0
+        rate = gained / window_s if window_s > 1e-9 else self.rate_ips
         job = self.job
         return ApplicationReading(
             job.id,

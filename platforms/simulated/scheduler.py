@@ -21,18 +21,40 @@ def spread(threads: int, cores: Sequence[int], load: list[int]) -> tuple[int, ..
     return tuple(placed)
 
 
+def place_threads(
+    applications: Iterable[tuple[int, Sequence[int]]], core_count: int
+) -> list[tuple[int, ...]]:
+    """The core of every thread of applications, each given by its threads and allowed cores.
+
+    Who has fewest cores to choose from is placed first, so that the others keep out of its way.
+
+    >>> place_threads([(2, (0, 1, 2)), (1, (0,))], 3)
+    [(1, 2), (0,)]
+    """
+    asked = list(applications)
+    load = [0] * core_count
+    placed: list[tuple[int, ...]] = [()] * len(asked)
+    for number in sorted(range(len(asked)), key=lambda number: len(asked[number][1])):
+        placed[number] = spread(*asked[number], load)
+    return placed
+
+
 def place_newcomer(board: Board, threads: int, busy: Iterable[int]) -> tuple[int, ...]:
     """Where the kernel starts a program that nobody placed: the least loaded core, big ones first.
 
-    `busy` lists the core of every running thread. Several threads get the whole cluster that has
-    the most idle cores.
+    `busy` lists the core of every running thread. Several threads get a whole cluster of several
+    cores: the one with idle cores for most of them, then the least loaded, then the strongest.
     """
     load = [0] * board.core_count
     for core in busy:
         load[core] += 1
-    strongest_first = [board.clusters[i] for i in reversed(board.clusters_by_capacity)]
-    if threads > 1:
-        return min(
-            (c.cores for c in strongest_first), key=lambda cores: sum(load[i] for i in cores)
-        )
-    return (min((core for c in strongest_first for core in c.cores), key=load.__getitem__),)
+    strongest_first = [board.clusters[i].cores for i in reversed(board.clusters_by_capacity)]
+    if threads == 1:
+        return (min((core for cores in strongest_first for core in cores), key=load.__getitem__),)
+
+    def crowding(cores: Sequence[int]) -> tuple[int, float]:
+        loads = [load[core] for core in cores]
+        return -min(threads, loads.count(0)), sum(loads) / len(loads)
+
+    several = [cores for cores in strongest_first if len(cores) > 1]
+    return min(several or strongest_first, key=crowding)

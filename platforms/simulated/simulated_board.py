@@ -12,25 +12,31 @@ from numpy.typing import NDArray
 
 from platforms.application import Job
 from platforms.board import Board, CoolingSetup
+from platforms.decision_check import IllegalDecision, decision_problems
 from platforms.platform import Decision, Observation
+from platforms.simulated.busy_time import BusyTime
 from platforms.simulated.equilibrium import RUNAWAY_C, ThermalRunaway, settle
 from platforms.simulated.heat import HeatNetwork
+from platforms.simulated.job_check import check_jobs
 from platforms.simulated.performance import speeds
 from platforms.simulated.power import Load, PowerModel
 from platforms.simulated.protection import StepWise
 from platforms.simulated.running import LifeRecord, RunningApplication
-from platforms.simulated.scheduler import place_newcomer, spread
+from platforms.simulated.scheduler import place_newcomer, place_threads
 from platforms.simulated.sensor import SimulatedSensor
 
 LEAKAGE_STEP_S = 0.1
 """Longest time over which leakage is held constant: a third of a core's time constant."""
+
+_LEAKAGE_LIMIT_S = LEAKAGE_STEP_S + 1e-9  # no sliver of a step because of a rounding
 
 REFILL_SHARE = 0.25
 """Share of the memory bandwidth that one core gets to refill a cold L2 cache (assumed: 0.4 ms for
 1 MiB, 0.8 ms for 2 MiB, the range of the reference's estimate)."""
 
 SAME_CLUSTER_REFILL_S = 5e-5
-"""Cost of a move that keeps the L2 cache: an L1 refill and the switch itself (assumed)."""
+"""Cost of a move that keeps the L2 cache: an L1 refill and the switch itself (assumed). A move to
+another cluster costs this and the refill of its L2 cache."""
 
 Vector = NDArray[np.float64]
 
@@ -55,7 +61,8 @@ class SimulatedBoard:
     """A board under one cooling setup, running the jobs that are given to it.
 
     `start_temp_c` is every node's temperature at time 0 (default: ambient). `rng` draws sensor
-    noise. Advancing raises ThermalRunaway when a core passes `RUNAWAY_C`.
+    noise. Raises InvalidInput for a job that cannot run on this board. Advancing raises
+    ThermalRunaway when a core passes `RUNAWAY_C`.
     """
 
     def __init__(
@@ -82,10 +89,11 @@ class SimulatedBoard:
         self._opps = board.lowest_opps
         self._asked_opps = board.lowest_opps
         self._waiting = sorted(jobs, key=lambda job: (job.arrival_s, job.id))
+        check_jobs(board, self._waiting)
         self._running: list[RunningApplication] = []
         self._records: list[LifeRecord] = []
         self._observed_s = 0.0
-        self._utilisation: tuple[float, ...] = (0.0,) * board.core_count
+        self._busy_time = BusyTime(board.core_count)
         self._dirty = True
         self._settled = False
         self._next_event_s = 0.0
@@ -95,6 +103,8 @@ class SimulatedBoard:
             self.network.rise_of_modes[self.power.core_nodes]
         )
         self._load = Load(np.zeros(len(self.network.names)), np.zeros(board.core_count))
+        self._turn_events()
+        self._sample_sensors()
         self._refresh()
 
     # --- Platform -------------------------------------------------------------------------------
@@ -109,27 +119,36 @@ class SimulatedBoard:
             tuple([app.read(now, start) for app in self._running]),
             self._opps,
             self._protection.caps,
-            self._utilisation,
+            self._busy_time.share(now, start),
             tuple([sensor.reading(now) for sensor in self._sensors]),
         )
 
     def apply(self, decision: Decision) -> None:
-        """Carry out a decision at once; points above the kernel's cap wait for it to rise."""
+        """Carry out a decision at once; points above the kernel's cap wait for it to rise.
+
+        Raises IllegalDecision for cores or operating points that the board does not have.
+        """
+        threads = {app.job.id: app.job.threads for app in self._running}
+        for problem in decision_problems(self.board, threads, decision):
+            raise IllegalDecision(problem)
         for migration in decision.migrations:
             self._migrate(migration.application_id, migration.cores)
         if decision.opp_index is not None and decision.opp_index != self._asked_opps:
             self._asked_opps = decision.opp_index
             self._cap_opps()
+        if self._dirty:
+            self._refresh()
 
     # --- time -----------------------------------------------------------------------------------
 
     def advance_to(self, time_s: float) -> None:
         """Let time pass up to `time_s`."""
-        while self.now_s < time_s - 1e-12:
+        while self.now_s < time_s:
             if self._dirty:
                 self._refresh()
-            leak_until = math.inf if self._settled else self.now_s + LEAKAGE_STEP_S
-            until = min(time_s, self._next_event_s, self._next_sample_s, leak_until)
+            until = min(time_s, self._next_event_s, self._next_sample_s)
+            if until - self.now_s > _LEAKAGE_LIMIT_S and not self._settled:
+                until = self.now_s + LEAKAGE_STEP_S
             if until > self.now_s:
                 self._heat(until - self.now_s)
                 self.now_s = until
@@ -152,7 +171,9 @@ class SimulatedBoard:
         state = settle(self.network, self._load, self.power.shape, self.power.core_nodes)
         self._modes = self.network.modes(state.temp_c)
         self._settled = True
-        self._sample_sensors()
+        self._sample_sensors(all_now=True)
+        if self._dirty:
+            self._refresh()
 
     # --- what only a simulation can tell ---------------------------------------------------------
 
@@ -228,9 +249,14 @@ class SimulatedBoard:
         self._dirty = True
 
     def _start(self, job: Job) -> None:
-        busy = (core for app in self._running for core in app.cores)
+        busy = (core for cores in self._thread_cores() for core in cores)
         cores = job.cores or place_newcomer(self.board, job.threads, busy)
         self._running.append(RunningApplication(job, cores, self.now_s))
+
+    def _thread_cores(self) -> list[tuple[int, ...]]:
+        """The core of every thread, by running application."""
+        allowed = [(app.job.threads, app.cores) for app in self._running]
+        return place_threads(allowed, self.board.core_count)
 
     def _migrate(self, application_id: int, cores: tuple[int, ...]) -> None:
         owner = self.board.cluster_of_core
@@ -238,7 +264,7 @@ class SimulatedBoard:
             if app.job.id == application_id and app.cores != cores:
                 app.catch_up(self.now_s)
                 same = {owner[c] for c in app.cores} == {owner[c] for c in cores}
-                app.lose(SAME_CLUSTER_REFILL_S if same else self._refill_s(cores[0]))
+                app.lose(SAME_CLUSTER_REFILL_S + (0.0 if same else self._refill_s(cores[0])))
                 app.cores = cores
                 self._dirty = True
 
@@ -253,13 +279,14 @@ class SimulatedBoard:
             self._opps = opps
             self._dirty = True
 
-    def _sample_sensors(self) -> None:
+    def _sample_sensors(self, *, all_now: bool = False) -> None:
+        """Take the samples that are due, or one of every sensor; heed the kernel's protection."""
         field = self.temperatures_c
         if field.max() > RUNAWAY_C:
             hottest = int(np.argmax(field))
             raise ThermalRunaway(self.network.names[hottest], float(field[hottest]), self.now_s)
         for sensor, described in zip(self._sensors, self.board.sensors, strict=True):
-            if sensor.due_s > self.now_s + 1e-9 and not self._settled:
+            if sensor.due_s > self.now_s + 1e-9 and not all_now:
                 continue
             shown = sensor.sample(self.now_s, sensor.true_c(field))
             if described.name == self._protection.sensor and self._protection.update(shown):
@@ -271,12 +298,12 @@ class SimulatedBoard:
         now = self.now_s
         for app in self._running:
             app.catch_up(now)
-        on_core = [0] * self.board.core_count
-        placed = [app.place(spread(app.job.threads, app.cores, on_core)) for app in self._running]
+        pairs = zip(self._running, self._thread_cores(), strict=True)
+        placed = [app.place(cores) for app, cores in pairs]
         result = speeds(self.board, self._opps, placed)
         for app, rate_ips in zip(self._running, result.rate_ips, strict=True):
             app.rate_ips = rate_ips
-        self._utilisation = tuple([1.0 if threads else 0.0 for threads in result.core_threads])
+        self._busy_time.turn(now, self._observed_s, result.core_threads)
         self._load = self.power.load(self._opps, result.core_activity)
         self._dynamic_w = float(self._load.dynamic_w.sum())
         self._dynamic_drive = self.network.modes_of_power @ self._load.dynamic_w

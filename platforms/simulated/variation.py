@@ -4,6 +4,7 @@ import msgspec
 import numpy as np
 
 from platforms.application import ApplicationProfile, CoreProfile
+from platforms.errors import InvalidInput
 
 
 def varied(
@@ -13,8 +14,10 @@ def varied(
 
     15 % is what the reference recommends for profiles that were carried over from another core. The
     stall, and the memory traffic that causes it, vary alike on all core types; cpi varies per type,
-    so that the advantage of a big core varies too.
+    so that the advantage of a big core varies too. Raises InvalidInput unless 0 <= `share` < 1.
     """
+    if not 0.0 <= share < 1.0:
+        raise InvalidInput(f"variation must be a share of 0 up to, not including, 1 (got {share})")
     if share == 0.0:
         return profile
     memory = 1.0 + share * rng.uniform(-1.0, 1.0)

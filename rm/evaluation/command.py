@@ -1,9 +1,9 @@
 """``ilgov evaluate``: compare policies under cooling setups on the simulated board."""
 
 import argparse
+import itertools
 import shlex
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,13 +86,16 @@ def _add_workload(parser: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     from platforms.board_file import load_board
-    from rm.evaluation.comparison import compare
+    from rm.evaluation.comparison import check_policies
     from rm.evaluation.report import write_report
     from rm.evaluation.results import write_results
+    from traces.output import check_output_folder
 
     board = load_board(args.board)
     setups = _setups(board, args)
-    outcomes = compare(setups, workers=args.jobs, on_done=_progress(len(setups)))
+    check_output_folder(args.out)
+    check_policies(setups)
+    outcomes = _compare(setups, workers=args.jobs)
     write_results(args.out, outcomes, board=board)
     report = args.out / "report.html"
     write_report(report, outcomes, board=board, command=_command_line(args))
@@ -102,10 +105,20 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _compare(setups: Sequence["EpisodeSetup"], *, workers: int) -> tuple["EpisodeOutcome", ...]:
+    from rm.evaluation.comparison import compare
+    from traces.progress import counted
+
+    numbers = itertools.count(1)
+    with counted("episodes", len(setups)) as show:
+        return compare(setups, workers=workers, on_done=lambda _: show(next(numbers)))
+
+
 def _setups(board: "Board", args: argparse.Namespace) -> list["EpisodeSetup"]:
     from platforms.application_file import find_applications
     from rm.evaluation.episode import EpisodeSetup
     from rm.policies.registry import policy_factory
+    from traces.experiment import check_applications
 
     _check(args)
     known = [setup.name for setup in board.cooling]
@@ -123,6 +136,7 @@ def _setups(board: "Board", args: argparse.Namespace) -> list["EpisodeSetup"]:
         )
     workload = WorkloadParameters(**{name: getattr(args, name) for name in _WORKLOAD_HELP})
     profiles = find_applications(args.programs.split(","))
+    check_applications(board, profiles)
     return [
         EpisodeSetup(
             board=board,
@@ -168,21 +182,6 @@ def _check(args: argparse.Namespace) -> None:
         if low > high:
             low_option, high_option = ("--" + n.replace("_", "-") for n in (low_name, high_name))
             raise InvalidInput(f"{low_option} must not exceed {high_option} (got {low} and {high})")
-
-
-def _progress(total: int) -> "Callable[[EpisodeOutcome], None]":
-    """A line on the terminal that counts episodes; nothing where stderr is no terminal."""
-    done = 0
-
-    def show(outcome: "EpisodeOutcome") -> None:
-        nonlocal done
-        done += 1
-        if sys.stderr.isatty():
-            end = "\n" if done == total else ""
-            sys.stderr.write(f"\rsimulated {done} of {total} episodes{end}")
-            sys.stderr.flush()
-
-    return show
 
 
 def _command_line(args: argparse.Namespace) -> str:

@@ -1,12 +1,29 @@
 """Policies x cooling setups x seeds, in parallel, and what could have been served at all."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+import numpy as np
 from msgspec import structs
 
+from platforms.simulated.simulated_board import SimulatedBoard
 from rm.evaluation.episode import EpisodeSetup, run_episode
 from rm.evaluation.outcome import ORACLE, EpisodeOutcome
+from rm.policies.registry import PolicyContext, policy_factory
 from traces.workers import run_jobs
+
+
+def check_policies(setups: Iterable[EpisodeSetup]) -> None:
+    """Make every policy once, for an idle board, so that a wrong one is told before the work.
+
+    Raises what the policy's factory raises: InvalidInput, npu_runtime.errors.PolicyFileError, ...
+    """
+    for setup in {setup.policy: setup for setup in setups}.values():
+        idle = SimulatedBoard(
+            setup.board,
+            cooling=setup.board.cooling_named(setup.cooling),
+            rng=np.random.default_rng(0),
+        )
+        policy_factory(setup.policy)(PolicyContext(setup.board, idle, setup.policy_file))
 
 
 def compare(

@@ -1,5 +1,6 @@
 """One episode: one policy governs the simulated board through one workload."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -41,34 +42,45 @@ class EpisodeSetup(Struct, frozen=True, kw_only=True):
 
 
 class _Recorder:
-    """Listens to the governor and samples the truth."""
+    """Listens to the governor and looks at the truth.
+
+    At the hottest node after every round, at all else once every `sample_s`.
+    """
 
     def __init__(self, simulated: SimulatedBoard, sample_s: float) -> None:
         self._simulated = simulated
         self._sample_s = sample_s
         self._due_s = 0.0
+        self.peak_temp_c = -math.inf
         self.timeline: list[Moment] = []
 
     def __call__(self, observation: Observation, decision: Decision) -> None:
-        if observation.time_s < self._due_s - 1e-9:
-            return
-        self._due_s = observation.time_s + self._sample_s
-        simulated = self._simulated
-        on_core = [-1] * simulated.board.core_count
-        for app in reversed(observation.applications):
-            for core in app.cores:
-                on_core[core] = app.id
-        clusters = zip(simulated.board.clusters, observation.opp_index, strict=True)
-        self.timeline.append(
-            Moment(
-                round(observation.time_s, 6),
-                simulated.sensor_temp_c,
-                float(simulated.temperatures_c.max()),
-                float(simulated.power_w.sum()),
-                tuple(cluster.freqs_hz[opp] for cluster, opp in clusters),
-                tuple(on_core),
-            )
-        )
+        self.peak_temp_c = max(self.peak_temp_c, float(self._simulated.temperatures_c.max()))
+        if observation.time_s >= self._due_s - 1e-9:
+            self._due_s = observation.time_s + self._sample_s
+            self.timeline.append(_moment(self._simulated))
+
+    def last_look(self) -> None:
+        """Take a sample after the governor's last round, at whatever time that is."""
+        self.timeline.append(_moment(self._simulated))
+        self.peak_temp_c = max(self.peak_temp_c, self.timeline[-1].peak_temp_c)
+
+
+def _moment(simulated: SimulatedBoard) -> Moment:
+    """The board now."""
+    on_core = [-1] * simulated.board.core_count
+    for app in sorted(simulated.running, key=lambda app: -app.job.id):
+        for core in app.cores:
+            on_core[core] = app.job.id
+    clusters = zip(simulated.board.clusters, simulated.opp_index, strict=True)
+    return Moment(
+        round(simulated.now_s, 6),
+        simulated.sensor_temp_c,
+        float(simulated.temperatures_c.max()),
+        float(simulated.power_w.sum()),
+        tuple(cluster.freqs_hz[opp] for cluster, opp in clusters),
+        tuple(on_core),
+    )
 
 
 def run_episode(setup: EpisodeSetup) -> EpisodeOutcome:
@@ -92,15 +104,16 @@ def run_episode(setup: EpisodeSetup) -> EpisodeOutcome:
     runaway_s = None
     try:
         governor.run(setup.duration_s)
-    except ThermalRunaway as runaway:
-        runaway_s = runaway.time_s
+    except ThermalRunaway:
+        runaway_s = simulated.now_s
+        recorder.last_look()
     return EpisodeOutcome(
         setup.policy,
         setup.cooling,
         setup.seed,
         simulated.now_s,
         float(np.mean([moment.sensor_temp_c for moment in recorder.timeline])),
-        float(np.max([moment.peak_temp_c for moment in recorder.timeline])),
+        recorder.peak_temp_c,
         simulated.energy_j,
         governor.migrations,
         governor.opp_changes,

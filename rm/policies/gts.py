@@ -46,8 +46,7 @@ class Gts:
         self.name = name
         self._board = board
         self._cpufreq = cpufreq
-        weakest_first = board.clusters_by_capacity
-        self._rank = {i: rank for rank, i in enumerate(weakest_first)}
+        self._rank = _ranks(board)
 
     def migrate(self, observation: Observation) -> tuple[Migration, ...]:
         """Up-migrate to idle stronger cores; then spread what shares a core onto idle ones."""
@@ -74,6 +73,16 @@ class Gts:
     def scale(self, observation: Observation) -> tuple[int, ...]:
         """Ask the cpufreq governor."""
         return self._cpufreq(self._board, observation)
+
+
+def _ranks(board: Board) -> dict[int, int]:
+    """The clusters' ranks, the weakest 0; clusters of the same cores at the same top are equal."""
+    ranks: dict[int, int] = {}
+    alike: dict[tuple[str, int], int] = {}
+    for index in board.clusters_by_capacity:
+        cluster = board.clusters[index]
+        ranks[index] = alike.setdefault((cluster.core_type, cluster.freqs_hz[-1]), len(alike))
+    return ranks
 
 
 def make_ondemand(context: PolicyContext) -> Gts:

@@ -19,6 +19,9 @@ from rm.dvfs import QosScaling
 from rm.features import rows, table
 from rm.policies.registry import PolicyContext
 
+BUSY_ABOVE = 0.1
+"""A core counts as free up to this utilisation: the kernel's own housekeeping is everywhere."""
+
 
 class Scorer(Protocol):
     """Feature rows in, a score per row and core out."""
@@ -48,7 +51,7 @@ class TopIl:
         scores = self._scorer.run(rows(self._board, observation, movable))
         present = [app.cores[0] for app in movable]
         gain = scores - scores[np.arange(len(movable)), present][:, None]
-        gain[:, np.array(observation.core_utilisation) > 0.0] = -np.inf
+        gain[:, _occupied(observation)] = -np.inf
         which, core = divmod(int(gain.argmax()), gain.shape[1])
         if not gain[which, core] > self._least_gain:
             return ()
@@ -57,6 +60,15 @@ class TopIl:
     def scale(self, observation: Observation) -> tuple[int, ...]:
         """DVFS by QoS."""
         return self._scaling.scale(observation)
+
+
+def _occupied(observation: Observation) -> NDArray[np.bool_]:
+    """Per core whether it is busy, or has an application that came too late to show as busy."""
+    occupied = np.array(observation.core_utilisation) > BUSY_ABOVE
+    for app in observation.applications:
+        if app.threads == 1:
+            occupied[app.cores[0]] = True
+    return occupied
 
 
 def make(context: PolicyContext) -> TopIl:

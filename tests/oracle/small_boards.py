@@ -55,9 +55,7 @@ def cluster(
     )
 
 
-def board(
-    rng: np.random.Generator, *, points: int = 3, sizes: tuple[int, ...] = (2, 2)
-) -> Board:
+def board(rng: np.random.Generator, *, points: int = 3, sizes: tuple[int, ...] = (2, 2)) -> Board:
     """A board with a weak and a strong cluster and a few operating points each."""
     starts = np.cumsum((0, *sizes)).tolist()
     clusters = tuple(
@@ -151,7 +149,7 @@ def every_outcome(models: WhatIf, apps: Sequence[Wanted]) -> Iterator[Outcome]:
     """All mappings at all operating points."""
     clusters = models.board.clusters
     single = [(core,) for core in range(models.board.core_count)]
-    several = [c.cores for c in clusters]
+    several = [c.cores for c in clusters if len(c.cores) > 1]
     placements: Iterator[Placement] = itertools.product(
         *(single if app.threads == 1 else several for app in apps)
     )

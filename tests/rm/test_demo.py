@@ -43,7 +43,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> FakeCommands:
     return fake
 
 
-WHOLE_WAY = ["board", "trace", "oracle", "train", "evaluate"]
+WHOLE_WAY = ["board", "trace", "oracle", "trace", "oracle", "train", "evaluate"]
 
 
 def test_the_whole_way_is_walked_and_every_command_line_shown(
@@ -54,7 +54,7 @@ def test_the_whole_way_is_walked_and_every_command_line_shown(
     code, stdout, _ = ilgov("demo", "--out", out, "--jobs", "1")
     assert (0, WHOLE_WAY) == (code, commands.called)
     assert (
-        f"[3/5] ilgov oracle --traces {out}/traces.parquet --out {out}/demonstrations.parquet\n"
+        f"[3/7] ilgov oracle --traces {out}/traces.parquet --out {out}/demonstrations.parquet\n"
     ) in stdout
     assert stdout.endswith(f"report: {out}/evaluation/report.html\n")
 
@@ -67,7 +67,7 @@ def test_a_second_run_makes_nothing_again(
     commands.called.clear()
     code, stdout, _ = ilgov("demo", "--out", tmp_path, "--jobs", "2")
     assert (0, ["board"]) == (code, commands.called)
-    assert 4 == stdout.count("kept: ")
+    assert 6 == stdout.count("kept: ")
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_changed_data_or_code_make_everything_again(
     monkeypatch.setattr(demo, part, lambda: "other")
     _, stdout, _ = ilgov("demo", "--out", tmp_path)
     assert WHOLE_WAY == commands.called
-    assert 4 == stdout.count(f"made again: {reason}\n")
+    assert 6 == stdout.count(f"made again: {reason}\n")
 
 
 def test_fresh_makes_everything_again(ilgov: Ilgov, commands: FakeCommands, tmp_path: Path) -> None:

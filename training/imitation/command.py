@@ -24,6 +24,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="demonstrations (Parquet) that 'ilgov oracle' wrote",
     )  # fmt: skip
     files.add_argument(
+        "--test-demonstrations", type=Path, metavar="FILE",
+        help="demonstrations of other applications, to judge the result by and nothing else",
+    )  # fmt: skip
+    files.add_argument(
         "--out", type=Path, required=True, metavar="FILE.onnx",
         help="the policy; FILE.training.json is written beside it",
     )  # fmt: skip
@@ -115,6 +119,7 @@ def _train(args: argparse.Namespace) -> "TrainingReport":
                 share=args.validation_share,
                 seed=args.split_seed,
             ),
+            test=args.test_demonstrations,
             options=FitOptions(max_epochs=args.epochs, patience=args.patience),
             jobs=args.jobs,
             progress=progress,

@@ -218,6 +218,30 @@ def split_by_application(
     )
 
 
+def read_test(path: Path, split: Split) -> Demonstrations:
+    """Demonstrations to judge by that had no part in training, from a file of their own.
+
+    Raises InvalidInput where they are of another task, or of an application of `split`.
+    """
+    test = read_demonstrations(path)
+    if test.task.features != split.training.task.features or test.task.board != (
+        split.training.task.board
+    ):
+        raise InvalidInput(
+            f"{path}: test demonstrations must be of the board and features trained on "
+            f"(got board {test.task.board}); make them with the same 'ilgov oracle'"
+        )
+    used = {*split.training.applications, *split.validation_applications}
+    used = used.union(*split.training.background, *split.validation.background)
+    both = used.intersection(test.applications)
+    if both:
+        raise InvalidInput(
+            f"{path}: test applications must not occur in training or validation "
+            f"(got {', '.join(sorted(both))}); record others for the test"
+        )
+    return test
+
+
 def _check_names(chosen: Collection[str], names: Sequence[str]) -> None:
     unknown = sorted(set(chosen) - set(names))
     if unknown:

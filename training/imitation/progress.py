@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
+from traces.progress import bars
 from training.imitation import fit_data
 from training.imitation.fit_data import Epoch
 
@@ -15,9 +16,6 @@ def shown(
     console: Console, seeds: Sequence[int], max_epochs: int
 ) -> Iterator[fit_data.Progress | None]:
     """Yield what wants to hear of every epoch; None where `console` is no terminal."""
-    if not console.is_terminal:
-        yield None
-        return
     columns = (
         TextColumn("seed {task.description}"),
         BarColumn(),
@@ -25,12 +23,16 @@ def shown(
         TextColumn("loss {task.fields[loss]:.4f}"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as bars:
+    with bars(*columns, console=console) as progress:
+        if progress is None:
+            yield None
+            return
         tasks = {
-            seed: bars.add_task(str(seed), total=max_epochs, loss=float("nan")) for seed in seeds
+            seed: progress.add_task(str(seed), total=max_epochs, loss=float("nan"))
+            for seed in seeds
         }
 
         def update(epoch: Epoch) -> None:
-            bars.update(tasks[epoch.seed], completed=epoch.epoch, loss=epoch.validation_loss)
+            progress.update(tasks[epoch.seed], completed=epoch.epoch, loss=epoch.validation_loss)
 
         yield update

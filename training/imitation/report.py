@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from training.imitation.dataset import Split, Task
+from training.imitation.dataset import Demonstrations, Split, Task
 from training.imitation.export import Exported
 from training.imitation.fit import network_of, predict
 from training.imitation.fit_data import FitOptions, FitResult
@@ -22,13 +22,17 @@ class Spread(Struct, frozen=True, kw_only=True):
 
 
 class SeedReport(Struct, frozen=True, kw_only=True):
-    """One seed: its losses (mean squared errors) per epoch, and its choices on validation rows."""
+    """One seed: its losses (mean squared errors) per epoch, and how well it chooses.
+
+    `quality` is on the validation rows, `test_quality` on those that had no part in training.
+    """
 
     seed: int
     epochs: int
     best_epoch: int
     validation_loss: float
     quality: Quality
+    test_quality: Quality | None
     training_losses: tuple[float, ...]
     validation_losses: tuple[float, ...]
 
@@ -46,7 +50,8 @@ class TrainingReport(Struct, frozen=True, kw_only=True):
 
     `onnx_difference` is the largest difference between ONNX and torch over all validation rows,
     relative to the score or to 1. `hit_rate` and `mean_excess_k` are over `seeds`. They are taken
-    on the rows that also stopped the training and chose the seed, so they flatter a little.
+    on the rows that also stopped the training and chose the seed, so they flatter a little; the
+    `test_` figures, where there are test demonstrations, do not.
     """
 
     board: str
@@ -59,6 +64,9 @@ class TrainingReport(Struct, frozen=True, kw_only=True):
     hit_within_k: float
     hit_rate: Spread | None
     mean_excess_k: Spread | None
+    test_applications: tuple[str, ...]
+    test_hit_rate: Spread | None
+    test_mean_excess_k: Spread | None
     validation_loss: Spread
     policy_seed: int
     graph_sha256: str
@@ -66,19 +74,23 @@ class TrainingReport(Struct, frozen=True, kw_only=True):
     seeds: tuple[SeedReport, ...]
 
 
-def seed_report(result: FitResult, split: Split) -> SeedReport:
-    """Judge one trained network on the validation rows."""
-    validation = split.validation
-    scores = predict(network_of(result.weights), validation.features)
+def seed_report(result: FitResult, split: Split, test: Demonstrations | None) -> SeedReport:
+    """Judge one trained network on the validation rows, and on test rows where there are some."""
     return SeedReport(
         seed=result.seed,
         epochs=result.epochs,
         best_epoch=result.best_epoch,
         validation_loss=result.validation_loss,
-        quality=judge(scores, temp_c=validation.temp_c, status=validation.status),
+        quality=_quality(result, split.validation),
+        test_quality=None if test is None else _quality(result, test),
         training_losses=result.training_losses,
         validation_losses=result.validation_losses,
     )
+
+
+def _quality(result: FitResult, rows: Demonstrations) -> Quality:
+    scores = predict(network_of(result.weights), rows.features)
+    return judge(scores, temp_c=rows.temp_c, status=rows.status)
 
 
 def best_of(results: Sequence[FitResult]) -> FitResult:
@@ -90,6 +102,7 @@ def training_report(
     *,
     task: Task,
     split: Split,
+    test: Demonstrations | None,
     options: FitOptions,
     seeds: Sequence[SeedReport],
     policy_seed: int,
@@ -99,6 +112,7 @@ def training_report(
     """All figures of a training."""
     loss = spread(seed.validation_loss for seed in seeds)
     assert loss is not None
+    tests = [seed.test_quality.choice for seed in seeds if seed.test_quality is not None]
     return TrainingReport(
         board=task.board,
         cooling=task.cooling,
@@ -114,6 +128,9 @@ def training_report(
         hit_within_k=HIT_WITHIN_K,
         hit_rate=spread(seed.quality.choice.hit_rate for seed in seeds),
         mean_excess_k=spread(seed.quality.choice.mean_excess_k for seed in seeds),
+        test_applications=() if test is None else test.applications,
+        test_hit_rate=spread(figures.hit_rate for figures in tests),
+        test_mean_excess_k=spread(figures.mean_excess_k for figures in tests),
         validation_loss=loss,
         policy_seed=policy_seed,
         graph_sha256=exported.graph_sha256,

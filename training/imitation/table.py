@@ -55,6 +55,13 @@ def notes(report: TrainingReport) -> Iterator[str]:
         f"{_number(quality.single.hit_rate, 1, percent=True)}), "
         f"{quality.rows_without_feasible} rows with none"
     )
+    if report.test_applications:
+        yield (
+            f"test on {', '.join(report.test_applications)}, unseen by training and validation: "
+            f"within {HIT_WITHIN_K:g} K of best "
+            f"{_spread(report.test_hit_rate, 1, percent=True)}, mean excess "
+            f"{_spread(report.test_mean_excess_k, 2)} K"
+        )
     yield (
         f"exported: * seed {report.policy_seed}; ONNX and torch differ by at most "
         f"{report.onnx_difference:.1e} on the validation rows"

@@ -13,6 +13,7 @@ from training.imitation.dataset import (
     Split,
     choose_applications,
     read_demonstrations,
+    read_test,
     split_by_application,
 )
 from training.imitation.export import export
@@ -53,24 +54,32 @@ def train(
     seeds: Sequence[int],
     validation: Validation,
     options: FitOptions,
+    test: Path | None = None,
     jobs: int = 1,
     progress: Progress | None = None,
 ) -> TrainingReport:
     """Train `seeds`, write the one with the least validation loss to `out` and a report beside it.
 
+    `test` names demonstrations that the trained networks are judged by, and used for nothing else.
     Raises InvalidInput for demonstrations that cannot be used, TrainingFailed and ExportFailed;
     then neither file is touched.
     """
     given = read_demonstrations(demonstrations)
     split = validation.split(given)
+    judged_by = None if test is None else read_test(test, split)
     data = FitData.of(split)
     results = fit_seeds(data, seeds=seeds, options=options, jobs=jobs, progress=progress)
     digest = hashlib.sha256(demonstrations.read_bytes()).hexdigest()
-    return _write(results, split, out, options, digest)
+    return _write(results, split, judged_by, out, options, digest)
 
 
 def _write(
-    results: Sequence[FitResult], split: Split, out: Path, options: FitOptions, digest: str
+    results: Sequence[FitResult],
+    split: Split,
+    test: Demonstrations | None,
+    out: Path,
+    options: FitOptions,
+    digest: str,
 ) -> TrainingReport:
     best = best_of(results)
     task = split.training.task
@@ -84,8 +93,9 @@ def _write(
     report = training_report(
         task=task,
         split=split,
+        test=test,
         options=options,
-        seeds=[seed_report(result, split) for result in results],
+        seeds=[seed_report(result, split, test) for result in results],
         policy_seed=best.seed,
         exported=exported,
         demonstrations_sha256=digest,

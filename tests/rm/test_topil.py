@@ -1,0 +1,150 @@
+"""Tests of TOP-IL's policy: one best move an epoch, to a free core, when it gains something."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from platforms.errors import InvalidInput
+from platforms.platform import Migration, Observation
+from rm.features import rows
+from rm.policies.registry import PolicyContext
+from rm.policies.topil import TopIl, make
+from tests.platforms.programs import simulated
+from tests.rm.readings import HIKEY, observation, reading
+
+
+class _FakeScorer:
+    """Gives the scores that a test wants, and keeps the batches that it was asked for."""
+
+    def __init__(self, *scores: list[float]) -> None:
+        self.scores = np.array(scores, dtype=np.float32)
+        self.batches: list[NDArray[np.float32]] = []
+
+    def run(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        self.batches.append(rows)
+        return self.scores
+
+
+def _moves(seen: Observation, *scores: list[float], **options: float) -> tuple[Migration, ...]:
+    return TopIl(HIKEY, _FakeScorer(*scores), **options).migrate(seen)
+
+
+def _scores(present: int, best: int, gain: float) -> list[float]:
+    """Scores of 0 but for the present core's 0.2 and the best one's `gain` above that."""
+    scores = [0.0] * 8
+    scores[present] = 0.2
+    scores[best] = 0.2 + gain
+    return scores
+
+
+def test_the_single_move_with_the_largest_gain_is_made() -> None:
+    """One migration an epoch, of whoever gains most."""
+    seen = observation(reading(7, cores=(4,)), reading(8, cores=(5,)), reading(9, cores=(0,)))
+    moves = _moves(seen, _scores(4, 1, 0.3), _scores(5, 2, 0.5), _scores(0, 3, 0.4))
+    assert (Migration(8, (2,)),) == moves
+
+
+def test_gain_is_over_staying_and_not_the_score_itself() -> None:
+    """Who sits well already need not move for a good score."""
+    content = [0.0, 0.95, 0, 0, 0.9, 0, 0, 0]
+    unhappy = [0.0, 0.50, 0, 0, 0, 0.1, 0, 0]
+    seen = observation(reading(0, cores=(4,)), reading(1, cores=(5,)))
+    assert (Migration(1, (1,)),) == _moves(seen, content, unhappy)
+
+
+def test_nobody_moves_when_nothing_improves() -> None:
+    """A migration costs; staying is free."""
+    seen = observation(reading(0, cores=(4,)))
+    assert () == _moves(seen, [0.1, 0.1, 0.1, 0.1, 0.2, 0.1, 0.1, 0.1])
+    assert () == _moves(seen, [0.2] * 8)
+
+
+def test_a_gain_below_the_least_is_not_worth_a_move() -> None:
+    """The threshold is the policy's, in score units."""
+    seen = observation(reading(0, cores=(4,)))
+    assert () == _moves(seen, _scores(4, 1, 0.05), least_gain=0.1)
+    assert (Migration(0, (1,)),) == _moves(seen, _scores(4, 1, 0.15), least_gain=0.1)
+
+
+@given(
+    st.lists(st.integers(0, 7), min_size=1, max_size=8),
+    st.integers(0, 2**32 - 1),
+)
+def test_no_move_ever_goes_to_an_occupied_core(cores: list[int], seed: int) -> None:
+    """Whatever the network says."""
+    readings = [reading(number, cores=(core,)) for number, core in enumerate(cores)]
+    scores = np.random.default_rng(seed).normal(size=(len(cores), 8)).tolist()
+    for move in _moves(observation(*readings), *scores):
+        assert move.cores[0] not in cores
+
+
+def test_a_core_with_a_newcomer_is_occupied_before_it_shows_as_busy() -> None:
+    """Who came at the end of the window has not used its core yet."""
+    seen = observation(
+        reading(0, cores=(4,)), reading(1, cores=(0,)), utilisation=(0, 0, 0, 0, 1, 0, 0, 0)
+    )
+    moves = _moves(seen, [0.9, 0.8, 0, 0, 0.1, 0, 0, 0], [0.5] * 8)
+    assert (Migration(0, (1,)),) == moves
+
+
+def test_the_kernels_housekeeping_does_not_occupy_a_core() -> None:
+    """On a real board no core is ever idle to the last digit."""
+    idle = (0.03, 0.01, 0.05, 0.02, 1.0, 0.01, 0.02, 0.04)
+    seen = observation(reading(0, cores=(4,)), utilisation=idle)
+    assert (Migration(0, (2,)),) == _moves(seen, _scores(4, 2, 0.5))
+
+
+def test_a_core_that_others_keep_busy_is_not_free() -> None:
+    """Programs that nobody registered need their cores too."""
+    seen = observation(reading(0, cores=(4,)), utilisation=(0, 0, 0.9, 0, 1, 0, 0, 0))
+    assert () == _moves(seen, _scores(4, 2, 0.5))
+
+
+def test_applications_of_several_threads_stay_and_are_not_asked_about() -> None:
+    """They have a cluster of their own choice; the network knows one core a program."""
+    threaded = reading(0, cores=(0, 1, 2, 3), threads=2)
+    single = reading(1, cores=(4,))
+    both = observation(threaded, single, utilisation=(1, 1, 0, 0, 1, 0, 0, 0))
+    scorer = _FakeScorer(_scores(4, 2, 0.5))
+    assert (Migration(1, (2,)),) == TopIl(HIKEY, scorer).migrate(both)
+    assert [(1, 21)] == [batch.shape for batch in scorer.batches]
+    scorer = _FakeScorer()
+    assert () == TopIl(HIKEY, scorer).migrate(observation(threaded))
+    assert [] == scorer.batches
+
+
+def test_all_applications_are_one_batch_with_a_row_each() -> None:
+    """One inference an epoch, the rows in the order of the applications."""
+    seen = observation(*(reading(n, cores=(n,), target_ips=1e9 + n) for n in range(5)))
+    scorer = _FakeScorer(*([[0.0] * 8] * 5))
+    TopIl(HIKEY, scorer).migrate(seen)
+    (batch,) = scorer.batches
+    np.testing.assert_array_equal(rows(HIKEY, seen, seen.applications), batch)
+
+
+def test_nobody_is_asked_when_nothing_runs() -> None:
+    """The NPU sleeps as well."""
+    scorer = _FakeScorer()
+    assert () == TopIl(HIKEY, scorer).migrate(observation())
+    assert [] == scorer.batches
+
+
+def test_a_full_board_stays_as_it_is() -> None:
+    """There is no free core to go to."""
+    seen = observation(*(reading(n, cores=(n,)) for n in range(8)))
+    assert () == _moves(seen, *np.random.default_rng(0).normal(size=(8, 8)).tolist())
+
+
+def test_it_scales_by_qos() -> None:
+    """The same loop as every policy that knows targets."""
+    policy = TopIl(HIKEY, _FakeScorer())
+    seen = observation(reading(0, rate_ips=1e8), opp_index=(2, 3))
+    assert [(2, 3), (2, 3), (1, 4)] == [policy.scale(seen) for _ in range(3)]
+
+
+def test_without_a_network_it_cannot_be_made() -> None:
+    """The message says where one comes from."""
+    with pytest.raises(InvalidInput, match=r"topil needs a network: give --policy-file"):
+        make(PolicyContext(HIKEY, simulated()))
