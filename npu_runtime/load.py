@@ -65,27 +65,38 @@ def load_policy(
     *,
     features: Sequence[Feature],
     board: str,
+    board_sha256: str | None = None,
     outputs: Sequence[str],
     backend: str = "onnxruntime",
 ) -> LoadedPolicy:
     """The policy at `path`, for a board with this name, these `features` and cores `outputs`.
 
+    `board_sha256` is the digest of the board's description (`traces.schema.board_digest`); None
+    leaves it unchecked.
+
     Raises a PolicyFileError by reason: MissingPolicyFile, DamagedPolicyFile, WrongSchema,
     WrongBoard, WrongFeatures, WrongShape; BackendUnavailable where the back end cannot run here.
     """
     file = read_policy_file(path)
-    check_board(file, board)
+    check_board(file, board, board_sha256=board_sha256)
     check_features(file, features)
     check_outputs(file, outputs)
     return open_policy(file, backend=backend)
 
 
-def check_board(file: PolicyFile, board: str) -> None:
-    """Raise WrongBoard unless the policy was trained for `board`."""
+def check_board(file: PolicyFile, board: str, *, board_sha256: str | None = None) -> None:
+    """Raise WrongBoard unless the policy was trained for `board`, as it is described now."""
     if file.metadata.board != board:
         raise WrongBoard(
             f"{file.path}: board must be {board!r} (got {file.metadata.board!r}); "
             f"train a policy on demonstrations of {board!r}"
+        )
+    found = file.metadata.board_sha256
+    if board_sha256 is not None and found != board_sha256:
+        raise WrongBoard(
+            f"{file.path}: board_sha256 must be {board_sha256[:12]}... (got {found[:12]}...): "
+            f"{board!r} was described otherwise when the policy was trained; record and train "
+            "again for this board, or use the board file that it was trained for"
         )
 
 

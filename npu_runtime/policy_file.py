@@ -19,7 +19,7 @@ from npu_runtime import protobuf
 from npu_runtime.errors import DamagedPolicyFile, MissingPolicyFile, WrongSchema
 
 METADATA_KEY = "ilgov"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _TRAIN = "'ilgov train' writes such files"
 _RETRAIN = "train it again with 'ilgov train', or copy it again"
 
@@ -40,6 +40,8 @@ class Feature(Struct, frozen=True, forbid_unknown_fields=True):
 class PolicyMetadata(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a policy file says of itself.
 
+    `board_sha256` is the digest of the board's description, `cooling` its cooling setup in the
+    traces that were learnt from, `oracle` the parameters of the oracle that labelled them.
     `outputs` names the board's cores in the order of the scores. `normalised_in_graph` says that
     the network takes raw features and scales them itself. `parity_inputs` are raw feature rows and
     `parity_outputs` the scores that the training framework computed for them. `graph_sha256` is
@@ -48,6 +50,9 @@ class PolicyMetadata(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     schema: int
     board: str
+    board_sha256: str
+    cooling: str
+    oracle: dict[str, str | int | float]
     outputs: tuple[str, ...]
     features: tuple[Feature, ...]
     seed: int

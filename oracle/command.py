@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from platforms.options import check_ranges
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Search the optimal decisions in traces and write demonstrations."""
@@ -46,6 +48,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--seed", type=int, default=0, help="draws targets and demands [%(default)s]"
+    )
+    parser.add_argument(
+        "--unsettled",
+        type=float,
+        default=0.5,
+        help="share of demonstrations seen away from the operating points where DVFS would settle "
+        "(0: the paper's) [%(default)s]",
     )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.set_defaults(run=_run)
@@ -89,7 +98,7 @@ def _run(args: argparse.Namespace) -> int:
         args.out,
         to_table(board, rows),
         kind="demonstrations",
-        metadata=metadata(board, about["cooling"], parameters),
+        metadata=metadata(board, about["cooling"], parameters, pools=about.get("pools", ())),
     )
     figures = {
         "scenarios": count,
@@ -110,20 +119,20 @@ def _run(args: argparse.Namespace) -> int:
 
 def _parameters(args: argparse.Namespace) -> Any:
     from oracle.demonstrations import OracleParameters
-    from platforms.errors import InvalidInput
 
-    for name, low, high in (
-        ("targets", 1, 10**4),
-        ("demands", 1, 10**4),
-        ("lowest_target", 0.0, 0.999),
-        ("alpha", 1e-6, 1e3),
-        ("unreachable", -1e3, 0.999),
-        ("occupied", -1e3, 0.999),
-        ("seed", 0, 2**32 - 1),
-    ):
-        if not low <= getattr(args, name) <= high:
-            option = "--" + name.replace("_", "-")
-            raise InvalidInput(f"{option} must lie in {low} ... {high} (got {getattr(args, name)})")
+    check_ranges(
+        args,
+        {
+            "targets": (1, 10**4),
+            "demands": (1, 10**4),
+            "lowest_target": (0.001, 0.999),
+            "unsettled": (0.0, 1.0),
+            "alpha": (1e-6, 1e3),
+            "unreachable": (-1e3, 0.999),
+            "occupied": (-1e3, 0.999),
+            "seed": (0, 2**32 - 1),
+        },
+    )
     return OracleParameters(
         alpha_per_k=args.alpha,
         unreachable=args.unreachable,
@@ -132,5 +141,6 @@ def _parameters(args: argparse.Namespace) -> Any:
         targets=args.targets,
         demands=args.demands,
         lowest_target=args.lowest_target,
+        unsettled=args.unsettled,
         seed=args.seed,
     )

@@ -5,8 +5,9 @@ swept offline over what was recorded (TOP-IL's extraction). Every demand yields 
 for every core where the application of interest may be now.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -14,9 +15,10 @@ import pyarrow as pa
 from msgspec import Struct, structs
 from numpy.typing import NDArray
 
-from oracle.labels import FEASIBLE, OCCUPIED, Choices, Sweep, choose, soft_labels
+from oracle.labels import FEASIBLE, OCCUPIED, Sweep, choose, soft_labels
 from platforms.board import Board
 from rm.features import row, table
+from traces.schema import board_digest
 from traces.store import arrow_schema
 
 
@@ -27,7 +29,12 @@ class OracleParameters(Struct, frozen=True, kw_only=True):
     cannot meet the target or run something else. `current`: demonstrate from every free core, or
     only from those where the target is met (a policy must also know its way out of the others).
     `targets` and `demands`: how many QoS targets times background demands to draw per scenario;
-    targets between `lowest_target` and 1 of the best rate measured.
+    targets, in logarithm, evenly between `lowest_target` and 1 of the best rate measured.
+
+    A governor rarely sees the operating points where its DVFS loop would settle: after an arrival,
+    a migration or a change of phase they lie above or below. So a share `unsettled` of the
+    demonstrations shows each cluster up to `unsettled_points` operating points away (the label does
+    not change: it says where to be, not how fast the clocks happen to run). 0 gives the paper's.
     """
 
     alpha_per_k: float = 1.0
@@ -37,6 +44,8 @@ class OracleParameters(Struct, frozen=True, kw_only=True):
     targets: int = 6
     demands: int = 12
     lowest_target: float = 0.1
+    unsettled: float = 0.5
+    unsettled_points: int = 3
     seed: int = 0
 
 
@@ -54,6 +63,17 @@ class Scenario:
     sweep: Sweep
     l2d_per_s: NDArray[np.float64]
     core_utilisation: NDArray[np.float64]
+
+    @cached_property
+    def _recorded_opps(self) -> tuple[NDArray[np.int64], ...]:
+        finite = np.isfinite(self.sweep.temp_c)
+        axes = range(1, finite.ndim)
+        others = [tuple(i for i in range(finite.ndim) if i != axis) for axis in axes]
+        return tuple(np.flatnonzero(finite.any(axis=axis)) for axis in others)
+
+    def recorded_opps(self, cluster: int) -> NDArray[np.int64]:
+        """The operating points of a cluster that were recorded, lowest first."""
+        return self._recorded_opps[cluster]
 
 
 @dataclass(frozen=True)
@@ -131,7 +151,8 @@ def extract(board: Board, scenario: Scenario, parameters: OracleParameters) -> E
     if not np.isfinite(scenario.sweep.rate_ips).any():  # every run was throttled
         return Extracted([], count, count)
     best_ips = float(np.nanmax(scenario.sweep.rate_ips))
-    target_ips = best_ips * rng.uniform(parameters.lowest_target, 1.0, size=count)
+    lowest = np.log(parameters.lowest_target)
+    target_ips = best_ips * np.exp(rng.uniform(lowest, 0.0, size=count))
     background_opp, background_hz = _background(board, scenario, count, rng)
     choices = choose(
         scenario.sweep,
@@ -150,16 +171,12 @@ def extract(board: Board, scenario: Scenario, parameters: OracleParameters) -> E
     rows = []
     for demand in np.flatnonzero(solvable):
         for core in np.flatnonzero(_current_cores(choices.status[demand], parameters)):
-            features = _features(
-                board,
-                scenario,
-                choices,
-                int(demand),
-                int(core),
-                float(target_ips[demand]),
-                background_hz[demand],
-            )
-            if features is not None:
+            settled = tuple(choices.opp_index[demand, core].tolist())
+            present = _present_opps(scenario, int(core), settled, parameters, rng)
+            if present is not None:
+                place = (int(core), *present)
+                target, others_hz = float(target_ips[demand]), background_hz[demand]
+                features = _features(board, scenario, place, target, others_hz)
                 rows.append(
                     {
                         "scenario": scenario.number,
@@ -186,8 +203,7 @@ def _background(
     opps = np.zeros((count, len(board.clusters)), dtype=np.int64)
     hz = np.zeros((count, len(board.clusters)))
     for index, cluster in enumerate(board.clusters):
-        other_axes = tuple(i for i in range(scenario.sweep.temp_c.ndim) if i != index + 1)
-        recorded = np.flatnonzero(np.isfinite(scenario.sweep.temp_c).any(axis=other_axes))
+        recorded = scenario.recorded_opps(index)
         opps[:, index] = recorded[0]
         if index not in busy:
             continue
@@ -204,26 +220,46 @@ def _current_cores(status: NDArray[np.int8], parameters: OracleParameters) -> ND
     return cores
 
 
+def _present_opps(
+    scenario: Scenario,
+    core: int,
+    settled: tuple[int, ...],
+    parameters: OracleParameters,
+    rng: np.random.Generator,
+) -> tuple[int, ...] | None:
+    """The operating points that a demonstration shows; None where nothing was recorded for it."""
+    rate_ips = scenario.sweep.rate_ips[core]
+    if rng.random() < parameters.unsettled:
+        away = tuple(
+            _neighbour(scenario.recorded_opps(cluster), opp, parameters.unsettled_points, rng)
+            for cluster, opp in enumerate(settled)
+        )
+        if np.isfinite(rate_ips[away]):
+            return away
+    return settled if np.isfinite(rate_ips[settled]) else None
+
+
+def _neighbour(recorded: NDArray[np.int64], opp: int, most: int, rng: np.random.Generator) -> int:
+    """A recorded operating point at most `most` recorded points away from `opp`."""
+    place = int(np.searchsorted(recorded, opp)) + int(rng.integers(-most, most + 1))
+    return int(recorded[min(max(place, 0), len(recorded) - 1)])
+
+
 def _features(
     board: Board,
     scenario: Scenario,
-    choices: Choices,
-    demand: int,
-    core: int,
+    place: tuple[int, ...],
     target_ips: float,
     background_hz: NDArray[np.float64],
-) -> list[float] | None:
-    """What the governor would see with the application on `core`; None if not recorded."""
-    opps = choices.opp_index[demand, core]
-    place = (core, *opps)
-    if np.isnan(scenario.sweep.rate_ips[place]):
-        return None
+) -> list[float]:
+    """What the governor would see at `place`: the core of interest, then a point per cluster."""
+    core, *opps = place
     freqs_hz = [c.freqs_hz[opp] for c, opp in zip(board.clusters, opps, strict=True)]
     return row(
         rate_ips=float(scenario.sweep.rate_ips[place]),
         l2d_per_s=float(scenario.l2d_per_s[place]),
-        cores=(int(core),),
-        target_ips=float(target_ips),
+        cores=(core,),
+        target_ips=target_ips,
         others_freq_ratio=[float(h / f) for h, f in zip(background_hz, freqs_hz, strict=True)],
         utilisation=scenario.core_utilisation[place].tolist(),
     )
@@ -236,12 +272,20 @@ def to_table(board: Board, rows: list[dict[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=arrow_schema("demonstrations", lengths=lengths))
 
 
-def metadata(board: Board, cooling: str, parameters: OracleParameters) -> dict[str, Any]:
-    """The metadata of a demonstrations file."""
+def metadata(
+    board: Board,
+    cooling: str,
+    parameters: OracleParameters,
+    *,
+    pools: Sequence[Sequence[str]] = (),
+) -> dict[str, Any]:
+    """The metadata of a demonstrations file; `pools` are those of the traces."""
     return {
         "board": board.name,
+        "board_sha256": board_digest(board),
         "cooling": cooling,
         "features": [structs.asdict(feature) for feature in table(board)],
         "outputs": list(board.core_names),
         "oracle": structs.asdict(parameters),
+        "pools": pools,
     }

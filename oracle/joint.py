@@ -14,6 +14,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from oracle.whatif import Outcome, Placement, Wanted, WhatIf
+from platforms.board import Board
 from platforms.simulated.power import busy_activity
 
 ESTIMATE_TEMP_C = 50.0
@@ -44,14 +45,17 @@ class JointSearch(Struct, frozen=True):
             return Outcome((), self.models.board.lowest_opps, 0.0, self.models.network.ambient_c)
         tables = _Tables(self.models, apps)
         assignments = _assignments(self.models, apps)
-        shortfall, peak_k = tables.estimate(assignments)
+        sharing = tables.sharing(assignments)
+        opps = tables.opps_of(assignments, sharing)
+        shortfall, peak_k = tables.estimate(assignments, sharing, opps)
         order = np.lexsort((peak_k, shortfall.round(6)))[:LOOKED_AT_IF_SHORT]
         outcomes: list[Outcome] = []
-        for number, chosen in enumerate(assignments[order]):
+        for number, at in enumerate(order):
             if number >= self.looked_at and any(_is_met(outcome) for outcome in outcomes):
                 break
-            placements = _placements(self.models, apps, chosen, tables)
-            outcomes += [self._evaluate(apps, placement) for placement in placements]
+            seats = _Seats(self.models.board, apps, assignments[at].tolist(), tables)
+            for placement in seats.placements(opps[at].tolist(), crowd=int(sharing[at].max())):
+                outcomes.append(self._evaluate(apps, placement))
         return min(outcomes, key=lambda o: self._rank(apps, o))
 
     def _evaluate(self, apps: Sequence[Wanted], placement: Placement) -> Outcome:
@@ -108,6 +112,7 @@ class _Tables:
             for k, app in enumerate(apps):
                 phase = app.profile.cycle[app.phase]
                 core = app.profile.on(cluster)
+                activity = app.profile.activity * phase.activity_scale
                 compute_s = phase.cpi_scale * core.cpi / freqs
                 per_instruction_s = compute_s + phase.stall_scale * core.stall_s
                 # the share of a core that each thread needs at the highest operating point
@@ -119,7 +124,7 @@ class _Tables:
                     self._shortfall[k, x, sharing] = max(0.0, 1.0 - met[-1])
                 for opp in range(count):
                     busy_share = float(compute_s[opp] / per_instruction_s[opp])
-                    active = busy_activity(cluster, app.profile.activity, busy_share)
+                    active = busy_activity(cluster, activity, busy_share)
                     self.power_w[k, x, opp] = active * models.power.core_dynamic_w(x, opp)
                     self.power_w[k, x, opp] += leak * models.power.core_leakage_w(x, opp)
         resistance = models.network.resistance[
@@ -158,11 +163,9 @@ class _Tables:
         return opps
 
     def estimate(
-        self, assignments: NDArray[np.int64]
+        self, assignments: NDArray[np.int64], sharing: NDArray[np.int64], opps: NDArray[np.int64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Per assignment the summed shortfall, and the estimated peak rise over ambient in K."""
-        sharing = self.sharing(assignments)
-        opps = self.opps_of(assignments, sharing)
         apps, clusters = np.arange(assignments.shape[1]), np.arange(len(self._core_counts))
         shortfall = self._shortfall[apps, assignments, sharing].sum(axis=1)
         app_opp = np.take_along_axis(opps, assignments, axis=1)
@@ -175,61 +178,54 @@ class _Tables:
         return shortfall, peak_k
 
 
-def _placements(
-    models: WhatIf, apps: Sequence[Wanted], assigned: NDArray[np.int64], tables: _Tables
-) -> list[Placement]:
-    """Ways to fill the clusters.
+class _Seats:
+    """Ways to give the applications cores of the clusters that they are assigned to."""
 
-    Keep who is there; the hottest on the coolest cores; and, where cores are shared, those together
-    that need least.
-    """
-    sharing = tables.sharing(assigned[None, :])
-    opps = tables.opps_of(assigned[None, :], sharing)
-    heat_w = [float(tables.power_w[k, x, opps[0, x]]) for k, x in enumerate(assigned)]
-    hottest_first = sorted(range(len(apps)), key=lambda k: -heat_w[k])
-    found = [
-        _fill(models, apps, assigned, tables, hottest_first, keep=True),
-        _fill(models, apps, assigned, tables, hottest_first, keep=False),
-    ]
-    if sharing.max() > 1:
-        needs = [float(tables.need[k, x]) for k, x in enumerate(assigned)]
-        neediest_first = sorted(range(len(apps)), key=lambda k: -needs[k])
-        found.append(_fill(models, apps, assigned, tables, neediest_first, keep=False))
-    return list(dict.fromkeys(found))
+    def __init__(
+        self, board: Board, apps: Sequence[Wanted], assigned: Sequence[int], tables: _Tables
+    ) -> None:
+        self._board, self._apps, self._assigned = board, apps, assigned
+        self._power_w, self._self_k_per_w = tables.power_w, tables.self_k_per_w.tolist()
+        self._need = [float(tables.need[k, x]) for k, x in enumerate(assigned)]
 
+    def placements(self, opps: Sequence[int], *, crowd: int) -> list[Placement]:
+        """Keep who is there; the hottest on the coolest cores.
 
-def _fill(
-    models: WhatIf,
-    apps: Sequence[Wanted],
-    assigned: NDArray[np.int64],
-    tables: _Tables,
-    order: Sequence[int],
-    *,
-    keep: bool,
-) -> Placement:
-    """Seat the applications one by one on the emptiest core of their cluster.
+        And, where there is a `crowd` of several threads on a core, those together that need least.
+        """
+        heat_w = [float(self._power_w[k, x, opps[x]]) for k, x in enumerate(self._assigned)]
+        hottest_first = sorted(range(len(heat_w)), key=lambda k: -heat_w[k])
+        found = [self._fill(hottest_first, keep=True), self._fill(hottest_first, keep=False)]
+        if crowd > 1:
+            neediest_first = sorted(range(len(heat_w)), key=lambda k: -self._need[k])
+            found.append(self._fill(neediest_first, keep=False))
+        return list(dict.fromkeys(found))
 
-    Where none is empty, next to the least needy. The threads of applications with several keep out
-    of the others' way by themselves.
-    """
-    board = models.board
-    load = [0] * board.core_count
-    need = [0.0] * board.core_count
-    cores: dict[int, tuple[int, ...]] = {}
+    def _fill(self, order: Sequence[int], *, keep: bool) -> Placement:
+        """Seat the applications one by one on the emptiest core of their cluster.
 
-    def seat(k: int, core: int) -> None:
-        cores[k] = (core,)
-        load[core] += 1
-        need[core] += float(tables.need[k, assigned[k]])
+        Where none is empty, next to the least needy. The threads of applications with several keep
+        out of the others' way by themselves.
+        """
+        board, apps, hot = self._board, self._apps, self._self_k_per_w
+        load = [0] * board.core_count
+        crowding = [0.0] * board.core_count
+        cores: dict[int, tuple[int, ...]] = {}
 
-    for k in order if keep else ():
-        core = apps[k].cores[0]
-        if apps[k].threads == 1 and board.cluster_of_core[core] == assigned[k] and not load[core]:
-            seat(k, core)
-    for k in order:
-        allowed = board.clusters[assigned[k]].cores
-        if apps[k].threads > 1:
-            cores[k] = allowed
-        elif k not in cores:
-            seat(k, min(allowed, key=lambda c: (load[c], need[c], tables.self_k_per_w[c], c)))
-    return tuple(cores[k] for k in range(len(apps)))
+        def seat(k: int, core: int) -> None:
+            cores[k] = (core,)
+            load[core] += 1
+            crowding[core] += self._need[k]
+
+        for k in order if keep else ():
+            core = apps[k].cores[0]
+            is_home = board.cluster_of_core[core] == self._assigned[k]
+            if apps[k].threads == 1 and is_home and not load[core]:
+                seat(k, core)
+        for k in order:
+            allowed = board.clusters[self._assigned[k]].cores
+            if apps[k].threads > 1:
+                cores[k] = allowed
+            elif k not in cores:
+                seat(k, min(allowed, key=lambda c: (load[c], crowding[c], hot[c], c)))
+        return tuple(cores[k] for k in range(len(apps)))

@@ -34,7 +34,8 @@ class Choices:
     """The best choice per demand (first axis) and core.
 
     `opp_index` has shape (demands, cores, clusters); where the target is out of reach it holds what
-    the DVFS loop would end at: the cluster's highest measured point.
+    the DVFS loop would end at: the cluster's highest measured point, or what the background demands
+    if nothing was measured there or above.
     """
 
     opp_index: NDArray[np.int64]
@@ -62,12 +63,12 @@ def choose(
         own = cluster_of_core[core]
         rates = _along_own_cluster(sweep.rate_ips[core], own, background_opp)
         temps = _along_own_cluster(sweep.temp_c[core], own, background_opp)
-        points = np.arange(rates.shape[1])
-        allowed = (points >= background_opp[:, own, None]) & np.isfinite(temps)
+        points, floor = np.arange(rates.shape[1]), background_opp[:, own, None]
+        allowed = (points >= floor) & np.isfinite(temps)
         good = allowed & (rates >= target_ips[:, None])
         reachable = good.any(axis=1)
-        highest = np.where(allowed, points, -1).max(axis=1)
-        best = np.where(reachable, good.argmax(axis=1), np.maximum(highest, 0))
+        highest = np.where(allowed, points, floor).max(axis=1)
+        best = np.where(reachable, good.argmax(axis=1), highest)
         opp_index[:, core, own] = best
         temp_c[:, core] = np.where(reachable, temps[np.arange(demands), best], np.nan)
         status[:, core] = np.where(reachable, FEASIBLE, UNREACHABLE)

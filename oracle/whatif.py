@@ -1,5 +1,8 @@
 """Ask the board's models what would come of a placement, without letting time pass."""
 
+import math
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Sequence
 
 from msgspec import Struct
@@ -76,12 +79,14 @@ class WhatIf:
         """The lowest operating points at which the placement meets every target it can meet.
 
         Raising a cluster speeds its applications up and, through the memory, slows the others a
-        little; so clusters climb together from the bottom, each only when one of its own misses.
+        little; so clusters climb together from what they need on an idle memory, each only when one
+        of its own misses.
         """
         owner, highest = self.board.cluster_of_core, self.board.highest_opps
-        opps = list(self.board.lowest_opps)
+        placed = self._placed(apps, placement)
+        opps = self._opps_on_idle_memory(apps, placed)
         while True:
-            rates = self.rates_ips(apps, placement, opps)
+            rates = speeds(self.board, opps, placed).rate_ips
             late = {
                 owner[cores[0]]
                 for app, cores, rate in zip(apps, placement, rates, strict=True)
@@ -93,10 +98,27 @@ class WhatIf:
             for cluster in climbing:
                 opps[cluster] += 1
 
+    def _opps_on_idle_memory(self, apps: Sequence[Wanted], placed: Sequence[Placed]) -> list[int]:
+        """Per cluster a lower bound of what it needs: memory that others use only slows down."""
+        owner, clusters = self.board.cluster_of_core, self.board.clusters
+        load = Counter(core for app in placed for core in app.cores)
+        opps = list(self.board.lowest_opps)
+        for app, on in zip(apps, placed, strict=True):
+            index = owner[on.cores[0]]
+            profile = app.profile.on(clusters[index])
+            instruction_s = sum(1.0 / load[core] for core in on.cores) / app.target_ips
+            left_s = instruction_s * (1.0 + 1e-9) - on.stall_scale * profile.stall_s
+            need_hz = on.cpi_scale * profile.cpi / left_s if left_s > 0 else math.inf
+            freqs_hz = clusters[index].freqs_hz
+            need = min(bisect_left(freqs_hz, need_hz), len(freqs_hz) - 1)
+            opps[index] = max(opps[index], need)
+        return opps
+
     def _placed(self, apps: Sequence[Wanted], placement: Placement) -> list[Placed]:
         allowed = zip((app.threads for app in apps), placement, strict=True)
         placed = []
         for app, on in zip(apps, place_threads(allowed, self.board.core_count), strict=True):
             phase = app.profile.cycle[app.phase]
-            placed.append(Placed(app.profile, phase.cpi_scale, phase.stall_scale, on))
+            scales = (phase.cpi_scale, phase.stall_scale)
+            placed.append(Placed(app.profile, *scales, on, phase.activity_scale))
         return placed

@@ -19,11 +19,12 @@ class CoreProfile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class Phase(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A stretch of `instructions` during which the profile's `cpi` and `stall_s` are scaled."""
+    """A stretch of `instructions` during which `cpi`, `stall_s` and `activity` are scaled."""
 
     instructions: float
     cpi_scale: float
     stall_scale: float
+    activity_scale: float = 1.0
 
 
 class ApplicationProfile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):

@@ -143,14 +143,30 @@ def check(profile: ApplicationProfile) -> Iterator[str]:
 
 
 def _check_phases(profile: ApplicationProfile, where: str) -> Iterator[str]:
-    keys = ("instructions", "cpi_scale", "stall_scale")
+    keys = ("instructions", "cpi_scale", "stall_scale", "activity_scale")
     for index, phase in enumerate(profile.phases):
         yield from check_positive(f"{where}.phases[{index}]", phase, *keys)
-    total = math.fsum(phase.instructions for phase in profile.phases)
-    for key in keys[1:] if total > 0 else ():
-        mean = math.fsum(p.instructions * getattr(p, key) for p in profile.phases) / total
+        if profile.activity * phase.activity_scale > 1:
+            yield (
+                f"{where}.phases[{index}].activity_scale must not raise activity = "
+                f"{profile.activity} above 1 (got {phase.activity_scale})"
+            )
+    work = [phase.instructions for phase in profile.phases]
+    time = [phase.instructions * phase.cpi_scale for phase in profile.phases]
+    for key, weights, over in (
+        ("cpi_scale", work, "instructions"),
+        ("stall_scale", work, "instructions"),
+        ("activity_scale", time, "time (instructions x cpi_scale)"),
+    ):
+        scales = [getattr(phase, key) for phase in profile.phases]
+        total = math.fsum(weights)
+        mean = (
+            math.fsum(w * s for w, s in zip(weights, scales, strict=True)) / total
+            if total > 0
+            else 1.0
+        )
         if abs(mean - 1) > _MEAN_TOLERANCE:
             yield (
-                f"{where}.phases.{key} must be 1 in the mean over the phases' instructions, "
+                f"{where}.phases.{key} must be 1 in the mean over the phases' {over}, "
                 f"so that the profile holds in the mean (got {mean:.4f})"
             )

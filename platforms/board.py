@@ -14,6 +14,9 @@ from msgspec import Struct
 SCHEMA_VERSION = 1
 SOURCE_KINDS = ("device tree", "data sheet", "measured", "fitted", "derived", "assumed")
 
+RUNAWAY_C = 150.0
+"""No temperature above this counts: silicon is destroyed there (assumed limit)."""
+
 
 class _Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
     """Base of all parts of a board file: immutable, keyword-only, no unknown keys."""
@@ -34,7 +37,11 @@ class OperatingPoint(_Section, frozen=True, kw_only=True):
 
 
 class IdleState(_Section, frozen=True, kw_only=True):
-    """A sleep state of a core or of a whole cluster, as the device tree describes it."""
+    """A sleep state of a core or of a whole cluster, as the device tree describes it.
+
+    The simulated board asks only whether a cluster has one; its latencies and its minimum residency
+    are descriptive so far.
+    """
 
     name: str
     entry_s: float
@@ -51,7 +58,14 @@ class StandIn(_Section, frozen=True, kw_only=True):
 
 
 class Cluster(_Section, frozen=True, kw_only=True):
-    """Cores that share one clock and one supply."""
+    """Cores that share one clock and one supply.
+
+    Without `idle_states` an idle core costs `core_wfi_w`, and the cluster `cluster_idle_w` while
+    none of its cores is busy; with any it sleeps and costs nothing. `l2_bytes` is what a thread has
+    to refill when it leaves its L2 cache: with every move where `l2_shared` is false, else with
+    moves to another cluster. `dvfs_latency_s` and `thermal_weight` are descriptive so far:
+    operating points change at once, and the simulated protection caps all clusters alike.
+    """
 
     name: str
     core_type: str
@@ -62,6 +76,7 @@ class Cluster(_Section, frozen=True, kw_only=True):
     leakage_w_per_v3: float
     activity_floor: float
     l2_bytes: int
+    l2_shared: bool = True
     dvfs_latency_s: float
     thermal_weight: int
     idle_states: tuple[IdleState, ...] = ()
@@ -78,7 +93,7 @@ class Leakage(_Section, frozen=True, kw_only=True):
     """How leakage follows temperature: ``clamp(c0 + c1 T + c2 T^2 + c3 T^3)``, T in Celsius.
 
     The value is divided by its value at `ref_temp_c`, so that a cluster's `leakage_w_per_v3` holds
-    there.
+    there. It must not fall from the coldest ambient to `RUNAWAY_C`.
     """
 
     ref_temp_c: float
@@ -89,7 +104,10 @@ class Leakage(_Section, frozen=True, kw_only=True):
 
 
 class Memory(_Section, frozen=True, kw_only=True):
-    """The memory that all cores share."""
+    """The memory that all cores share.
+
+    `latency_s` and `freqs_hz` are descriptive so far: stalls come from the applications' profiles.
+    """
 
     bandwidth_bytes_per_s: float
     latency_s: float
@@ -151,6 +169,8 @@ class ThermalProtection(_Section, frozen=True, kw_only=True):
     """The kernel's own reaction to heat, which acts below every policy.
 
     Above `target_c` of `sensor` the kernel lowers the clusters' highest allowed operating point.
+    From `switch_on_c` on it looks every `polling_s`, below as often as the sensor refreshes.
+    `sustainable_w` is descriptive so far: the simulated kernel steps, it shares no power budget.
     """
 
     sensor: str
@@ -170,7 +190,7 @@ class AcceleratorPoint(_Section, frozen=True, kw_only=True):
 
 
 class Accelerator(_Section, frozen=True, kw_only=True):
-    """A GPU or an NPU."""
+    """A GPU or an NPU; descriptive so far."""
 
     name: str
     kind: str
@@ -179,7 +199,7 @@ class Accelerator(_Section, frozen=True, kw_only=True):
 
 
 class RestOfBoard(_Section, frozen=True, kw_only=True):
-    """Power of what is not the SoC; its heat is folded into the cooling setups."""
+    """Power of what is not the SoC; descriptive, its heat is folded into the cooling setups."""
 
     power_w: float
     sources: dict[str, str]

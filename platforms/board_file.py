@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from platforms.board import (
+    RUNAWAY_C,
     SCHEMA_VERSION,
     Accelerator,
     Board,
     Cluster,
-    Leakage,
     Sensor,
     ThermalProtection,
 )
@@ -26,6 +27,7 @@ from platforms.described_file import (
 )
 from platforms.errors import InvalidInput
 
+_ABSOLUTE_ZERO_C = -273.15
 _BOARDS = resources.files("platforms") / "boards"
 
 
@@ -69,7 +71,7 @@ def check(board: Board) -> Iterator[str]:
     yield from _check_cores(board)
     for cluster in board.clusters:
         yield from _check_cluster(cluster)
-    yield from _check_leakage(board.leakage)
+    yield from _check_leakage(board)
     yield from check_positive("memory", board.memory, "bandwidth_bytes_per_s", "latency_s")
     yield from _check_thermal(board)
     yield from _check_names(board)
@@ -148,7 +150,8 @@ def _check_accelerator(accelerator: Accelerator) -> Iterator[str]:
     yield from _check_rising(f"accelerators.{accelerator.name}", freqs_hz, volts)
 
 
-def _check_leakage(leakage: Leakage) -> Iterator[str]:
+def _check_leakage(board: Board) -> Iterator[str]:
+    leakage = board.leakage
     if not 0 <= leakage.lowest < leakage.highest:
         yield (
             "leakage.lowest must not be negative and lie below leakage.highest "
@@ -159,6 +162,23 @@ def _check_leakage(leakage: Leakage) -> Iterator[str]:
         yield (
             f"leakage.coefficients must give a positive value at {leakage.ref_temp_c} degC "
             f"(got {at_ref:.4g})"
+        )
+    yield from _check_leakage_rises(board)
+
+
+def _check_leakage_rises(board: Board) -> Iterator[str]:
+    """Complain about a curve that falls somewhere, looked at every kelvin."""
+    leakage = board.leakage
+    ambient_c = min((setup.ambient_c for setup in board.cooling), default=RUNAWAY_C)
+    coldest_c = min(max(_ABSOLUTE_ZERO_C, ambient_c), RUNAWAY_C)
+    field_c = np.append(np.arange(coldest_c, RUNAWAY_C), RUNAWAY_C)
+    raw = np.polynomial.polynomial.polyval(field_c, leakage.coefficients)
+    falls = np.flatnonzero(np.diff(np.clip(raw, leakage.lowest, leakage.highest)) < 0)
+    if falls.size:
+        yield (
+            f"leakage.coefficients must give a curve that never falls from {coldest_c:g} degC, the "
+            f"coldest cooling.ambient_c, to {RUNAWAY_C:g} degC (got one that falls at "
+            f"{field_c[falls[0]]:g} degC); fit it anew, or clamp it with leakage.lowest and highest"
         )
 
 

@@ -133,7 +133,7 @@ def _cluster_lines(cluster: Cluster, ref_temp_c: float) -> Iterator[str]:
         )
         for opp in cluster.opps
     ]
-    l2 = f"{cluster.l2_bytes / 1024:g} KiB"
+    l2 = f"{cluster.l2_bytes / 1024:g} KiB {'shared' if cluster.l2_shared else 'per core'}"
     yield from _table((*headers, "capacity"), rows)
     yield f"idle: core {cluster.core_wfi_w:g} W, shared {cluster.cluster_idle_w:g} W"
     for state in cluster.idle_states:

@@ -16,7 +16,8 @@ class IllegalDecision(ValueError):
 def placement_problems(board: Board, threads: int, cores: Sequence[int]) -> Iterator[str]:
     """What forbids to put so many threads onto these cores, as ``must ... (got ...)``.
 
-    One thread has one core; several threads have several cores of one cluster.
+    One thread has one core; several threads have several cores of one cluster, or one core on a
+    board where no cluster has two.
 
     >>> from platforms.board_file import load_board
     >>> list(placement_problems(load_board("hikey970"), 1, (8,)))
@@ -30,8 +31,10 @@ def placement_problems(board: Board, threads: int, cores: Sequence[int]) -> Iter
         yield f"must name each core once {got}"
     if threads == 1 and len(cores) != 1:
         yield f"must be one core for one thread {got}"
-    if threads > 1 and len(cores) < 2:
-        yield f"must be several cores for {threads} threads {got}"
+    roomy = any(len(cluster.cores) > 1 for cluster in board.clusters)
+    if threads > 1 and len(cores) < 1 + roomy:
+        least = "several cores" if roomy else "at least one core"
+        yield f"must be {least} for {threads} threads {got}"
     if len({board.cluster_of_core[core] for core in cores}) > 1:
         yield f"must lie in one cluster {got}"
 

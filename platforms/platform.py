@@ -54,7 +54,10 @@ class Observation(Struct, frozen=True, gc=False):
 
 
 class Migration(Struct, frozen=True, gc=False):
-    """Put an application onto these cores: one core for one thread, several for several threads."""
+    """Put an application onto these cores: one core for one thread, several for several threads.
+
+    Several threads have one core only on a board where no cluster has two.
+    """
 
     application_id: int
     cores: tuple[int, ...]

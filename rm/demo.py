@@ -44,7 +44,8 @@ def steps(*, quick: bool) -> tuple[Step, ...]:
     """The demo's steps; `quick` ones record, train and compare less."""
     record = ("--scenarios", "12", "--opps", "3") if quick else ()
     test = ("--scenarios", "4", "--opps", "3") if quick else ("--scenarios", "20")
-    cooling = ("--cooling", "fan") if quick else ("--cooling", "fan", "--cooling", "passive")
+    fan, passive = ("--cooling", "fan"), ("--cooling", "passive")
+    compare = (*fan, "--seeds", "2", "--duration-s", "300") if quick else (*fan, *passive)
     return (
         Step(name="board", words=("board", "show", _BOARD)),
         Step(
@@ -69,7 +70,8 @@ def steps(*, quick: bool) -> tuple[Step, ...]:
             name="record-test",
             words=(
                 *("trace", "record", "--board", _BOARD, "--cooling", "fan"),
-                *("--applications", "parsec", "--held-out-share", "0", "--seed", "1"),
+                *("--applications", "parsec", "--held-out-share", "0", "--variation", "0.15"),
+                *("--seed", "1"),
                 *("--out", f"{_OUT}/test-traces.parquet", *test),
             ),
             output="test-traces.parquet",
@@ -98,7 +100,7 @@ def steps(*, quick: bool) -> tuple[Step, ...]:
         Step(
             name="evaluate",
             words=(
-                *("evaluate", "--policy-file", f"{_OUT}/policy.onnx", *cooling),
+                *("evaluate", "--policy-file", f"{_OUT}/policy.onnx", *compare),
                 *("--out", f"{_OUT}/evaluation"),
             ),
             inputs=("policy.onnx",),
@@ -121,7 +123,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--jobs", type=int, default=2, metavar="N", help="processes at a time (%(default)s)"
     )
     parser.add_argument(
-        "--quick", action="store_true", help="record, train and compare less: minutes, worse policy"
+        "--quick",
+        action="store_true",
+        help="record, train and compare less: half a minute, worse policy",
     )
     parser.add_argument("--fresh", action="store_true", help="make everything again")
     parser.set_defaults(run=_run)

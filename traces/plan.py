@@ -31,6 +31,8 @@ class PlannedScenario(Struct, frozen=True):
 class Plan(Struct, frozen=True, kw_only=True):
     """A whole recording. `grid` lists the operating points per cluster, one tuple a run.
 
+    `pools` are the names of applications that run only among themselves, as `draw_scenarios` took
+    them.
     `board_sha256` and `applications_sha256` are digests (`traces.schema`) of the descriptions that
     the board and the applications had.
     """
@@ -44,6 +46,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     variation: float
     grid: tuple[tuple[int, ...], ...]
     scenarios: tuple[PlannedScenario, ...]
+    pools: tuple[tuple[str, ...], ...] = ()
 
     @property
     def digest(self) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from platforms.errors import InvalidInput
+from platforms.options import check_ranges, comma_separated
 
 if TYPE_CHECKING:
     from platforms.board import Board
@@ -32,7 +33,7 @@ def record(parser: argparse.ArgumentParser) -> None:
         help="share of the applications that appear only among themselves, for validation "
         "[%(default)s]",
     )
-    parser.add_argument("--scenarios", type=int, default=150, help="how many [%(default)s]")
+    parser.add_argument("--scenarios", type=int, default=200, help="how many [%(default)s]")
     parser.add_argument(
         "--max-background", type=int, default=6, help="most applications beside [%(default)s]"
     )
@@ -48,8 +49,9 @@ def record(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--variation",
         type=float,
-        default=0.15,
-        help="applications vary by this share around their profile [%(default)s]",
+        default=0.4,
+        help="applications vary by this share around their profile, so that the network meets more "
+        "than the known ones [%(default)s]",
     )
     parser.add_argument("--seed", type=int, default=0, help="draws the plan [%(default)s]")
     parser.add_argument("--jobs", type=int, default=2, help="worker processes [%(default)s]")
@@ -73,14 +75,15 @@ def _run(args: argparse.Namespace) -> int:
     board = load_board(args.board)
     _check(args, [setup.name for setup in board.cooling])
     check_output_file(args.out)
-    profiles = find_applications(args.applications.split(","))
+    profiles = find_applications(comma_separated(args.applications) or [""])
     check_applications(board, profiles)
     rng = np.random.default_rng(args.seed)
     names = [profile.name for profile in profiles]
-    pools = split_pools(names, held_out_share=args.held_out_share, rng=rng)
+    known, held_out = split_pools(names, held_out_share=args.held_out_share, rng=rng)
+    pools = (known, held_out) if held_out else (known,)
     scenarios = draw_scenarios(
         board,
-        [pool for pool in pools if pool],
+        pools,
         count=args.scenarios,
         most_background=args.max_background,
         rng=rng,
@@ -95,6 +98,7 @@ def _run(args: argparse.Namespace) -> int:
         variation=args.variation,
         grid=opp_grid(board, args.opps),
         scenarios=scenarios,
+        pools=pools,
     )
     if args.fresh:
         recording.forget(args.out, plan)
@@ -103,7 +107,7 @@ def _run(args: argparse.Namespace) -> int:
         return 0
     print(
         f"{len(scenarios)} scenarios, {plan.run_count(board)} simulated runs on {board.name} "
-        f"({args.cooling}); held out for validation: {', '.join(pools[1]) or 'none'}"
+        f"({args.cooling}); held out for validation: {', '.join(held_out) or 'none'}"
     )
     done = _record(board, plan, args)
     print(
@@ -138,17 +142,16 @@ def _record(board: "Board", plan: "Plan", args: argparse.Namespace) -> "Recorded
 def _check(args: argparse.Namespace, cooling: list[str]) -> None:
     if args.cooling not in cooling:
         raise InvalidInput(f"--cooling must be one of {', '.join(cooling)} (got {args.cooling!r})")
-    for name, low, high in (
-        ("scenarios", 1, 10**6),
-        ("max_background", 0, 10**3),
-        ("opps", 2, 10**3),
-        ("window_s", 0.1, 1e5),
-        ("variation", 0.0, 0.9),
-        ("held_out_share", 0.0, 0.9),
-        ("seed", 0, 2**32 - 1),
-        ("jobs", 1, 10**4),
-    ):
-        value = getattr(args, name)
-        if value is not None and not low <= value <= high:
-            option = "--" + name.replace("_", "-")
-            raise InvalidInput(f"{option} must lie in {low} ... {high} (got {value})")
+    check_ranges(
+        args,
+        {
+            "scenarios": (1, 10**6),
+            "max_background": (0, 10**3),
+            "opps": (2, 10**3),
+            "window_s": (0.1, 1e5),
+            "variation": (0.0, 0.9),
+            "held_out_share": (0.0, 0.9),
+            "seed": (0, 2**32 - 1),
+            "jobs": (1, 10**4),
+        },
+    )

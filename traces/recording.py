@@ -97,6 +97,7 @@ def _metadata(board: Board, plan: Plan) -> dict[str, object]:
         "opps_hz": [list(cluster.freqs_hz) for cluster in board.clusters],
         "seed": plan.seed,
         "plan_sha256": plan.digest,
+        "pools": plan.pools,
         "simulated": True,
     }
 

@@ -51,7 +51,8 @@ class TraceMetadata(Metadata, frozen=True, kw_only=True):
     """The circumstances of recorded runs.
 
     `board_sha256` is `board_digest` of the board's description, `sensor` the one behind `temp_c`,
-    `opps_hz` the frequencies per cluster, `plan_sha256` the digest of the plan of runs.
+    `opps_hz` the frequencies per cluster, `plan_sha256` the digest of the plan of runs. `pools` are
+    the applications that ran only among themselves, where the recorder knew.
     """
 
     board_sha256: str
@@ -60,15 +61,22 @@ class TraceMetadata(Metadata, frozen=True, kw_only=True):
     opps_hz: tuple[tuple[int, ...], ...]
     seed: int
     plan_sha256: str
+    pools: tuple[tuple[str, ...], ...] = ()
 
 
 class DemonstrationMetadata(Metadata, frozen=True, kw_only=True):
-    """The features and outputs by name, and the parameters of the oracle that made the labels."""
+    """The features and outputs by name, and the parameters of the oracle that made the labels.
+
+    `board_sha256`, `cooling` and `pools` are those of the traces (`TraceMetadata`); the first is
+    None in files of versions that did not write it.
+    """
 
     features: tuple[dict[str, Any], ...]
     outputs: tuple[str, ...]
     oracle: dict[str, Any]
     cooling: str
+    board_sha256: str | None = None
+    pools: tuple[tuple[str, ...], ...] = ()
 
 
 class Kind(Struct, frozen=True):
@@ -135,6 +143,7 @@ _EPISODES = Kind(
         Column("mean_temp_c", "float64"),
         Column("peak_temp_c", "float64"),
         Column("energy_j", "float64"),
+        Column("instructions", "float64"),
         Column("migrations", "int32"),
         Column("opp_changes", "int32"),
         Column("throttled_s", "float64"),

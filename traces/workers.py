@@ -31,6 +31,12 @@ class _Worker(NamedTuple):
     line: Connection
 
 
+class _Word(NamedTuple):
+    """What a worker says in the middle of a job."""
+
+    message: Any
+
+
 class _Answer(NamedTuple):
     """What a worker sends back for a job: its result, or why there is none."""
 
@@ -39,17 +45,20 @@ class _Answer(NamedTuple):
 
 
 def run_jobs(
-    function: Callable[[Job], Result],
+    function: Callable[..., Result],
     jobs: Sequence[Job],
     *,
     workers: int,
     on_done: Callable[[Result], None] | None = None,
+    on_word: Callable[[Any], None] | None = None,
 ) -> list[Result]:
     """``[function(job) for job in jobs]``, computed in up to `workers` processes.
 
     `function`, jobs and results must be picklable; `function` is sent once to each worker, so data
     that all jobs share belong into a `functools.partial`. `on_done` hears each result here, in the
-    order in which they come. One worker, or one job, runs in this process.
+    order in which they come. Where `on_word` is given, `function` is called with the job and with
+    a function that makes `on_word` hear something picklable, here and at once. One worker, or one
+    job, runs in this process.
 
     What a job raises is raised here, and the rest is given up. Raises InvalidInput where `workers`
     is below 1 or a worker was killed. Ctrl-C ends all workers and raises KeyboardInterrupt.
@@ -58,23 +67,30 @@ def run_jobs(
         raise InvalidInput(f"the number of jobs at a time must be at least 1 (got {workers})")
     heard = on_done or (lambda result: None)
     if min(workers, len(jobs)) <= 1:
-        return [_run_here(function, job, heard) for job in jobs]
+        more = () if on_word is None else (on_word,)
+        return [_run_here(function, job, more, heard) for job in jobs]
     with _team(min(workers, len(jobs))) as team:
         for worker in team:
-            _send(worker, function)
-        return _share_out(team, jobs, heard)
+            _send(worker, (function, on_word is not None))
+        return _share_out(team, jobs, heard, on_word or (lambda message: None))
 
 
 def _run_here(
-    function: Callable[[Job], Result], job: Job, heard: Callable[[Result], None]
+    function: Callable[..., Result],
+    job: object,
+    more: tuple[Callable[[Any], None], ...],
+    heard: Callable[[Result], None],
 ) -> Result:
-    result = function(job)
+    result = function(job, *more)
     heard(result)
     return result
 
 
 def _share_out(
-    team: Sequence[_Worker], jobs: Sequence[Job], heard: Callable[[Result], None]
+    team: Sequence[_Worker],
+    jobs: Sequence[Job],
+    heard: Callable[[Result], None],
+    on_word: Callable[[Any], None],
 ) -> list[Result]:
     """Give every worker a job, and the next one whenever it answers."""
     waiting = iter(enumerate(jobs))
@@ -92,9 +108,14 @@ def _share_out(
     while busy:
         ready = wait(list(busy))
         for line in [line for line in busy if line in ready]:
-            worker, number = busy.pop(line)
-            results[number] = _receive(worker)
-            heard(results[number])
+            worker, number = busy[line]
+            received = _receive(worker)
+            if isinstance(received, _Word):
+                on_word(received.message)
+                continue
+            del busy[line]
+            results[number] = received.result
+            heard(received.result)
             occupy(worker)
     return [results[number] for number in range(len(jobs))]
 
@@ -106,14 +127,14 @@ def _send(worker: _Worker, item: object) -> None:
         raise _killed(worker) from error
 
 
-def _receive(worker: _Worker) -> Any:
+def _receive(worker: _Worker) -> _Word | _Answer:
     try:
-        answer = worker.line.recv()
+        received: _Word | _Answer = worker.line.recv()
     except (EOFError, ConnectionResetError) as error:
         raise _killed(worker) from error
-    if answer.error is not None:
-        raise answer.error
-    return answer.result
+    if isinstance(received, _Answer) and received.error is not None:
+        raise received.error
+    return received
 
 
 def _killed(worker: _Worker) -> InvalidInput:
@@ -179,9 +200,10 @@ def _serve(line: Connection) -> None:
     os.environ.update(ONE_NUMERIC_THREAD)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        function = line.recv()
+        function, speaks = line.recv()
+        more = (lambda message: line.send(_Word(message)),) if speaks else ()
         while True:
-            _reply(line, _answer(function, line.recv()))
+            _reply(line, _answer(function, line.recv(), *more))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
 
@@ -194,9 +216,9 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _answer(function: Callable[[Any], Any], job: Any) -> _Answer:
+def _answer(function: Callable[..., Any], *arguments: Any) -> _Answer:
     try:
-        return _Answer(result=function(job))
+        return _Answer(result=function(*arguments))
     except Exception as error:  # noqa: BLE001  # it is raised in the parent
         return _Answer(error=_portable(error))
 

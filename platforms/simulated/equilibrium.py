@@ -5,14 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from platforms.board import RUNAWAY_C
 from platforms.errors import ThermalLimit
 from platforms.simulated.heat import HeatNetwork
 from platforms.simulated.power import LeakageShape, Load
 
 Vector = NDArray[np.float64]
-
-RUNAWAY_C = 150.0
-"""No equilibrium above this counts as one: silicon is destroyed there (assumed limit)."""
 
 
 class ThermalRunaway(ThermalLimit):
@@ -38,8 +36,12 @@ def settle(
 ) -> Equilibrium:
     """The lowest steady state, leakage solved to convergence (1e-9 K) by Newton's method.
 
-    Leakage is convex and rising in temperature, so Newton from below the first solution climbs to
-    it and passes it never. Raises ThermalRunaway where there is none below `RUNAWAY_C`.
+    It starts from the field without leakage, which lies below every solution because leakage rises
+    with temperature (`board_file` refuses other curves). Where the curve is convex as well, the
+    shipped ones from 16.7 degC on, Newton climbs to the first solution and passes it never. On a
+    concave stretch it may pass it and comes back; that it is the lowest one is then not proven,
+    but so cold the feedback is far below 1 and there is no other one near. Raises ThermalRunaway
+    where there is none below `RUNAWAY_C`.
     """
     resistance = network.resistance
     core_resistance = resistance[np.ix_(core_nodes, core_nodes)]

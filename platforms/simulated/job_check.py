@@ -56,8 +56,13 @@ def _profile_problems(board: Board, profile: ApplicationProfile) -> Iterator[str
     for key in ("l2d_per_instruction", "bytes_per_instruction"):
         yield from _not_negative(key, getattr(profile, key))
     for index, phase in enumerate(profile.phases):
-        for key in ("instructions", "cpi_scale", "stall_scale"):
+        for key in ("instructions", "cpi_scale", "stall_scale", "activity_scale"):
             yield from _positive(f"phases[{index}].{key}", getattr(phase, key))
+        if profile.activity * phase.activity_scale > 1:
+            yield (
+                f"phases[{index}].activity_scale must not raise activity = {profile.activity} "
+                f"above 1 (got {phase.activity_scale})"
+            )
 
 
 def _positive(key: str, value: float) -> Iterator[str]:

@@ -1,9 +1,12 @@
 """Power: ``activity * dynamic + leakage(V, T)`` per core, and the clusters' shared part.
 
 The board's busy power is that of a core at activity 1 and at the leakage's reference temperature;
-its leakage share ``S V^3`` is what moves with temperature. Idle cores sleep (power-gated, 0 W in
-the EAS tables): at the periods that the governor looks at, an idle core has long passed its sleep
-state's minimum residency. A cluster without a busy core sleeps as well.
+its leakage share ``S V^3`` is what moves with temperature. Idle cores sleep where their cluster has
+a sleep state (power-gated, 0 W in the EAS tables): at the periods that the governor looks at, an
+idle core has long passed its sleep state's minimum residency. A cluster without a busy core sleeps
+as well. Where a cluster has no sleep state its idle cores take their WFI power, and the cluster its
+idle power while none of its cores is busy; both as they stand in the board file, at every
+temperature and operating point.
 """
 
 from collections.abc import Sequence
@@ -36,6 +39,13 @@ class LeakageShape:
         at_ref = c0 + t * (c1 + t * (c2 + t * c3))
         low, high = leakage.lowest / at_ref, leakage.highest / at_ref
         return cls(c0 / at_ref, c1 / at_ref, c2 / at_ref, c3 / at_ref, low, high)
+
+    def above(self, temp_c: float) -> "LeakageShape":
+        """The same shape as a function of the kelvin above `temp_c`."""
+        c0 = self.c0 + temp_c * (self.c1 + temp_c * (self.c2 + temp_c * self.c3))
+        c1 = self.c1 + temp_c * (2 * self.c2 + temp_c * 3 * self.c3)
+        c2 = self.c2 + temp_c * 3 * self.c3
+        return LeakageShape(c0, c1, c2, self.c3, self.lowest, self.highest)
 
     def value(self, temp_c: Vector) -> Vector:
         """The factor on the reference leakage."""
@@ -82,6 +92,8 @@ class PowerModel:
         self._dynamic_w: list[list[float]] = []
         self._leakage_w: list[list[float]] = []
         self._shared_w = [[opp.cluster_busy_w for opp in c.opps] for c in board.clusters]
+        self._idle_w = [0.0 if c.idle_states else c.core_wfi_w for c in board.clusters]
+        self._idle_shared_w = [0.0 if c.idle_states else c.cluster_idle_w for c in board.clusters]
         for cluster in board.clusters:
             leak = [cluster.leakage_w_per_v3 * opp.volt_v**3 for opp in cluster.opps]
             self._leakage_w.append(leak)
@@ -101,18 +113,23 @@ class PowerModel:
         return self._shared_w[cluster][opp]
 
     def load(self, opp_index: Sequence[int], core_activity: Sequence[float | None]) -> Load:
-        """Power of cores with these activities (None: asleep) at these operating points."""
+        """Power of cores with these activities (None: idle) at these operating points."""
         dynamic = np.zeros(self._node_count)
         leakage = np.zeros(len(self.core_nodes))
         awake = set()
         for core, activity in enumerate(core_activity):
-            if activity is None:
-                continue
             cluster = self._owner[core]
+            if activity is None:
+                if self._idle_w[cluster] > 0.0:
+                    dynamic[self.core_nodes[core]] += self._idle_w[cluster]
+                continue
             opp = opp_index[cluster]
             awake.add(cluster)
             dynamic[self.core_nodes[core]] += activity * self._dynamic_w[cluster][opp]
             leakage[core] = self._leakage_w[cluster][opp]
-        for cluster in awake:
-            dynamic[self._cluster_node] += self._shared_w[cluster][opp_index[cluster]]
+        shared_w = 0.0
+        for cluster, idle_w in enumerate(self._idle_shared_w):
+            busy = cluster in awake
+            shared_w += self._shared_w[cluster][opp_index[cluster]] if busy else idle_w
+        dynamic[self._cluster_node] += shared_w
         return Load(dynamic, leakage)

@@ -39,7 +39,8 @@ class RunningApplication:
     def place(self, threads_on: tuple[int, ...]) -> Placed:
         """The application as the performance model sees it, its threads on these cores."""
         phase = self.job.profile.cycle[self._phase]
-        return Placed(self.job.profile, phase.cpi_scale, phase.stall_scale, threads_on)
+        scales = phase.cpi_scale, phase.stall_scale
+        return Placed(self.job.profile, *scales, threads_on, phase.activity_scale)
 
     @property
     def phase(self) -> int:

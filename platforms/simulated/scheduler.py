@@ -43,7 +43,8 @@ def place_newcomer(board: Board, threads: int, busy: Iterable[int]) -> tuple[int
     """Where the kernel starts a program that nobody placed: the least loaded core, big ones first.
 
     `busy` lists the core of every running thread. Several threads get a whole cluster of several
-    cores: the one with idle cores for most of them, then the least loaded, then the strongest.
+    cores (of one where the board has no other): the one with idle cores for most of them, then the
+    least loaded, then the strongest.
     """
     load = [0] * board.core_count
     for core in busy:

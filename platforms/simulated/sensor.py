@@ -26,13 +26,17 @@ class SimulatedSensor:
 
     def sample(self, now_s: float, true_c: float) -> float:
         """Take a sample of `true_c`; returns the value shown, degC."""
+        self._value_c = self.look(true_c)
+        self._sampled_s = now_s
+        self.due_s = now_s + self._sensor.period_s
+        return self._value_c
+
+    def look(self, true_c: float) -> float:
+        """What the hardware would tell now, degC, as noisy and quantised; shows it to nobody."""
         sensor = self._sensor
         noisy = true_c + sensor.noise_k * self._rng.standard_normal()
         steps = round((noisy - sensor.offset_c) / sensor.step_k)
-        self._value_c = sensor.offset_c + sensor.step_k * steps
-        self._sampled_s = now_s
-        self.due_s = now_s + sensor.period_s
-        return self._value_c
+        return sensor.offset_c + sensor.step_k * steps
 
     def reading(self, now_s: float) -> TemperatureReading:
         """The value shown now, and its age."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from platforms.errors import InvalidInput
+from platforms.options import check_order, check_ranges, comma_separated, option
 from rm.evaluation.workload import WorkloadParameters
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from rm.evaluation.episode import EpisodeSetup
     from rm.evaluation.outcome import EpisodeOutcome
 
-DEFAULT_POLICIES = "gts-ondemand,gts-powersave,topil,oracle"
+DEFAULT_POLICIES = "gts-ondemand,gts-powersave,gts-qos,little-first,topil,oracle"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -38,21 +39,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, default=8, help="workloads to draw [%(default)s]")
     parser.add_argument("--seed-start", type=int, default=0, help="first seed [%(default)s]")
     parser.add_argument(
-        "--programs",
+        "--applications",
         default="parsec",
         help="suites or application names the workload is drawn from [%(default)s]",
     )
     parser.add_argument(
         "--duration-s",
         type=float,
-        default=400.0,
+        default=600.0,
         help="simulated time of an episode, the same for all policies, seconds [%(default)s]",
     )
     parser.add_argument(
         "--start-temp-c",
         type=float,
-        default=35.0,
-        help="temperature of the whole board at the start, degC [%(default)s]",
+        default=None,
+        help="temperature of the whole board at the start, degC [the cooling setup's air]",
     )
     _add_workload(parser)
     parser.add_argument("--jobs", type=int, default=2, help="worker processes [%(default)s]")
@@ -61,7 +62,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 _WORKLOAD_HELP = {
-    "applications": "how many arrive in an episode",
+    "arrivals": "how many applications come in an episode",
     "interarrival_s": "mean time between arrivals, seconds (Poisson)",
     "lowest_target": "least QoS target, share of the application's best rate alone",
     "highest_target": "largest QoS target, same unit",
@@ -77,7 +78,7 @@ def _add_workload(parser: argparse.ArgumentParser) -> None:
     for name, text in _WORKLOAD_HELP.items():
         value = getattr(defaults, name)
         group.add_argument(
-            "--" + name.replace("_", "-"),
+            option(name),
             type=type(value),
             default=value,
             help=f"{text} [%(default)s]",
@@ -126,7 +127,7 @@ def _setups(board: "Board", args: argparse.Namespace) -> list["EpisodeSetup"]:
     for name in cooling:
         if name not in known:
             raise InvalidInput(f"--cooling must be one of {', '.join(known)} (got {name!r})")
-    policies = list(dict.fromkeys(args.policies.split(",")))
+    policies = comma_separated(args.policies) or [""]
     for name in policies:
         policy_factory(name)
     if "topil" in policies and args.policy_file is None:
@@ -135,7 +136,7 @@ def _setups(board: "Board", args: argparse.Namespace) -> list["EpisodeSetup"]:
             "or leave topil out of --policies"
         )
     workload = WorkloadParameters(**{name: getattr(args, name) for name in _WORKLOAD_HELP})
-    profiles = find_applications(args.programs.split(","))
+    profiles = find_applications(comma_separated(args.applications) or [""])
     check_applications(board, profiles)
     return [
         EpisodeSetup(
@@ -156,32 +157,25 @@ def _setups(board: "Board", args: argparse.Namespace) -> list["EpisodeSetup"]:
 
 
 def _check(args: argparse.Namespace) -> None:
-    for name, low, high in (
-        ("seeds", 1, 10**5),
-        ("seed_start", 0, 2**31),
-        ("duration_s", 1.0, 1e6),
-        ("start_temp_c", -20.0, 120.0),
-        ("applications", 1, 10**4),
-        ("interarrival_s", 0.0, 1e5),
-        ("lowest_target", 0.001, 1.0),
-        ("highest_target", 0.001, 1.0),
-        ("shortest_work_s", 0.1, 1e6),
-        ("longest_work_s", 0.1, 1e6),
-        ("variation", 0.0, 0.9),
-        ("jobs", 1, 10**4),
-    ):
-        value = getattr(args, name)
-        if not low <= value <= high:
-            option = "--" + name.replace("_", "-")
-            raise InvalidInput(f"{option} must lie in {low} ... {high} (got {value})")
-    for low_name, high_name in (
-        ("lowest_target", "highest_target"),
-        ("shortest_work_s", "longest_work_s"),
-    ):
-        low, high = getattr(args, low_name), getattr(args, high_name)
-        if low > high:
-            low_option, high_option = ("--" + n.replace("_", "-") for n in (low_name, high_name))
-            raise InvalidInput(f"{low_option} must not exceed {high_option} (got {low} and {high})")
+    check_ranges(
+        args,
+        {
+            "seeds": (1, 10**5),
+            "seed_start": (0, 2**31),
+            "duration_s": (1.0, 1e6),
+            "start_temp_c": (-20.0, 120.0),
+            "arrivals": (1, 10**4),
+            "interarrival_s": (0.0, 1e5),
+            "lowest_target": (0.001, 1.0),
+            "highest_target": (0.001, 1.0),
+            "shortest_work_s": (0.1, 1e6),
+            "longest_work_s": (0.1, 1e6),
+            "variation": (0.0, 0.9),
+            "jobs": (1, 10**4),
+        },
+    )
+    check_order(args, "lowest_target", "highest_target")
+    check_order(args, "shortest_work_s", "longest_work_s")
 
 
 def _command_line(args: argparse.Namespace) -> str:
@@ -191,7 +185,7 @@ def _command_line(args: argparse.Namespace) -> str:
         if name in {"run", "json", "jobs", "command"} or value is None:
             continue
         for item in value if isinstance(value, list) else [value]:
-            words += ["--" + name.replace("_", "-"), str(item)]
+            words += [option(name), str(item)]
     return shlex.join(words)
 
 
@@ -212,4 +206,5 @@ def _print(outcomes: Sequence["EpisodeOutcome"], *, as_json: bool) -> None:
         return
     console = Console()
     console.print(summary_table(rows))
-    console.print(difference_table(compared))
+    if compared:
+        console.print(difference_table(compared))

@@ -24,8 +24,8 @@ _WORKLOAD, _NOISE = 0, 1
 class EpisodeSetup(Struct, frozen=True, kw_only=True):
     """Everything that an episode depends on.
 
-    It lasts `duration_s` whatever the policy does, from `start_temp_c` in every node; it is sampled
-    once every `sample_s`.
+    It lasts `duration_s` whatever the policy does, from `start_temp_c` in every node (None: the
+    air's temperature, an idle board's); it is sampled once every `sample_s`.
     """
 
     board: Board
@@ -36,8 +36,8 @@ class EpisodeSetup(Struct, frozen=True, kw_only=True):
     workload: WorkloadParameters = WorkloadParameters()
     periods: Periods = Periods()
     policy_file: Path | None = None
-    duration_s: float = 400.0
-    start_temp_c: float = 35.0
+    duration_s: float = 600.0
+    start_temp_c: float | None = None
     sample_s: float = 1.0
 
 
@@ -107,6 +107,7 @@ def run_episode(setup: EpisodeSetup) -> EpisodeOutcome:
     except ThermalRunaway:
         runaway_s = simulated.now_s
         recorder.last_look()
+    records = simulated.records()
     return EpisodeOutcome(
         setup.policy,
         setup.cooling,
@@ -115,11 +116,12 @@ def run_episode(setup: EpisodeSetup) -> EpisodeOutcome:
         float(np.mean([moment.sensor_temp_c for moment in recorder.timeline])),
         recorder.peak_temp_c,
         simulated.energy_j,
+        sum(record.instructions for record in records),
         governor.migrations,
         governor.opp_changes,
         simulated.throttled_s,
         runaway_s,
-        tuple(_application(record) for record in simulated.records()),
+        tuple(_application(record) for record in records),
         tuple(recorder.timeline),
     )
 

@@ -52,7 +52,8 @@ class EpisodeOutcome(Struct, frozen=True):
     """One policy under one cooling setup with one seed. Temperatures are simulated.
 
     `mean_temp_c` is the time mean where the sensor sits, `peak_temp_c` the hottest node ever.
-    `runaway_s` is the time when leakage outran cooling, None if never.
+    `energy_j` is the SoC's, `instructions` counts what all applications retired: a fast policy gets
+    more done in the same time. `runaway_s` is the time when leakage outran cooling, None if never.
     """
 
     policy: str
@@ -62,6 +63,7 @@ class EpisodeOutcome(Struct, frozen=True):
     mean_temp_c: float
     peak_temp_c: float
     energy_j: float
+    instructions: float
     migrations: int
     opp_changes: int
     throttled_s: float

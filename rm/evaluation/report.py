@@ -24,7 +24,7 @@ from rm.evaluation.summary import Difference, differences
 from rm.evaluation.table import SIMULATED
 from rm.evaluation.timeline_figure import Timelines, timeline_figure
 
-REFERENCES = ("oracle", "gts-ondemand")
+REFERENCES = ("oracle", "little-first", "gts-ondemand")
 """The policies that the report's table takes differences to, where they were evaluated."""
 
 _VERSIONS_OF = ("ilgov", "numpy", "plotly")

@@ -28,9 +28,10 @@ class Spread(Struct, frozen=True):
 class SummaryRow(Struct, frozen=True, kw_only=True):
     """What one policy did under one cooling setup, over all its seeds. Temperatures are simulated.
 
-    Shares lie in 0 to 1: `throttled_share` of the time, `missed_share` of all applications of an
-    episode, `missed_attainable_share` of all applications too, counting those that missed a target
-    which the oracle policy met (None: not known of all that missed). `applications`, `missed` and
+    Shares lie in 0 to 1: `throttled_share` of the time, `finished_share` of the applications that
+    came to their end in the episode, `missed_share` of all applications of an episode,
+    `missed_attainable_share` of all applications too, counting those that missed a target which the
+    oracle policy met (None: not known of all that missed). `applications`, `missed` and
     `missed_attainable` are counts over all seeds, `runaways` counts the episodes where leakage
     outran cooling.
     """
@@ -41,6 +42,8 @@ class SummaryRow(Struct, frozen=True, kw_only=True):
     mean_temp_c: Spread
     peak_temp_c: Spread
     energy_j: Spread
+    energy_per_instruction_nj: Spread
+    finished_share: Spread
     migrations: Spread
     throttled_share: Spread
     missed_share: Spread
@@ -180,6 +183,8 @@ def _row(group: Sequence[EpisodeOutcome]) -> SummaryRow:
         mean_temp_c=spread([o.mean_temp_c for o in group]),
         peak_temp_c=spread([o.peak_temp_c for o in group]),
         energy_j=spread([o.energy_j for o in group]),
+        energy_per_instruction_nj=spread([_energy_per_instruction_nj(o) for o in group]),
+        finished_share=spread([_finished_share(o) for o in group]),
         migrations=spread([float(o.migrations) for o in group]),
         throttled_share=spread([o.throttled_s / o.duration_s for o in group]),
         missed_share=spread([missed_share(o) for o in group]),
@@ -194,6 +199,14 @@ def _row(group: Sequence[EpisodeOutcome]) -> SummaryRow:
 def _missed_attainable(outcome: EpisodeOutcome) -> int | None:
     missed = [app.attainable for app in outcome.applications if app.missed]
     return None if None in missed else sum(bool(attainable) for attainable in missed)
+
+
+def _energy_per_instruction_nj(outcome: EpisodeOutcome) -> float:
+    return 1e9 * outcome.energy_j / outcome.instructions if outcome.instructions else 0.0
+
+
+def _finished_share(outcome: EpisodeOutcome) -> float:
+    return _share(sum(app.end_s is not None for app in outcome.applications), outcome)
 
 
 def _share(count: int, outcome: EpisodeOutcome) -> float:

@@ -72,7 +72,10 @@ def interval_text(value: Interval | None) -> str:
 _COLUMNS = (
     Column("mean temp.", "°C", lambda row: spread_text(row.mean_temp_c, digits=1)),
     Column("peak temp.", "°C", lambda row: spread_text(row.peak_temp_c, digits=1)),
-    Column("energy", "J", lambda row: spread_text(row.energy_j, digits=0)),
+    Column(
+        "energy per instr.", "nJ", lambda row: spread_text(row.energy_per_instruction_nj, digits=3)
+    ),
+    Column("fin\u00adished", "%", lambda row: percent_text(row.finished_share)),
     Column("QoS misses", "%", lambda row: percent_text(row.missed_share)),
     Column("attain\u00adable misses", "%", lambda row: percent_text(row.missed_attainable_share)),
     Column("migra\u00adtions", "", lambda row: spread_text(row.migrations, digits=0)),

@@ -20,10 +20,10 @@ class WorkloadParameters(Struct, frozen=True, kw_only=True):
     done with it earlier. `variation` is the spread of the applications around their profiles.
     """
 
-    applications: int = 20
-    interarrival_s: float = 20.0
+    arrivals: int = 20
+    interarrival_s: float = 30.0
     lowest_target: float = 0.1
-    highest_target: float = 0.4
+    highest_target: float = 0.5
     shortest_work_s: float = 50.0
     longest_work_s: float = 150.0
     variation: float = 0.15
@@ -37,10 +37,10 @@ def draw_workload(
 ) -> tuple[Job, ...]:
     """The jobs of one episode, in order of arrival."""
     strongest = board.clusters[board.clusters_by_capacity[-1]]
-    gaps = rng.exponential(parameters.interarrival_s, size=parameters.applications)
+    gaps = rng.exponential(parameters.interarrival_s, size=parameters.arrivals)
     arrivals = np.cumsum(gaps) - gaps[0]
     jobs = []
-    for number in range(parameters.applications):
+    for number in range(parameters.arrivals):
         profile = profiles[int(rng.integers(len(profiles)))]
         profile = varied(profile, rng, share=parameters.variation)
         share = rng.uniform(parameters.lowest_target, parameters.highest_target)

@@ -1,4 +1,4 @@
-"""Linux baselines: Global Task Scheduling (big cores first) with a cpufreq governor.
+"""Global Task Scheduling (big cores first) with one of Linux's cpufreq governors, or DVFS by QoS.
 
 GTS moves every busy task to the big cluster while it has an idle core, and leaves the others on
 LITTLE. The cpufreq governors see the clusters' utilisation only; they know nothing of targets.
@@ -7,17 +7,18 @@ frequency.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 from platforms.board import Board
 from platforms.platform import Migration, Observation
-from rm.dvfs import opp_at_least
+from rm.dvfs import QosScaling, opp_at_least
 from rm.policies.registry import PolicyContext
 
 UP_THRESHOLD = 0.95
 """ondemand jumps to the highest frequency above this utilisation (Linux's default for fine-grained
 accounting), and below it picks a frequency in proportion."""
 
-Cpufreq = Callable[[Board, Observation], tuple[int, ...]]
+Cpufreq = Callable[[Observation], tuple[int, ...]]
 
 
 def ondemand(board: Board, observation: Observation) -> tuple[int, ...]:
@@ -36,6 +37,11 @@ def ondemand(board: Board, observation: Observation) -> tuple[int, ...]:
 def powersave(board: Board, observation: Observation) -> tuple[int, ...]:
     """Linux's powersave: always the lowest frequency."""
     return board.lowest_opps
+
+
+def performance(board: Board, observation: Observation) -> tuple[int, ...]:
+    """Linux's performance: always the highest frequency."""
+    return board.highest_opps
 
 
 class Gts:
@@ -72,7 +78,7 @@ class Gts:
 
     def scale(self, observation: Observation) -> tuple[int, ...]:
         """Ask the cpufreq governor."""
-        return self._cpufreq(self._board, observation)
+        return self._cpufreq(observation)
 
 
 def _ranks(board: Board) -> dict[int, int]:
@@ -87,9 +93,19 @@ def _ranks(board: Board) -> dict[int, int]:
 
 def make_ondemand(context: PolicyContext) -> Gts:
     """GTS with ondemand."""
-    return Gts("gts-ondemand", context.board, ondemand)
+    return Gts("gts-ondemand", context.board, partial(ondemand, context.board))
 
 
 def make_powersave(context: PolicyContext) -> Gts:
     """GTS with powersave."""
-    return Gts("gts-powersave", context.board, powersave)
+    return Gts("gts-powersave", context.board, partial(powersave, context.board))
+
+
+def make_performance(context: PolicyContext) -> Gts:
+    """GTS with performance."""
+    return Gts("gts-performance", context.board, partial(performance, context.board))
+
+
+def make_qos(context: PolicyContext) -> Gts:
+    """GTS with TOP-IL's DVFS loop: what that loop brings without a learned mapping."""
+    return Gts("gts-qos", context.board, QosScaling(context.board).scale)

@@ -18,6 +18,7 @@ from platforms.platform import Migration, Observation
 from rm.dvfs import QosScaling
 from rm.features import rows, table
 from rm.policies.registry import PolicyContext
+from traces.schema import board_digest
 
 BUSY_ABOVE = 0.1
 """A core counts as free up to this utilisation: the kernel's own housekeeping is everywhere."""
@@ -31,12 +32,19 @@ class Scorer(Protocol):
         ...
 
 
+LEAST_GAIN = 0.05
+"""A move must promise this much more score: near the best core 0.05 K, half the noise of a label.
+
+The paper, as recalled, moves on any gain above 0; that makes several times the moves for the same
+temperature."""
+
+
 class TopIl:
     """The policy. It moves applications of one thread; those of several stay on their cluster."""
 
     name = "topil"
 
-    def __init__(self, board: Board, scorer: Scorer, *, least_gain: float = 0.0) -> None:
+    def __init__(self, board: Board, scorer: Scorer, *, least_gain: float = LEAST_GAIN) -> None:
         """A move is made when its predicted improvement exceeds `least_gain` (score units)."""
         self._board = board
         self._scorer = scorer
@@ -82,6 +90,7 @@ def make(context: PolicyContext) -> TopIl:
         context.policy_file,
         features=table(board),
         board=board.name,
+        board_sha256=board_digest(board),
         outputs=board.core_names,
     )
     return TopIl(board, scorer)

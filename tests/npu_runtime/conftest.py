@@ -49,6 +49,9 @@ def described(model: onnx.ModelProto, **changes: Any) -> bytes:
     sound = {
         "schema": SCHEMA_VERSION,
         "board": "toy",
+        "board_sha256": "ab" * 32,
+        "cooling": "fan",
+        "oracle": {"alpha_per_k": 1.0, "current": "free", "seed": 0},
         "outputs": OUTPUTS,
         "features": FEATURES,
         "seed": 7,

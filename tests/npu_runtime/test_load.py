@@ -60,6 +60,19 @@ def test_a_policy_of_another_board_is_refused(toy: SimpleNamespace, policy_path:
         load_policy(policy_path, **(toy.fit | {"board": "other"}))
 
 
+def test_a_board_of_that_name_but_described_otherwise_is_refused(
+    toy: SimpleNamespace, policy_path: Path
+) -> None:
+    """A user's board file often keeps the name of the one it was copied from."""
+    load_policy(policy_path, **toy.fit, board_sha256="ab" * 32)
+    message = (
+        r"policy\.onnx: board_sha256 must be cdcdcdcdcdcd\.\.\. \(got abababababab\.\.\.\): 'toy' "
+        r"was described otherwise .*; record and train again for this board, or use the board file"
+    )
+    with pytest.raises(WrongBoard, match=message):
+        load_policy(policy_path, **toy.fit, board_sha256="cd" * 32)
+
+
 @pytest.mark.parametrize(
     ("features", "message"),
     [

@@ -21,6 +21,8 @@ def test_metadata_come_back_as_they_were_written(toy: SimpleNamespace, policy_pa
     metadata = read_policy_file(policy_path).metadata
     assert toy.features == metadata.features
     assert toy.outputs == metadata.outputs
+    assert ("ab" * 32, "fan") == (metadata.board_sha256, metadata.cooling)
+    assert {"alpha_per_k": 1.0, "current": "free", "seed": 0} == metadata.oracle
     assert metadata == decode_metadata(encode_metadata(metadata), origin="here")
 
 
@@ -96,8 +98,8 @@ def test_a_foreign_onnx_network_is_no_policy(toy: SimpleNamespace, write: Write)
 
 def test_another_schema_is_refused_with_the_way_out(toy: SimpleNamespace, write: Write) -> None:
     """After an update a user learns to train again, not that the file is damaged."""
-    content = toy.described(toy.network(), schema=2)
-    with pytest.raises(WrongSchema, match=r"schema must be 1 \(got 2\); train the policy again"):
+    content = toy.described(toy.network(), schema=1)
+    with pytest.raises(WrongSchema, match=r"schema must be 2 \(got 1\); train the policy again"):
         read_policy_file(write(content))
 
 
@@ -121,7 +123,7 @@ def test_metadata_that_contradict_themselves_are_refused(
         read_policy_file(write(content))
 
 
-@pytest.mark.parametrize("text", ["", "no json", "[]", '{"schema": "one"}', '{"schema": 1}'])
+@pytest.mark.parametrize("text", ["", "no json", "[]", '{"schema": "one"}', '{"schema": 2}'])
 def test_metadata_that_are_no_document_are_refused(text: str) -> None:
     """Broken text is the file's fault, not a crash."""
     with pytest.raises(DamagedPolicyFile, match="here: metadata 'ilgov' must describe a policy"):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from oracle.whatif import Outcome, Placement, Wanted, WhatIf
-from platforms.application import ApplicationProfile, CoreProfile
+from platforms.application import ApplicationProfile, CoreProfile, Phase
 from platforms.board import (
     Board,
     Cluster,
@@ -114,6 +114,11 @@ def board(rng: np.random.Generator, *, points: int = 3, sizes: tuple[int, ...] =
 def profile(name: str, rng: np.random.Generator) -> ApplicationProfile:
     """A program that is slower and stalls longer on the weak cores."""
     cpi, stall_s = rng.uniform(0.5, 1.5), rng.uniform(0.0, 0.5e-9)
+    scale = float(rng.uniform(0.8, 1.2))
+    phases = tuple(
+        Phase(instructions=1e12, cpi_scale=s, stall_scale=s, activity_scale=1.0 / s)
+        for s in (scale, 2.0 - scale)
+    )
     return ApplicationProfile(
         name=name,
         suite="small",
@@ -121,9 +126,10 @@ def profile(name: str, rng: np.random.Generator) -> ApplicationProfile:
             "strong": CoreProfile(cpi=cpi, stall_s=stall_s),
             "weak": CoreProfile(cpi=cpi * rng.uniform(1.1, 2.0), stall_s=1.4 * stall_s),
         },
-        activity=float(rng.uniform(0.5, 1.0)),
+        activity=float(rng.uniform(0.5, 0.8)),
         l2d_per_instruction=0.01,
         bytes_per_instruction=float(stall_s * 1e9),
+        phases=phases,
         sources={},
     )
 
@@ -141,7 +147,8 @@ def wanted(
         home = int(rng.integers(len(on.clusters)))
         cores = (int(rng.integers(on.core_count)),) if many == 1 else on.clusters[home].cores
         share = rng.uniform(0.1, most)
-        apps.append(Wanted(number, program, 0, float(share * best_ips * many), many, cores))
+        phase = int(rng.integers(len(program.phases)))
+        apps.append(Wanted(number, program, phase, float(share * best_ips * many), many, cores))
     return apps
 
 

@@ -54,7 +54,7 @@ def tried(case: Case, core: int, demand: int) -> tuple[int, float, tuple[int, ..
         highest = opps
         if sweep.rate_ips[(core, *opps)] >= case.target_ips[demand]:
             return FEASIBLE, float(sweep.temp_c[(core, *opps)]), opps
-    return UNREACHABLE, math.nan, highest or (*floor[:own], 0, *floor[own + 1 :])
+    return UNREACHABLE, math.nan, highest or floor
 
 
 @given(clusters=CLUSTERS, seed=st.integers(0, 2**32 - 1), holes=st.sampled_from([0.0, 0.3]))

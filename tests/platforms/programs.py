@@ -73,6 +73,25 @@ def simulated(
     )
 
 
+def single_core_clusters() -> Board:
+    """The HiKey 970 cut down to one core of each kind."""
+    little, big = HIKEY.clusters
+    kept = {"core0": 0, "core4": 1}
+    nodes = tuple(
+        replace(node, core=kept.get(node.name))
+        for node in HIKEY.thermal.nodes
+        if node.core is None or node.name in kept
+    )
+    names = {node.name for node in nodes}
+    links = tuple(link for link in HIKEY.thermal.links if set(link.between) <= names)
+    return replace(
+        HIKEY,
+        clusters=(replace(little, cores=(0,)), replace(big, cores=(1,))),
+        thermal=replace(HIKEY.thermal, nodes=nodes, links=links),
+        sensors=(replace(HIKEY.sensors[0], weights={"core4": 1.0}),),
+    )
+
+
 def move(number: int, *cores: int) -> Decision:
     """Put an application onto these cores."""
     return Decision((Migration(number, cores),))

@@ -4,7 +4,8 @@ import csv
 import gzip
 import math
 from pathlib import Path
-from statistics import median
+from statistics import fmean, linear_regression, median
+from typing import NamedTuple
 
 import pytest
 
@@ -47,6 +48,7 @@ bytes_per_instruction = "assumed: made up"
 "phases.instructions" = "assumed: made up"
 "phases.cpi_scale" = "assumed: made up"
 "phases.stall_scale" = "assumed: made up"
+"phases.activity_scale" = "assumed: made up"
 "core_profiles.cortex-a53.cpi" = "assumed: made up"
 "core_profiles.cortex-a53.stall_s" = "assumed: made up"
 """
@@ -198,6 +200,50 @@ def test_phases_change_and_vary_as_often_as_measured(
     assert math.sqrt(spread / whole_s) == pytest.approx(cov, rel=0.03)
 
 
+def test_phases_move_activity_as_weakly_as_power_follows_ipc_on_an_a15(
+    shipped: dict[str, ApplicationProfile],
+) -> None:
+    """Recomputes the scales from the samples: a straight line of power through IPC at 1.8 GHz."""
+    if not SAMPLES.is_file():
+        pytest.skip(f"the measured samples are not here: {SAMPLES}")
+    idle_cluster_w = 0.632
+    for name, runs in _samples_by_run().items():
+        if name not in PHASED:
+            continue
+        whole = median(sum(s.instructions for s in run) for run in runs.values())
+        good = [
+            sample
+            for (freq, _), run in runs.items()
+            if freq == "1800" and abs(sum(s.instructions for s in run) / whole - 1) <= 0.1
+            for sample in run
+        ]
+        ipc, power_w = [s.instructions / s.cycles for s in good], [s.power_w for s in good]
+        slope, _ = linear_regression(ipc, power_w)
+        mean_ipc = {"dedup": 0.78, "facesim": 0.58, "barnes": 0.69, "radiosity": 0.99}
+        w_of_ipc = slope * mean_ipc[name.split(".")[1]] / (fmean(power_w) - idle_cluster_w)
+        for phase in shipped[name].phases:
+            expected = 1 + w_of_ipc * (1 / phase.cpi_scale - 1)
+            assert phase.activity_scale == pytest.approx(expected, abs=1e-3)
+
+
+class _Sample(NamedTuple):
+    instructions: float
+    cycles: float
+    power_w: float
+
+
+def _samples_by_run() -> dict[str, dict[tuple[str, str], list[_Sample]]]:
+    """The half-second samples by program, then by frequency in MHz and run."""
+    found: dict[str, dict[tuple[str, str], list[_Sample]]] = {}
+    keys = ("INST_RETIRED", "CPU_CYCLES", "A15 Power(W)")
+    with gzip.open(SAMPLES, "rt", encoding="utf-8") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            run = row["CPU(4) Frequency(MHz)"], row["Run(#)"]
+            samples = found.setdefault(row["Benchmark"], {}).setdefault(run, [])
+            samples.append(_Sample(*(float(row[key]) for key in keys)))
+    return found
+
+
 def test_names_and_suites_are_both_found_and_nothing_comes_twice(
     shipped: dict[str, ApplicationProfile],
 ) -> None:
@@ -283,6 +329,16 @@ def test_a_files_suite_and_sources_hold_for_its_applications() -> None:
             "{ instructions = 1e9, cpi_scale = 1.5",
             "{ instructions = 0, cpi_scale = 1.5",
             "applications.loop.phases[0].instructions must be positive (got 0.0)",
+        ),
+        (
+            "stall_scale = 1.5",
+            "stall_scale = 1.5, activity_scale = 1.5",
+            "applications.loop.phases[0].activity_scale must not raise activity = 0.7 above 1",
+        ),
+        (
+            "stall_scale = 1.5",
+            "stall_scale = 1.5, activity_scale = 1.2",
+            "activity_scale must be 1 in the mean over the phases' time (instructions x cpi_scale)",
         ),
         (
             "cpi_scale = 0.5",

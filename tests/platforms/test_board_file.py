@@ -30,7 +30,7 @@ def _cluster(index: int, cores: list[int]) -> str:
     keys = (
         *("core_type", "cores", "opps.freq_hz", "opps.volt_v", "opps.core_busy_w"),
         *("opps.cluster_busy_w", "core_wfi_w", "cluster_idle_w", "leakage_w_per_v3"),
-        *("activity_floor", "l2_bytes", "dvfs_latency_s", "thermal_weight"),
+        *("activity_floor", "l2_bytes", "l2_shared", "dvfs_latency_s", "thermal_weight"),
     )
     return f"""
 [[clusters]]
@@ -43,6 +43,7 @@ cluster_idle_w = 0.01
 leakage_w_per_v3 = 0.05
 activity_floor = 0.5
 l2_bytes = 1048576
+l2_shared = true
 dvfs_latency_s = 1e-4
 thermal_weight = 1024
 [clusters.sources]
@@ -178,6 +179,20 @@ def test_the_hikey970_sustains_the_vendors_power_at_the_target_temperature() -> 
     assert die_c + 1.0 * 1.3 == pytest.approx(85.0, abs=1.0)
 
 
+def test_the_l2_cache_is_shared_on_the_hikeys_and_each_cores_own_on_the_rk3588() -> None:
+    """What a move within a cluster costs depends on it."""
+    shared = {name: {c.l2_shared for c in load_board(name).clusters} for name in shipped_boards()}
+    assert {"hikey960": {True}, "hikey970": {True}, "rk3588": {False}} == shared
+
+
+def test_a_leakage_curve_that_is_clamped_where_it_falls_is_accepted() -> None:
+    """Only what the models use has to rise."""
+    old = "coefficients = [0.04802, 0.00212, -0.00005, 0.000001]\nlowest = 0.0\nhighest = 10.0"
+    clamped = "coefficients = [0.04802, 0.00612, -0.00003, 0.0]\nlowest = 0.0\nhighest = 0.29"
+    board = parse_board(_changed(old, clamped), origin="mine.toml")
+    assert 0.29 == board.leakage.highest
+
+
 def test_the_rk3588_has_three_clusters_and_an_npu_with_operating_points() -> None:
     """The second family of boards: more than two clusters, several sensors."""
     board = load_board("rk3588")
@@ -298,6 +313,16 @@ def test_any_number_of_clusters_and_cores_parses(cores_per_cluster: list[int]) -
             "coefficients = [0.04802, 0.00212,",
             "coefficients = [0.0, -0.1,",
             "leakage.coefficients must give a positive value at 65.0 degC (got -6.437)",
+        ),
+        (
+            "coefficients = [0.04802, 0.00212, -0.00005, 0.000001]",
+            "coefficients = [0.04802, 0.00612, -0.00005, 0.0]",
+            "coldest cooling.ambient_c, to 150 degC (got one that falls at 61 degC); fit it anew",
+        ),
+        (
+            'l2_shared = "data sheet',
+            'l2_mode = "data sheet',
+            "clusters.little.sources must say where every value comes from (missing: ['l2_shared'",
         ),
         (
             "latency_s = 141e-9",

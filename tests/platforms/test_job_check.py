@@ -14,6 +14,10 @@ from tests.platforms.programs import COMPUTE, PHASED, job, simulated
 
 ONLY_BIG = replace(COMPUTE, core_profiles={"cortex-a73": COMPUTE.core_profiles["cortex-a73"]})
 STUCK = replace(PHASED, phases=(Phase(instructions=0.0, cpi_scale=1.0, stall_scale=1.0),))
+LIVELY = replace(
+    PHASED,
+    phases=(Phase(instructions=1.0, cpi_scale=1.0, stall_scale=1.0, activity_scale=1.3),),
+)
 FREE = replace(
     COMPUTE, core_profiles=dict.fromkeys(COMPUTE.core_profiles, CoreProfile(cpi=0.0, stall_s=0.0))
 )
@@ -33,6 +37,10 @@ FREE = replace(
         (
             job(profile=STUCK),
             r"phases\[0\].instructions must be a positive finite number \(got 0.0\)",
+        ),
+        (
+            job(profile=LIVELY),
+            r"phases\[0\].activity_scale must not raise activity = 0.8 above 1 \(got 1.3\)",
         ),
         (
             job(profile=replace(COMPUTE, activity=1.5)),

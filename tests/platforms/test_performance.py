@@ -1,5 +1,7 @@
 """Tests of speed: cores are shared, memory is too, and clocks help only who computes."""
 
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,11 +21,29 @@ from tests.platforms.programs import BIG, COMPUTE, HIKEY, LITTLE, MEMORY
 BANDWIDTH = 10e9
 DEMANDS = st.builds(
     ThreadDemand,
-    share=st.sampled_from([1.0, 0.5, 1 / 3]),
+    core=st.integers(0, 3),
+    share=st.just(1.0),
     compute_s=st.floats(1e-11, 1e-8),
     stall_s=st.one_of(st.just(0.0), st.floats(1e-13, 1e-8)),
     bytes_per_instruction=st.one_of(st.just(0.0), st.floats(1e-3, 100.0)),
 )
+PROGRAMS = st.lists(DEMANDS, max_size=8)
+
+
+def _sharing(threads: list[ThreadDemand]) -> list[ThreadDemand]:
+    """The threads with equal shares of their cores."""
+    crowd = Counter(t.core for t in threads)
+    return [replace(t, share=1.0 / crowd[t.core]) for t in threads]
+
+
+def _slowdown(threads: list[ThreadDemand], bandwidth: float = BANDWIDTH) -> list[float]:
+    return memory_slowdown(_sharing(threads), 5, bandwidth)
+
+
+def _ips(threads: list[ThreadDemand]) -> list[float]:
+    slowdown = _slowdown(threads)
+    shares = _sharing(threads)
+    return [t.share / (t.compute_s + t.stall_s * slowdown[t.core]) for t in shares]
 
 
 def _placed(profile: ApplicationProfile, *cores: int) -> Placed:
@@ -34,45 +54,65 @@ def _speeds(*placed: Placed, opps: tuple[int, int] = (3, 5)) -> Speeds:
     return speeds(HIKEY, opps, placed)
 
 
-def _wanted(threads: list[ThreadDemand], slowdown: float) -> float:
-    """The slow-down that comes of the traffic that comes of a slow-down, written down anew."""
+@given(PROGRAMS)
+def test_the_slowdown_solves_its_own_equations(threads: list[ThreadDemand]) -> None:
+    """The traffic at these slow-downs makes the queue that makes these slow-downs."""
+    slowdown = _slowdown(threads)
+    own = [0.0] * 5
+    for t in _sharing(threads):
+        own[t.core] += t.share / (t.compute_s + t.stall_s) * t.bytes_per_instruction / BANDWIDTH
     traffic = sum(
-        t.share / (t.compute_s + t.stall_s * slowdown) * t.bytes_per_instruction for t in threads
+        ips * t.bytes_per_instruction for ips, t in zip(_ips(threads), threads, strict=True)
     )
-    return 1.0 / (1.0 - min(traffic / BANDWIDTH, HIGHEST_LOAD))
+    load = min(traffic / BANDWIDTH, HIGHEST_LOAD)
+    wanted = [max(1.0, (1.0 - min(alone, HIGHEST_LOAD)) / (1.0 - load)) for alone in own]
+    assert slowdown == pytest.approx(wanted, rel=1e-6)
 
 
-@given(st.lists(DEMANDS, max_size=8))
-def test_the_slowdown_is_at_least_1_and_solves_its_own_equation(
+@given(PROGRAMS)
+def test_with_one_core_at_work_all_run_exactly_at_their_share_of_their_profiles_speed(
     threads: list[ThreadDemand],
 ) -> None:
-    """The traffic at this slow-down is the traffic that causes it."""
-    slowdown = memory_slowdown(threads, BANDWIDTH)
-    assert slowdown >= 1.0
-    assert slowdown == pytest.approx(_wanted(threads, slowdown), rel=1e-6)
+    """A profile was taken alone: its own traffic is in it, and must not be counted twice."""
+    together = [replace(t, core=2) for t in threads]
+    assert 1.0 == _slowdown(together)[2]
+    for ips, t in zip(_ips(together), _sharing(together), strict=True):
+        assert ips == t.share / (t.compute_s + t.stall_s)
 
 
-@given(st.lists(DEMANDS, max_size=7), DEMANDS)
-def test_the_slowdown_grows_with_every_thread(
+@given(PROGRAMS, DEMANDS)
+def test_nobody_runs_faster_for_another_core_that_wakes(
     threads: list[ThreadDemand], another: ThreadDemand
 ) -> None:
     """Nobody's coming relieves the memory."""
-    before = memory_slowdown(threads, BANDWIDTH)
-    assert memory_slowdown([*threads, another], BANDWIDTH) >= before * (1 - 1e-8)
+    before = _ips(threads)
+    after = _ips([*threads, replace(another, core=4)])
+    for early, late in zip(before, after[:-1], strict=True):
+        assert late <= early * (1 + 1e-9)
 
 
-@given(st.lists(DEMANDS, min_size=1, max_size=8))
-def test_the_slowdown_shrinks_with_bandwidth(threads: list[ThreadDemand]) -> None:
-    """A wider memory never slows anybody down."""
-    narrow, wide = memory_slowdown(threads, 5e9), memory_slowdown(threads, 20e9)
-    assert wide <= narrow * (1 + 1e-8)
+@given(PROGRAMS)
+def test_the_slowdown_vanishes_with_the_traffic(threads: list[ThreadDemand]) -> None:
+    """On a memory that nobody feels there is no contention."""
+    assert [1.0] * 5 == pytest.approx(_slowdown(threads, bandwidth=1e24), abs=1e-6)
+    assert [1.0] * 5 == _slowdown([replace(t, bytes_per_instruction=0.0) for t in threads])
+
+
+@given(st.lists(DEMANDS, min_size=2, max_size=8))
+def test_the_queue_shrinks_with_bandwidth(threads: list[ThreadDemand]) -> None:
+    """A wider memory never slows down who makes no traffic himself."""
+    watching = 4
+    narrow, wide = (_slowdown(threads, bandwidth)[watching] for bandwidth in (5e9, 20e9))
+    assert 1.0 <= wide <= narrow * (1 + 1e-9)
 
 
 def test_traffic_that_never_stalls_slows_the_others_all_the_same() -> None:
     """A program with a perfect prefetcher still fills the memory's queue."""
-    waits = ThreadDemand(1.0, 1e-9, 1e-9, 0.1)
-    streams = ThreadDemand(1.0, 1e-9, 0.0, 5.0)
-    assert memory_slowdown([waits, streams], BANDWIDTH) > 1.5 * memory_slowdown([waits], BANDWIDTH)
+    waits = ThreadDemand(0, 1.0, 1e-9, 1e-9, 0.1)
+    streams = ThreadDemand(1, 1.0, 1e-9, 0.0, 5.0)
+    slowdown = _slowdown([waits, streams])
+    assert slowdown[0] > 1.5
+    assert 1.0 < slowdown[1] < 1.05  # its own traffic does not slow it down
 
 
 @given(st.integers(1, 8))
@@ -80,12 +120,13 @@ def test_memory_bound_programs_slow_each_other_down_and_compute_bound_ones_do_no
     count: int,
 ) -> None:
     """Each on a core of its own: the more there are, the slower those who wait for memory."""
-    alone = {p.name: _speeds(_placed(p, 7)).rate_ips[0] for p in (COMPUTE, MEMORY)}
+    big = HIKEY.clusters[BIG]
+    alone = {p.name: p.ips(big, big.freqs_hz[5]) for p in (COMPUTE, MEMORY)}
     for profile in (COMPUTE, MEMORY):
         crowd = [_placed(profile, 7 - number) for number in range(count)]
         rate_ips = _speeds(*crowd).rate_ips[0]
         if profile is COMPUTE or count == 1:
-            assert rate_ips == pytest.approx(alone[profile.name])
+            assert rate_ips == pytest.approx(alone[profile.name], rel=1e-12)
         else:
             assert rate_ips < alone[profile.name]
 
@@ -111,10 +152,16 @@ def test_a_compute_bound_program_runs_at_its_clock_over_cpi() -> None:
 
 
 def test_a_phase_scales_cpi_and_stall() -> None:
-    """Twice both is half the speed, when there is no contention."""
-    quiet = replace(MEMORY, bytes_per_instruction=0.0)
-    plain = _speeds(Placed(quiet, 1.0, 1.0, (4,))).rate_ips[0]
-    assert _speeds(Placed(quiet, 2.0, 2.0, (4,))).rate_ips == pytest.approx([plain / 2])
+    """Twice both is half the speed."""
+    plain = _speeds(Placed(MEMORY, 1.0, 1.0, (4,))).rate_ips[0]
+    assert _speeds(Placed(MEMORY, 2.0, 2.0, (4,))).rate_ips == pytest.approx([plain / 2])
+
+
+def test_a_phase_scales_activity() -> None:
+    """And nothing else with it."""
+    plain, livelier = (_speeds(Placed(MEMORY, 1.0, 1.0, (4,), scale)) for scale in (1.0, 1.2))
+    assert plain.rate_ips == livelier.rate_ips
+    assert livelier.core_activity[4] == pytest.approx(1.2 * (plain.core_activity[4] or 0.0))
 
 
 def test_a_stalled_core_is_less_active() -> None:

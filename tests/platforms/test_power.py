@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from platforms.board_file import load_board, shipped_boards
 from platforms.simulated.power import PowerModel, busy_activity
@@ -39,6 +40,24 @@ def test_a_sleeping_board_takes_nothing() -> None:
     """No core, no cluster, no leakage."""
     load = MODEL.load((6, 8), [None] * 8)
     assert 0.0 == load.dynamic_w.sum() == load.leakage_w.sum()
+
+
+def test_cores_that_cannot_sleep_cost_their_wfi_power_and_idle_clusters_theirs() -> None:
+    """A board without idle states clocks its cores down to WFI and no further."""
+    restless = replace(HIKEY.clusters[BIG], idle_states=())
+    board = replace(HIKEY, clusters=(HIKEY.clusters[LITTLE], restless))
+    model = PowerModel(board)
+    idle = model.load((0, 4), [None] * 8)
+    names = [node.name for node in board.thermal.nodes]
+    by_node = dict(zip(names, idle.dynamic_w, strict=True))
+    assert [0.0] * 4 == [by_node[f"core{core}"] for core in range(4)]
+    assert [restless.core_wfi_w] * 4 == [by_node[f"core{core}"] for core in range(4, 8)]
+    assert restless.cluster_idle_w == pytest.approx(by_node[board.thermal.cluster_node])
+    assert 0.0 == idle.leakage_w.sum()  # it is inside the WFI power
+    busy = model.load((0, 4), [*[None] * 4, 1.0, None, None, None])
+    point = restless.opps[4]
+    expected_w = point.core_busy_w + point.cluster_busy_w + 3 * restless.core_wfi_w
+    assert expected_w == pytest.approx(busy.dynamic_w.sum() + busy.leakage_w.sum())
 
 
 def test_a_clusters_shared_part_heats_its_node_once_however_many_cores_work() -> None:

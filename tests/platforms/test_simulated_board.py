@@ -8,7 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from platforms.decision_check import IllegalDecision
+from platforms.application import Phase
+from platforms.board import Board
+from platforms.decision_check import IllegalDecision, placement_problems
+from platforms.observation_check import observation_problems
 from platforms.platform import Decision, Migration
 from platforms.simulated.equilibrium import ThermalRunaway
 from tests.platforms.programs import (
@@ -23,6 +26,7 @@ from tests.platforms.programs import (
     move,
     opps,
     simulated,
+    single_core_clusters,
 )
 
 LITTLE_HZ, BIG_HZ = (cluster.freqs_hz for cluster in HIKEY.clusters)
@@ -47,7 +51,7 @@ def test_advancing_in_one_go_equals_advancing_in_leakage_steps() -> None:
 @settings(max_examples=30)
 @given(st.lists(st.floats(1e-4, 2.0), min_size=1, max_size=25))
 def test_work_does_not_depend_on_when_one_looks(pieces_s: list[float]) -> None:
-    """Instructions agree to 1e-6, temperatures to what a leakage step can hide (10 mK)."""
+    """Instructions agree to 1e-6, temperatures to what a leakage step can hide (0.1 mK)."""
     jobs = [
         job(0, PHASED, cores=(4,)),
         job(1, MEMORY, cores=(5,), arrival_s=0.3),
@@ -65,7 +69,7 @@ def test_work_does_not_depend_on_when_one_looks(pieces_s: list[float]) -> None:
         assert one.instructions == pytest.approx(other.instructions, rel=1e-6)
         assert one.start_s == other.start_s
         assert one.end_s == pytest.approx(other.end_s)
-    np.testing.assert_allclose(at_once.temperatures_c, in_pieces.temperatures_c, atol=0.01)
+    np.testing.assert_allclose(at_once.temperatures_c, in_pieces.temperatures_c, atol=1e-4)
 
 
 def test_energy_is_the_integral_of_power() -> None:
@@ -74,9 +78,10 @@ def test_energy_is_the_integral_of_power() -> None:
     board.apply(opps(2, 7))
     integral_j = 0.0
     for step in range(1, 201):
-        integral_j += 0.1 * float(board.power_w.sum())
+        before_w = float(board.power_w.sum())
         board.advance_to(0.1 * step)
-    assert board.energy_j == pytest.approx(integral_j, rel=1e-9)
+        integral_j += 0.05 * (before_w + float(board.power_w.sum()))
+    assert board.energy_j == pytest.approx(integral_j, rel=1e-6)
 
 
 @given(st.integers(1, 60))
@@ -189,8 +194,8 @@ def test_contention_slows_only_those_who_wait_for_memory() -> None:
 # --- migrations ---------------------------------------------------------------------------------
 
 
-def _done_after_a_move(cores: tuple[int, ...]) -> float:
-    board = simulated(job(0, cores=(4,)))
+def _done_after_a_move(cores: tuple[int, ...], on: Board = HIKEY) -> float:
+    board = simulated(job(0, cores=(4,)), board=on)
     board.advance_to(1.0)
     board.apply(move(0, *cores))
     return done(board)
@@ -202,6 +207,15 @@ def test_a_migration_costs_work_and_more_so_across_clusters() -> None:
     stays, near, far = (_done_after_a_move(cores) for cores in ((4,), (5,), (0,)))
     assert rate_ips == pytest.approx(stays)
     assert stays - near == pytest.approx(rate_ips * 50e-6, rel=1e-6)
+    assert stays - far == pytest.approx(rate_ips * 470e-6, rel=0.01)
+
+
+def test_a_move_to_a_core_with_an_l2_cache_of_its_own_refills_that_as_well() -> None:
+    """Within the cluster too: 1 MiB onto the LITTLE cores, 2 MiB onto the next big one."""
+    private = replace(HIKEY, clusters=tuple(replace(c, l2_shared=False) for c in HIKEY.clusters))
+    stays, near, far = (_done_after_a_move(cores, private) for cores in ((4,), (5,), (0,)))
+    rate_ips = 2.0 * BIG_HZ[0]
+    assert stays - near == pytest.approx(rate_ips * 889e-6, rel=0.01)
     assert stays - far == pytest.approx(rate_ips * 470e-6, rel=0.01)
 
 
@@ -247,6 +261,20 @@ def test_power_follows_the_application() -> None:
     assert after[core1] > 0.01
     assert (0.0, 1.0) == (seen.core_utilisation[4], seen.core_utilisation[1])
     assert [LITTLE_HZ[0]] == [app.rate_ips for app in board.observe().applications]
+
+
+def test_power_follows_the_phase() -> None:
+    """A livelier phase takes more at the same speed."""
+    calm, lively = (
+        Phase(instructions=1e9, cpi_scale=1.0, stall_scale=1.0, activity_scale=scale)
+        for scale in (0.8, 1.2)
+    )
+    board = simulated(job(0, replace(COMPUTE, phases=(calm, lively)), cores=(4,)))
+    core4 = board.network.names.index("core4")
+    before_w = board.power_w[core4]
+    board.advance_to(1.1e9 / (2.0 * BIG_HZ[0]))
+    assert 1 == board.running[0].phase
+    assert 1.2 * before_w < board.power_w[core4]
 
 
 def test_heat_follows_the_application() -> None:
@@ -338,6 +366,21 @@ def test_newcomers_take_big_cores_first_then_little_ones() -> None:
     assert [4, 5, 6, 7, 0, 1] == cores
 
 
+def test_several_threads_run_on_one_core_where_no_cluster_has_two() -> None:
+    """One rule for where the board starts them, for what jobs ask and for what policies decide."""
+    lonely = single_core_clusters()
+    assert [] == list(placement_problems(lonely, 2, (0,)))
+    board = simulated(job(0, threads=2), job(1, cores=(0,), threads=3), board=lonely)
+    board.advance_to(1.0)
+    assert [(1,), (0,)] == [app.cores for app in board.observe().applications]
+    board.apply(move(0, 0))
+    seen = board.observe()
+    assert [(0,), (0,)] == [app.cores for app in seen.applications]
+    assert [] == list(observation_problems(lonely, seen))
+    with pytest.raises(IllegalDecision, match=r"cores must be at least one core for 2 threads"):
+        board.apply(Decision((Migration(0, ()),)))
+
+
 # --- what is seen -------------------------------------------------------------------------------
 
 
@@ -420,14 +463,34 @@ def test_the_kernels_protection_caps_what_was_asked_and_gives_it_back() -> None:
     board.apply(opps(6, 8))
     board.advance_to(3.5)
     hot = board.observe()
-    assert (6 - 4, 8 - 4) == hot.opp_cap == hot.opp_index  # samples at 0, 1, 2 and 3 s
+    assert HIKEY.lowest_opps == hot.opp_cap == hot.opp_index
     board.apply(opps(1, 8))
-    assert (1, 4) == board.observe().opp_index
+    assert HIKEY.lowest_opps == board.observe().opp_index
     board.advance_to(100.0)
     cool = board.observe()
     assert HIKEY.highest_opps == cool.opp_cap
     assert (1, 8) == cool.opp_index
     assert 3.5 < board.throttled_s < 100.0
+
+
+def test_a_hot_board_is_looked_at_between_the_samples_of_its_sensor() -> None:
+    """The kernel polls the hardware every 25 ms, however seldom the sensor refreshes for others."""
+    board = simulated(job(0, cores=(4,)), start_temp_c=95.0)
+    board.apply(opps(6, 8))
+    board.advance_to(0.9)
+    seen = board.observe()
+    assert seen.opp_cap[1] < 4  # one sample, of which one point would have come
+    assert [0.9] == pytest.approx([reading.age_s for reading in seen.temperatures])
+
+
+def test_a_cool_boards_protection_draws_no_noise_and_takes_no_time() -> None:
+    """Below the switch-on temperature it costs nothing: readings are as if it were not there."""
+    seen = []
+    for board in (HIKEY, replace(HIKEY, protection=None)):
+        cool = simulated(job(0, cores=(4,)), board=board, start_temp_c=55.0)
+        cool.advance_to(20.0)
+        seen.append(cool.observe())
+    assert seen[0] == seen[1]
 
 
 def test_runaway_is_raised_with_node_and_time() -> None:

@@ -73,6 +73,7 @@ def episode(policy: str, cooling: str, seed: int) -> EpisodeOutcome:
         mean_temp_c=float(np.mean([m.sensor_temp_c for m in timeline])),
         peak_temp_c=max(m.peak_temp_c for m in timeline),
         energy_j=_STEP_S * sum(m.power_w for m in timeline),
+        instructions=sum(HORIZON_S * app.achieved_ips for app in applications),
         migrations=int(HORIZON_S / temper.moves_every_s + noise.integers(-8, 8)),
         opp_changes=int(noise.integers(200, 900)),
         throttled_s=throttled_s,

@@ -12,7 +12,7 @@ from platforms.board_file import load_board, shipped_boards
 from platforms.checker import BrokenContract
 from platforms.platform import Migration, Observation
 from rm.checker import check_policy
-from rm.policies.gts import Gts, make_ondemand, make_powersave
+from rm.policies.gts import Gts, make_ondemand, make_performance, make_powersave, make_qos
 from rm.policies.registry import PolicyContext
 from rm.policies.topil import TopIl
 from tests.platforms.programs import simulated
@@ -31,7 +31,7 @@ class _Restless:
 
 
 @pytest.mark.parametrize("name", shipped_boards())
-@pytest.mark.parametrize("make", [make_ondemand, make_powersave])
+@pytest.mark.parametrize("make", [make_ondemand, make_powersave, make_performance, make_qos])
 def test_the_baselines_keep_the_contract_on_every_shipped_board(
     make: Callable[[PolicyContext], Gts], name: str
 ) -> None:
@@ -52,7 +52,7 @@ class _Broken(Gts):
     """A baseline that is spoiled in one place."""
 
     def __init__(self, **spoiled: Any) -> None:
-        super().__init__("broken", HIKEY, lambda board, seen: board.lowest_opps)
+        super().__init__("broken", HIKEY, lambda seen: HIKEY.lowest_opps)
         self.__dict__ |= spoiled
 
 

@@ -44,6 +44,7 @@ def episode(
         mean_temp_c=mean_temp_c,
         peak_temp_c=mean_temp_c + 10.0,
         energy_j=200.0 + seed,
+        instructions=1e9,
         migrations=10 * seed,
         opp_changes=0,
         throttled_s=25.0,
@@ -178,7 +179,7 @@ def test_the_terminal_table_cuts_no_number(width: int) -> None:
         assert row.cooling in text
         assert f"{row.mean_temp_c.mean:.1f}" in text
         assert f"{100 * row.missed_share.mean:.1f}" in text
-        assert f"{row.energy_j.mean:.0f}" in text
+        assert f"{row.energy_per_instruction_nj.mean:.3f}" in text
     assert "°C" in text
 
 

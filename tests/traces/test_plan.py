@@ -38,6 +38,7 @@ def plan(seed: int = 0) -> Plan:
         variation=0.1,
         grid=opp_grid(BOARD, 2),
         scenarios=drawn(seed, count=5),
+        pools=POOLS,
     )
 
 
@@ -88,6 +89,7 @@ def test_the_digest_changes_with_everything(field: str) -> None:
     before = plan()
     other: dict[str, object] = {
         "grid": before.grid[1:],
+        "pools": POOLS[:1],
         "scenarios": (
             msgspec.structs.replace(before.scenarios[0], seed=before.scenarios[0].seed + 1),
             *before.scenarios[1:],

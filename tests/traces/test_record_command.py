@@ -159,7 +159,7 @@ def test_ctrl_c_says_what_is_kept_and_the_same_command_goes_on(tmp_path: Path, j
     """An old output stays until the new one is whole; nothing half-written is left."""
     out = tmp_path / "t.parquet"
     out.write_text("old")
-    words = ("trace", "record", "--out", out, "--scenarios", 20, "--opps", 4, "--jobs", jobs)
+    words = ("trace", "record", "--out", out, "--scenarios", 30, "--opps", 4, "--jobs", jobs)
     with started(*words) as command:
         command.wait_until(lambda: len(list(tmp_path.glob("*/*.parquet"))) >= 2, "two parts")
         code, _, stderr = command.send(signal.SIGINT)
@@ -167,7 +167,7 @@ def test_ctrl_c_says_what_is_kept_and_the_same_command_goes_on(tmp_path: Path, j
     parts = list(tmp_path.glob("*/*"))
     lines = stderr.splitlines()
     assert (130, 2) == (code, len(lines)), stderr
-    assert lines[0].endswith(f" of 20 scenarios are recorded, in {parts[0].parent}")
+    assert lines[0].endswith(f" of 30 scenarios are recorded, in {parts[0].parent}")
     assert "ilgov: interrupted; run the same command again to go on" == lines[1]
     assert "old" == out.read_text()
     assert {".parquet"} == {part.suffix for part in parts}

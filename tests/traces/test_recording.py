@@ -34,6 +34,7 @@ def plan(scenarios: int = 4, *, cooling: str = "fan", opps: int = 2) -> Plan:
         variation=0.1,
         grid=opp_grid(BOARD, opps),
         scenarios=draw_scenarios(BOARD, [NAMES], count=scenarios, most_background=6, rng=rng),
+        pools=(NAMES,),
     )
 
 
@@ -62,6 +63,7 @@ def test_the_rows_are_free_cores_times_grid_of_every_scenario(whole: Path) -> No
         metadata["plan_sha256"],
         metadata["board_sha256"],
     )
+    assert [list(NAMES)] == metadata["pools"]
     assert is_recorded(whole, plan())
     assert not is_recorded(whole, plan(3))
 

@@ -36,6 +36,13 @@ def add(offset: int, number: int) -> int:
     return offset + number
 
 
+def count_aloud(number: int, say: Callable[[tuple[int, int]], None] = lambda word: None) -> str:
+    """Say each step, and the result last."""
+    for step in range(number):
+        say((number, step))
+    return f"{number} counted"
+
+
 def process_and_threads(_: int) -> tuple[int, dict[str, str | None]]:
     """Who computes, and how many threads numerical libraries may use."""
     return os.getpid(), {name: os.environ.get(name) for name in ONE_NUMERIC_THREAD}
@@ -75,6 +82,25 @@ def test_results_come_in_the_order_of_the_jobs(workers: int) -> None:
 def test_shared_data_come_with_the_function() -> None:
     """A board is sent once to each worker, not with each job."""
     assert [11, 12, 13] == run_jobs(partial(add, 10), [1, 2, 3], workers=2)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_a_job_says_on_the_way_is_heard_before_its_result(workers: int) -> None:
+    """A training takes minutes, and tells of every epoch."""
+    heard: list[object] = []
+    results = run_jobs(
+        count_aloud, [3, 1, 2], workers=workers, on_word=heard.append, on_done=heard.append
+    )
+    assert ["3 counted", "1 counted", "2 counted"] == results
+    for number in (1, 2, 3):
+        own = [(number, step) for step in range(number)]
+        assert own == [word for word in heard if isinstance(word, tuple) and word[0] == number]
+        assert heard.index(own[-1]) < heard.index(f"{number} counted")
+
+
+def test_a_job_that_nobody_listens_to_need_not_speak() -> None:
+    """The same function serves both; it is then called with the job alone."""
+    assert ["1 counted", "2 counted"] == run_jobs(count_aloud, [1, 2], workers=2)
 
 
 def test_no_jobs_give_no_results() -> None:

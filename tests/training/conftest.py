@@ -28,8 +28,9 @@ FEATURES = (
 )
 METADATA: dict[str, Any] = {
     "board": "toy",
+    "board_sha256": "ab" * 32,
     "cooling": "fan",
-    "oracle": {},
+    "oracle": {"alpha_per_k": 1.0, "current": "free", "seed": 0},
     "outputs": [f"core{core}" for core in range(CORES)],
     "features": [
         {"index": index, "name": name, "unit": unit, "low": 0.0, "high": high}

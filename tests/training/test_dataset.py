@@ -15,21 +15,34 @@ from training.imitation.dataset import (
     Task,
     choose_applications,
     read_demonstrations,
+    smallest_pool,
     split_by_application,
 )
+from training.imitation.train import Validation
 
 NAMES = st.sampled_from(["a", "b", "c", "d", "e"])
 SCENARIOS = st.lists(st.tuples(NAMES, st.frozensets(NAMES, max_size=3)), min_size=1, max_size=30)
 
 
-def of(scenarios: list[tuple[str, frozenset[str]]]) -> Demonstrations:
+def of(
+    scenarios: list[tuple[str, frozenset[str]]], *, pools: tuple[tuple[str, ...], ...] = ()
+) -> Demonstrations:
     """Demonstrations of these applications and backgrounds; the one feature numbers the rows."""
     application, background = (np.empty(len(scenarios), object) for _ in range(2))
     for row, (name, others) in enumerate(scenarios):
         application[row], background[row] = name, others
     numbers = np.arange(len(scenarios), dtype=float)[:, None]
     return Demonstrations(
-        task=Task("toy", "fan", (), ("core0",)),
+        task=Task(
+            board="toy",
+            board_sha256="ab",
+            cooling="fan",
+            oracle={},
+            features=(),
+            outputs=("core0",),
+        ),
+        pools=pools,
+        scenario=np.arange(len(scenarios), dtype=np.int32),
         application=application,
         background=background,
         features=numbers,
@@ -88,6 +101,40 @@ def test_a_share_takes_whole_groups_of_applications_that_run_among_themselves() 
         names = choose_applications(demonstrations, share=0.3, rng=rng)
         assert ("x", "y") == names
         assert 0 == split_by_application(demonstrations, names).dropped_rows
+
+
+@pytest.mark.parametrize(
+    ("pools", "apart"),
+    [
+        ((("a", "b", "c"), ("x", "y")), ("x", "y")),
+        ((("y", "x"), ("a", "b", "c")), ("x", "y")),
+        ((("a", "b", "c"), ("x", "y", "never demonstrated", "neither")), ("x", "y")),
+        ((("a", "b"), ("x", "y")), ("x", "y")),
+        ((("a", "b", "c", "x", "y"),), None),
+        ((("a", "b", "c", "x", "y"), ("never demonstrated",)), None),
+        ((), None),
+    ],
+)
+def test_the_smallest_pool_is_the_one_that_was_held_out(
+    pools: tuple[tuple[str, ...], ...], apart: tuple[str, ...] | None
+) -> None:
+    """What the recorder wrote down need not be guessed from who ran beside whom."""
+    assert apart == smallest_pool(of([(name, frozenset()) for name in "abcxy"], pools=pools))
+
+
+def test_a_share_or_names_that_are_asked_for_go_before_the_pools() -> None:
+    """A user who names a split gets it."""
+    pools = (("a", "b", "c"), ("x", "y"))
+    demonstrations = of([(name, frozenset()) for name in "abcxy"], pools=pools)
+    for validation, expected, chosen in (
+        (Validation(), {"x", "y"}, "recorded apart"),
+        (Validation(applications=("b",)), {"b"}, "named"),
+        (Validation(share=0.2, seed=0), None, "drawn"),
+    ):
+        names = set(validation.split(demonstrations).validation_applications)
+        assert expected in (names, None)
+        assert (len(names) == 1) == (chosen != "recorded apart")
+        assert chosen == validation.chosen(demonstrations)
 
 
 def test_a_share_is_drawn_one_by_one_where_no_group_comes_near() -> None:
@@ -164,5 +211,14 @@ def test_values_that_contradict_the_schema_are_named(
 def test_metadata_without_sound_features_are_refused(toy: SimpleNamespace, tmp_path: Path) -> None:
     """The policy file is to carry the feature table, so it has to be whole here."""
     path = toy.write(tmp_path / "d.parquet", 2, features=[{"index": 0, "name": "a"}])
-    with pytest.raises(InvalidInput, match=r"must name features and outputs .*unit"):
+    with pytest.raises(InvalidInput, match=r"must name board, features and outputs .*unit"):
+        read_demonstrations(path)
+
+
+def test_metadata_without_the_board_s_digest_are_refused_with_the_way_out(
+    toy: SimpleNamespace, tmp_path: Path
+) -> None:
+    """A policy must know which description of the board it was trained for."""
+    path = toy.write(tmp_path / "d.parquet", 2, board_sha256=None)
+    with pytest.raises(InvalidInput, match=r"board_sha256.*; make the demonstrations again with"):
         read_demonstrations(path)

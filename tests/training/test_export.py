@@ -62,6 +62,8 @@ def test_the_metadata_say_what_the_policy_is_for(
     )
     metadata = policy.metadata
     assert ("toy", 1, True) == (metadata.board, metadata.seed, metadata.normalised_in_graph)
+    assert ("ab" * 32, "fan") == (metadata.board_sha256, metadata.cooling)
+    assert {"alpha_per_k": 1.0, "current": "free", "seed": 0} == metadata.oracle
     assert 8 == len(metadata.parity_inputs)
     assert policy.capabilities.dynamic_batch
 

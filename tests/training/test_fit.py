@@ -10,7 +10,7 @@ from training.imitation.errors import TrainingFailed
 from training.imitation.fit import fit, network_of, predict
 from training.imitation.fit_data import Epoch, FitData, FitOptions
 from training.imitation.network import Normalisation, PolicyNetwork
-from training.imitation.quality import judge
+from training.imitation.quality import at_random, highest, judge
 
 
 def same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
@@ -30,10 +30,11 @@ def test_training_chooses_cores_far_better_than_chance(trained: SimpleNamespace)
     """The loss is a means; the choice of the core is what counts."""
     validation = trained.split.validation
     scores = predict(trained.network, validation.features)
-    figures = judge(scores, temp_c=validation.temp_c, status=validation.status).choice
-    assert figures.hit_rate is not None
-    assert figures.random_hit_rate is not None
-    assert figures.hit_rate > 0.9 > 0.75 > figures.random_hit_rate
+    network = judge(highest(scores, validation), validation).choice
+    random = judge(at_random(validation), validation).choice
+    assert network.hit_rate is not None
+    assert random.hit_rate is not None
+    assert network.hit_rate.value > 0.9 > 0.75 > random.hit_rate.value
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(
@@ -75,6 +76,16 @@ def test_it_stops_when_validation_no_longer_improves_and_keeps_the_best(
     scores = predict(network_of(result.weights), data.validation_features)
     loss = ((scores - data.validation_labels) ** 2).mean()
     assert loss == pytest.approx(result.validation_loss, rel=1e-5)
+
+
+def test_weights_decay_where_that_is_asked_for(trained: SimpleNamespace) -> None:
+    """An option that did nothing would be believed."""
+    norms = {}
+    for decay in (0.0, 1.0):
+        options = FitOptions(max_epochs=5, batch_size=64, weight_decay=decay)
+        weights = fit(trained.data, seed=0, options=options).weights
+        norms[decay] = sum(np.linalg.norm(w) for name, w in weights.items() if "weight" in name)
+    assert norms[1.0] < 0.9 * norms[0.0]
 
 
 def test_every_epoch_is_reported(trained: SimpleNamespace) -> None:

@@ -38,12 +38,12 @@ def test_figures_on_strangers_stand_beside_those_of_validation(
         written[name] = (out.read_bytes(), json.loads(report_path(out).read_text("utf-8")))
     assert written["with"][0] == written["without"][0]
     report = written["with"][1]
-    assert ["stranger"] == report["test_applications"]
+    assert ["stranger"] == report["test"]["applications"]
     judged = report["seeds"][0]["test_quality"]
     counted = judged["choice"]["rows"] + judged["single"]["rows"] + judged["rows_without_feasible"]
     assert 200 == counted
-    assert 0.0 <= report["test_hit_rate"]["mean"] <= 1.0
-    assert written["without"][1]["test_hit_rate"] is None
+    assert 0.0 <= report["test"]["choice"]["hit_rate"]["mean"] <= 1.0
+    assert written["without"][1]["test"] is None
 
 
 def test_an_application_that_was_trained_on_is_no_test(
@@ -51,8 +51,20 @@ def test_an_application_that_was_trained_on_is_no_test(
 ) -> None:
     """Figures on known applications would say nothing about new ones."""
     known = toy.write(tmp_path / "known.parquet", 50)
-    with pytest.raises(InvalidInput, match=r"known\.parquet: test applications must not occur in"):
+    with pytest.raises(InvalidInput, match=r"known\.parquet: test applications, .* must not occur"):
         read_test(known, trained.split)
+
+
+@pytest.mark.parametrize("known", ["app0", "app1"])
+def test_an_application_that_was_trained_on_may_not_be_in_the_background_either(
+    toy: SimpleNamespace, trained: SimpleNamespace, tmp_path: Path, known: str
+) -> None:
+    """Nor one of validation (app1): the network knows how the board heats up under it."""
+    path = toy.write(
+        tmp_path / "t.parquet", 20, change=lambda row: _others(row) | {"background": ["new", known]}
+    )
+    with pytest.raises(InvalidInput, match=rf"in the background too, .* \(got {known}\); record"):
+        read_test(path, trained.split)
 
 
 def test_test_demonstrations_of_another_board_are_refused(
@@ -60,5 +72,10 @@ def test_test_demonstrations_of_another_board_are_refused(
 ) -> None:
     """Another board's cores are other cores."""
     foreign = toy.write(tmp_path / "foreign.parquet", 20, change=_others, board="elsewhere")
-    with pytest.raises(InvalidInput, match=r"of the board .* \(got board elsewhere\)"):
+    with pytest.raises(
+        InvalidInput, match=r"of the board .* \(got board elsewhere with another boa"
+    ):
         read_test(foreign, trained.split)
+    changed = toy.write(tmp_path / "changed.parquet", 20, change=_others, board_sha256="cd" * 32)
+    with pytest.raises(InvalidInput, match=r"got board toy with another board_sha256"):
+        read_test(changed, trained.split)

@@ -42,7 +42,7 @@ def test_it_writes_a_policy_and_a_report_and_prints_a_table(
     assert ["policy.onnx", "policy.training.json"] == sorted(
         file.name for file in tmp_path.iterdir()
     )
-    assert ["app2", "app6"] == report["validation_applications"]
+    assert ["app2", "app6"] == report["validation"]["applications"]
     best = min(report["seeds"], key=lambda seed: seed["validation_loss"])
     assert report["policy_seed"] == best["seed"]
     assert f"*{best['seed']}" in printed.out
@@ -50,7 +50,10 @@ def test_it_writes_a_policy_and_a_report_and_prints_a_table(
     assert " ± " in printed.out
     assert f"{report['rows']['dropped']} dropped" in printed.out
     assert 1500 == sum(report["rows"].values())
-    assert all(len(line) <= 80 for line in printed.out.splitlines()[:10])
+    tables = printed.out[: printed.out.index("rows: ")].splitlines()
+    assert all(len(line) <= 80 for line in tables)
+    assert not any("…" in line for line in tables)
+    assert "validation applications (named): app2, app6" in printed.out
     assert "" == printed.err
 
 
@@ -109,6 +112,11 @@ def test_another_process_writes_the_same_bytes_and_nothing_to_stderr(
         (["--seed-start", -1], r"--seed-start must be 0 or more \(got -1\)"),
         (["--epochs", 0], r"--epochs must be 1 or more \(got 0\)"),
         (["--jobs", 0], r"--jobs must be 1 or more \(got 0\)"),
+        (["--batch-size", 0], r"--batch-size must be 1 or more \(got 0\)"),
+        (["--learning-rate", 0], r"--learning-rate must be above 0 \(got 0\.0\)"),
+        (["--learning-rate", "nan"], r"--learning-rate must be above 0 \(got nan\)"),
+        (["--decay", 1.1], r"--decay must lie above 0 and at most at 1 \(got 1\.1\)"),
+        (["--weight-decay", -1], r"--weight-decay must be 0 or more \(got -1\.0\)"),
         (["--validation-share", 1.0], r"--validation-share must lie above 0 .* \(got 1.0\)"),
         (["--out", "policy.pt"], r"--out must be a file that ends in \.onnx \(got policy\.pt\)"),
         (["--validation-applications", "app2,appl3"], r"must be out of app0, .*\(got appl3\)"),
@@ -123,6 +131,43 @@ def test_arguments_that_cannot_work_are_refused(
     with pytest.raises(InvalidInput, match=message):
         run(*given, *arguments)
     assert [] == list(tmp_path.iterdir())
+
+
+def test_the_network_stands_beside_choices_that_need_none(
+    demonstrations_path: Path, toy: SimpleNamespace, tmp_path: Path
+) -> None:
+    """On both sides, over all rows with a choice and where it matters, with intervals."""
+    test = toy.write(
+        tmp_path / "t.parquet", 200, change=lambda r: r | {"application": "x", "background": ["y"]}
+    )
+    given = ("--demonstrations", demonstrations_path, "--out", tmp_path / "p.onnx", "--seeds", 1)
+    assert 0 == run(*given, "--test-demonstrations", test, "--batch-size", 64, "--epochs", 20)
+    report = json.loads((tmp_path / "p.training.json").read_text())
+    exported = report["seeds"][0]
+    for name, network in (("validation", "quality"), ("test", "test_quality")):
+        for rows in ("choice", "wide"):
+            figures = exported[network][rows]
+            hit = figures["hit_rate"]
+            assert hit["low"] is None or hit["low"] < hit["value"] <= hit["high"] <= 1.0
+            for trivial in ("constant", "constant_of_wide", "random"):
+                assert figures["rows"] == report[name][trivial][rows]["rows"]
+                assert report[name][trivial][rows]["hit_rate"]["value"] < hit["value"]
+    assert sorted(report["orders"]["constant"]) == sorted(f"core{core}" for core in range(4))
+
+
+def test_a_best_epoch_among_the_first_is_warned_of(
+    demonstrations_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The steps may have been too large; the user can try smaller ones."""
+    given = ("--demonstrations", demonstrations_path, "--out", tmp_path / "p.onnx", "--seeds", 1)
+    assert 0 == run(*given, "--epochs", 2, "--learning-rate", 0.02)
+    printed = capsys.readouterr().out
+    assert "best in epoch 2 of 2, before epoch 5; compare with a lower --learning-rate" in printed
+    assert "(now 0.02)" in printed
+    assert 0 == run(*given, "--epochs", 9, "--learning-rate", 1e-4)
+    assert "warning" not in capsys.readouterr().out
+    options = json.loads((tmp_path / "p.training.json").read_text())["options"]
+    assert 1e-4 == options["learning_rate"]
 
 
 def test_a_failed_training_is_a_sentence_and_exit_code_1(
@@ -141,7 +186,8 @@ def test_the_help_names_defaults_and_units(capsys: pytest.CaptureFixture[str]) -
     with pytest.raises(SystemExit):
         run("--help")
     printed = capsys.readouterr().out
-    for text in ("(default 0.3)", "(default 200)", "(default 20)", "(Parquet)", "training.json"):
+    defaults = ("0.01", "0.95", "200", "20", "256")
+    for text in (*(f"(default {value})" for value in defaults), "(Parquet)", "training.json"):
         assert text in printed
 
 
@@ -210,9 +256,7 @@ def test_ctrl_c_ends_all_processes_without_a_word(
     assert (130, "") == (process.returncode, errors)
 
 
-def test_a_process_that_dies_is_an_error_with_its_seed(
-    trained_data: FitData, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_process_that_dies_is_an_error_with_a_way_out(trained_data: FitData) -> None:
     """The kernel may kill it for memory; waiting for it for ever would be worse."""
     heard: list[int] = []
 
@@ -224,7 +268,7 @@ def test_a_process_that_dies_is_an_error_with_its_seed(
             child.kill()
 
     options = FitOptions(max_epochs=10**6, patience=10**6)
-    with pytest.raises(TrainingFailed, match=r"trained seed \d must end .*\(got exit code -9\)"):
+    with pytest.raises(InvalidInput, match=r"\(exit code -9\); .* fewer --jobs help"):
         fit_seeds(trained_data, seeds=(0, 1), options=options, jobs=2, progress=kill_children)
     assert heard
 

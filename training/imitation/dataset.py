@@ -16,33 +16,50 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from npu_runtime.policy_file import Feature
+from oracle.labels import FEASIBLE, OCCUPIED
 from platforms.errors import InvalidInput
 
 KIND = "demonstrations"
-FEASIBLE, UNREACHABLE, OCCUPIED = 0, 1, 2
-"""Values of `Demonstrations.status`."""
+
+_OF_THE_FILE = {"task", "pools"}
 
 Array = NDArray[Any]
 
 
-class Task(Struct, frozen=True):
-    """What a policy of these demonstrations is for: the board, the features in, the cores out."""
+class Task(Struct, frozen=True, kw_only=True):
+    """What a policy of these demonstrations is for: the board, the features in, the cores out.
+
+    `board_sha256` is the digest of the board's description, `cooling` its setup in the traces, and
+    `oracle` the parameters that the labels were made with.
+    """
 
     board: str
+    board_sha256: str
     cooling: str
+    oracle: dict[str, str | int | float]
     features: tuple[Feature, ...]
     outputs: tuple[str, ...]
+
+
+class _Recording(Struct, frozen=True):
+    """What the metadata tell of the recording behind the demonstrations."""
+
+    pools: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Demonstrations:
     """Scenarios as the policy sees them, with the oracle's labels; arrays have one row each.
 
-    `application` is the one that may move, `background` the others. `temp_c` (NaN where not free
-    and feasible) and `status` (`FEASIBLE`, `UNREACHABLE`, `OCCUPIED`) have one column per core.
+    Rows of one `scenario` differ in targets, demands and present core. `application` is the one
+    that may move, `background` the others. `temp_c` (NaN where not free and feasible) and `status`
+    (see `oracle.labels`) have one column per core. `pools` are the applications that were recorded
+    only among themselves, where the recorder wrote them down.
     """
 
     task: Task
+    pools: tuple[tuple[str, ...], ...] = ()
+    scenario: NDArray[np.int32]
     application: NDArray[np.object_]
     background: NDArray[np.object_]
     features: NDArray[np.float64]
@@ -60,7 +77,7 @@ class Demonstrations:
 
     def take(self, rows: NDArray[np.bool_]) -> "Demonstrations":
         """Only the rows where the mask `rows` is true."""
-        names = [field.name for field in fields(self) if field.name != "task"]
+        names = [field.name for field in fields(self) if field.name not in _OF_THE_FILE]
         return replace(self, **{name: getattr(self, name)[rows] for name in names})
 
 
@@ -87,11 +104,17 @@ def read_demonstrations(path: Path) -> Demonstrations:
     table, document = read_table(path, kind=KIND)
     try:
         task = msgspec.convert(document, Task)
+        recording = msgspec.convert(document, _Recording)
     except msgspec.ValidationError as error:
-        raise InvalidInput(f"{path}: metadata must name features and outputs ({error})") from error
+        raise InvalidInput(
+            f"{path}: metadata must name board, features and outputs ({error}); "
+            "make the demonstrations again with 'ilgov oracle'"
+        ) from error
     cores = len(task.outputs)
     demonstrations = Demonstrations(
         task=task,
+        pools=recording.pools,
+        scenario=table["scenario"].to_numpy(),
         application=_objects(table["application"].to_pylist()),
         background=_objects(frozenset(names) for names in table["background"].to_pylist()),
         features=_matrix(path, table, "features", len(task.features)),
@@ -140,6 +163,17 @@ def _check(path: Path, demonstrations: Demonstrations) -> None:
                 f"(got {values[row, place]} in row {row}, place {place}); "
                 "make the demonstrations again with 'ilgov oracle'"
             )
+
+
+def smallest_pool(demonstrations: Demonstrations) -> tuple[str, ...] | None:
+    """The applications of the smallest pool (of equal ones the last); None without two pools.
+
+    The recorder keeps them apart from all others for validation.
+    """
+    names = frozenset(demonstrations.applications)
+    pools = [tuple(sorted(names.intersection(pool))) for pool in demonstrations.pools]
+    pools = [pool for pool in pools if pool]
+    return min(reversed(pools), key=len) if len(pools) > 1 else None
 
 
 def choose_applications(
@@ -221,25 +255,31 @@ def split_by_application(
 def read_test(path: Path, split: Split) -> Demonstrations:
     """Demonstrations to judge by that had no part in training, from a file of their own.
 
-    Raises InvalidInput where they are of another task, or of an application of `split`.
+    Raises InvalidInput where they are of another task, or where an application of theirs, in the
+    background too, occurs in `split`.
     """
     test = read_demonstrations(path)
-    if test.task.features != split.training.task.features or test.task.board != (
-        split.training.task.board
-    ):
-        raise InvalidInput(
-            f"{path}: test demonstrations must be of the board and features trained on "
-            f"(got board {test.task.board}); make them with the same 'ilgov oracle'"
-        )
+    _check_same_task(path, test.task, split.training.task)
     used = {*split.training.applications, *split.validation_applications}
     used = used.union(*split.training.background, *split.validation.background)
-    both = used.intersection(test.applications)
+    both = used.intersection(frozenset(test.applications).union(*test.background))
     if both:
         raise InvalidInput(
-            f"{path}: test applications must not occur in training or validation "
-            f"(got {', '.join(sorted(both))}); record others for the test"
+            f"{path}: test applications, in the background too, must not occur in training or "
+            f"validation (got {', '.join(sorted(both))}); record others for the test"
         )
     return test
+
+
+def _check_same_task(path: Path, found: Task, expected: Task) -> None:
+    """Raise InvalidInput unless board, features and outputs agree; the cooling may be another."""
+    for name in ("board", "board_sha256", "features", "outputs"):
+        if getattr(found, name) != getattr(expected, name):
+            raise InvalidInput(
+                f"{path}: test demonstrations must be of the board and features trained on "
+                f"(got board {found.board} with another {name}); make them with the same "
+                "'ilgov oracle' from traces of the same board file"
+            )
 
 
 def _check_names(chosen: Collection[str], names: Sequence[str]) -> None:

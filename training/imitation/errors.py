@@ -2,7 +2,7 @@
 
 
 class TrainingFailed(RuntimeError):
-    """The loss is no longer finite, or the process that trained a seed is gone."""
+    """The loss is no longer finite."""
 
 
 class ExportFailed(RuntimeError):

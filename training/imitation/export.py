@@ -135,6 +135,9 @@ def _metadata(
     return PolicyMetadata(
         schema=SCHEMA_VERSION,
         board=task.board,
+        board_sha256=task.board_sha256,
+        cooling=task.cooling,
+        oracle=task.oracle,
         outputs=task.outputs,
         features=task.features,
         seed=seed,

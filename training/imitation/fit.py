@@ -1,6 +1,7 @@
 """Fit one network with one seed: the same data, options and seed give the same weights, bit by bit.
 
-Adam, a learning rate that decays per epoch, mean squared error over all scores, early stopping.
+Adam (AdamW, where weights shall decay), a learning rate that decays per epoch, mean squared error
+over all scores, early stopping.
 """
 
 import math
@@ -71,8 +72,11 @@ class _Run:
             self._validation_inputs = network.normalised(_tensor(data.validation_features))
         self._labels = _tensor(data.training_labels)
         self._validation_labels = _tensor(data.validation_labels)
-        self._optimiser = torch.optim.Adam(
-            network.parameters(), lr=options.learning_rate, fused=True
+        self._optimiser = torch.optim.AdamW(
+            network.parameters(),
+            lr=options.learning_rate,
+            weight_decay=options.weight_decay,
+            fused=True,
         )
         self._schedule = torch.optim.lr_scheduler.ExponentialLR(
             self._optimiser, options.decay_per_epoch

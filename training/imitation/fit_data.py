@@ -14,12 +14,14 @@ class FitOptions:
     """How a network is trained.
 
     Learning rate, decay, patience and the shape of the network are TOP-IL's (arXiv:2206.05459), as
-    recalled and not checked against the paper; the batch size is ours.
+    recalled and not checked against the paper; the batch size is ours. `weight_decay` is AdamW's;
+    with 0 it is the paper's Adam. What else was tried, with figures: ``docs/training.md``.
     """
 
     hidden: tuple[int, ...] = (64, 64, 64, 64)
     learning_rate: float = 0.01
     decay_per_epoch: float = 0.95
+    weight_decay: float = 0.0
     batch_size: int = 256
     patience: int = 20
     max_epochs: int = 200

@@ -5,13 +5,27 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
+import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from training.imitation.dataset import Demonstrations, Split, Task
 from training.imitation.export import Exported
 from training.imitation.fit import network_of, predict
 from training.imitation.fit_data import FitOptions, FitResult
-from training.imitation.quality import HIT_WITHIN_K, Quality, judge
+from training.imitation.quality import (
+    HIT_WITHIN_K,
+    WIDE_ABOVE_K,
+    Estimate,
+    Figures,
+    Quality,
+    at_random,
+    best_constant,
+    best_constant_of_wide,
+    constant,
+    highest,
+    judge,
+)
 
 
 class Spread(Struct, frozen=True, kw_only=True):
@@ -45,33 +59,69 @@ class Rows(Struct, frozen=True, kw_only=True):
     dropped: int
 
 
+class Orders(Struct, frozen=True, kw_only=True):
+    """Cores by their mean label over the training rows, or over those that matter alone."""
+
+    constant: tuple[str, ...]
+    constant_of_wide: tuple[str, ...]
+
+
+class OverSeeds(Struct, frozen=True, kw_only=True):
+    """Figures of `quality.Figures` over all seeds: how much is luck of the start weights."""
+
+    hit_rate: Spread | None
+    mean_excess_k: Spread | None
+
+
+class Side(Struct, frozen=True, kw_only=True):
+    """All rows of some applications, and how well the networks and trivial choices do on them.
+
+    `choice` and `wide` are the rows of `quality.Quality`. `constant` and `constant_of_wide` always
+    take the first free core of the order of that name in `Orders`, `random` any free core.
+    """
+
+    applications: tuple[str, ...]
+    choice: OverSeeds
+    wide: OverSeeds
+    constant: Quality
+    constant_of_wide: Quality
+    random: Quality
+
+
 class TrainingReport(Struct, frozen=True, kw_only=True):
     """A whole training. `policy_seed` is the seed that was exported: the least validation loss.
 
     `onnx_difference` is the largest difference between ONNX and torch over all validation rows,
-    relative to the score or to 1. `hit_rate` and `mean_excess_k` are over `seeds`. They are taken
-    on the rows that also stopped the training and chose the seed, so they flatter a little; the
-    `test_` figures, where there are test demonstrations, do not.
+    relative to the score or to 1. `validation_chosen` says why its applications are those:
+    "named", "recorded apart" or "drawn". The validation rows also stopped the training and chose
+    the seed, so their figures flatter a little; those of `test`, where there are test
+    demonstrations, do not.
     """
 
     board: str
+    board_sha256: str
     cooling: str
+    oracle: dict[str, str | int | float]
     demonstrations_sha256: str
     options: FitOptions
     training_applications: tuple[str, ...]
-    validation_applications: tuple[str, ...]
+    validation_chosen: str
     rows: Rows
     hit_within_k: float
-    hit_rate: Spread | None
-    mean_excess_k: Spread | None
-    test_applications: tuple[str, ...]
-    test_hit_rate: Spread | None
-    test_mean_excess_k: Spread | None
+    wide_above_k: float
+    orders: Orders
+    validation: Side
+    test: Side | None
     validation_loss: Spread
     policy_seed: int
     graph_sha256: str
     onnx_difference: float
     seeds: tuple[SeedReport, ...]
+
+    @property
+    def exported(self) -> SeedReport:
+        """The seed that was exported."""
+        return next(seed for seed in self.seeds if seed.seed == self.policy_seed)
 
 
 def seed_report(result: FitResult, split: Split, test: Demonstrations | None) -> SeedReport:
@@ -90,7 +140,7 @@ def seed_report(result: FitResult, split: Split, test: Demonstrations | None) ->
 
 def _quality(result: FitResult, rows: Demonstrations) -> Quality:
     scores = predict(network_of(result.weights), rows.features)
-    return judge(scores, temp_c=rows.temp_c, status=rows.status)
+    return judge(highest(scores, rows), rows)
 
 
 def best_of(results: Sequence[FitResult]) -> FitResult:
@@ -100,8 +150,8 @@ def best_of(results: Sequence[FitResult]) -> FitResult:
 
 def training_report(
     *,
-    task: Task,
     split: Split,
+    validation_chosen: str,
     test: Demonstrations | None,
     options: FitOptions,
     seeds: Sequence[SeedReport],
@@ -110,33 +160,65 @@ def training_report(
     demonstrations_sha256: str,
 ) -> TrainingReport:
     """All figures of a training."""
+    task = split.training.task
     loss = spread(seed.validation_loss for seed in seeds)
     assert loss is not None
-    tests = [seed.test_quality.choice for seed in seeds if seed.test_quality is not None]
+    tests = [seed.test_quality for seed in seeds if seed.test_quality is not None]
     return TrainingReport(
         board=task.board,
+        board_sha256=task.board_sha256,
         cooling=task.cooling,
+        oracle=task.oracle,
         demonstrations_sha256=demonstrations_sha256,
         options=options,
         training_applications=split.training.applications,
-        validation_applications=split.validation_applications,
+        validation_chosen=validation_chosen,
         rows=Rows(
             training=len(split.training),
             validation=len(split.validation),
             dropped=split.dropped_rows,
         ),
         hit_within_k=HIT_WITHIN_K,
-        hit_rate=spread(seed.quality.choice.hit_rate for seed in seeds),
-        mean_excess_k=spread(seed.quality.choice.mean_excess_k for seed in seeds),
-        test_applications=() if test is None else test.applications,
-        test_hit_rate=spread(figures.hit_rate for figures in tests),
-        test_mean_excess_k=spread(figures.mean_excess_k for figures in tests),
+        wide_above_k=WIDE_ABOVE_K,
+        orders=Orders(
+            constant=_order(task, best_constant(split.training)),
+            constant_of_wide=_order(task, best_constant_of_wide(split.training)),
+        ),
+        validation=_side(split.validation, [seed.quality for seed in seeds], split.training),
+        test=None if test is None else _side(test, tests, split.training),
         validation_loss=loss,
         policy_seed=policy_seed,
         graph_sha256=exported.graph_sha256,
         onnx_difference=exported.largest_difference,
         seeds=tuple(seeds),
     )
+
+
+def _order(task: Task, labels: NDArray[np.float64]) -> tuple[str, ...]:
+    return tuple(task.outputs[core] for core in np.argsort(-labels, kind="stable"))
+
+
+def _side(rows: Demonstrations, networks: Sequence[Quality], training: Demonstrations) -> Side:
+    return Side(
+        applications=rows.applications,
+        choice=_over_seeds(quality.choice for quality in networks),
+        wide=_over_seeds(quality.wide for quality in networks),
+        constant=judge(constant(best_constant(training), rows), rows),
+        constant_of_wide=judge(constant(best_constant_of_wide(training), rows), rows),
+        random=judge(at_random(rows), rows),
+    )
+
+
+def _over_seeds(networks: Iterable[Figures]) -> OverSeeds:
+    figures = list(networks)
+    return OverSeeds(
+        hit_rate=spread(_value(one.hit_rate) for one in figures),
+        mean_excess_k=spread(_value(one.mean_excess_k) for one in figures),
+    )
+
+
+def _value(estimate: Estimate | None) -> float | None:
+    return None if estimate is None else estimate.value
 
 
 def spread(values: Iterable[float | None]) -> Spread | None:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from training.imitation.dataset import (
     choose_applications,
     read_demonstrations,
     read_test,
+    smallest_pool,
     split_by_application,
 )
 from training.imitation.export import export
@@ -29,22 +31,41 @@ from training.imitation.report import (
 )
 from training.imitation.seeds import fit_seeds
 
+DEFAULT_SHARE = 0.3
+"""Share of the applications that validate where nothing else says which."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Validation:
-    """Which applications validate: `applications`, or else a random `share` (0 to 1) by `seed`."""
+    """Which applications validate: `applications`, or else a random `share` (0 to 1) by `seed`.
+
+    With neither, those that the recorder kept apart; `DEFAULT_SHARE` where it kept none.
+    """
 
     applications: tuple[str, ...] | None = None
-    share: float = 0.3
+    share: float | None = None
     seed: int = 0
 
     def split(self, demonstrations: Demonstrations) -> Split:
         """The split; raises InvalidInput where a side would be empty."""
-        names = self.applications
-        if names is None:
-            rng = np.random.default_rng(self.seed)
-            names = choose_applications(demonstrations, share=self.share, rng=rng)
-        return split_by_application(demonstrations, names)
+        return split_by_application(demonstrations, self._names(demonstrations))
+
+    def chosen(self, demonstrations: Demonstrations) -> Literal["named", "recorded apart", "drawn"]:
+        """How the applications come about."""
+        if self.applications is not None:
+            return "named"
+        apart = self.share is None and smallest_pool(demonstrations) is not None
+        return "recorded apart" if apart else "drawn"
+
+    def _names(self, demonstrations: Demonstrations) -> tuple[str, ...]:
+        if self.applications is not None:
+            return self.applications
+        apart = smallest_pool(demonstrations)
+        if self.share is None and apart is not None:
+            return apart
+        share = DEFAULT_SHARE if self.share is None else self.share
+        rng = np.random.default_rng(self.seed)
+        return choose_applications(demonstrations, share=share, rng=rng)
 
 
 def train(
@@ -70,29 +91,29 @@ def train(
     data = FitData.of(split)
     results = fit_seeds(data, seeds=seeds, options=options, jobs=jobs, progress=progress)
     digest = hashlib.sha256(demonstrations.read_bytes()).hexdigest()
-    return _write(results, split, judged_by, out, options, digest)
+    return _write(results, split, validation.chosen(given), judged_by, out, options, digest)
 
 
 def _write(
     results: Sequence[FitResult],
     split: Split,
+    validation_chosen: str,
     test: Demonstrations | None,
     out: Path,
     options: FitOptions,
     digest: str,
 ) -> TrainingReport:
     best = best_of(results)
-    task = split.training.task
     exported = export(
         network_of(best.weights),
         path=out,
-        task=task,
+        task=split.training.task,
         seed=best.seed,
         features=split.validation.features,
     )
     report = training_report(
-        task=task,
         split=split,
+        validation_chosen=validation_chosen,
         test=test,
         options=options,
         seeds=[seed_report(result, split, test) for result in results],

@@ -1,0 +1,143 @@
+"""Tests of one episode: what it depends on, and what it leaves behind when all goes wrong."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from platforms.application_file import find_applications
+from platforms.board import Board, Leakage
+from platforms.board_file import load_board
+from rm.evaluation.episode import EpisodeSetup, run_episode
+from rm.evaluation.outcome import EpisodeOutcome
+from rm.evaluation.results import read_results, write_results
+from rm.evaluation.workload import WorkloadParameters
+
+BOARD = load_board("hikey970")
+PROFILES = find_applications(["parsec"])
+POLICIES = ("gts-ondemand", "gts-powersave", "oracle")
+SHORT = WorkloadParameters(arrivals=8, interarrival_s=4.0, shortest_work_s=4, longest_work_s=20)
+
+
+def episode(policy: str = "gts-ondemand", *, seed: int = 1, **changes: Any) -> EpisodeOutcome:
+    """An episode of half a minute on the reference board."""
+    given: dict[str, Any] = {
+        "board": BOARD,
+        "cooling": "fan",
+        "profiles": PROFILES,
+        "workload": SHORT,
+        "duration_s": 30.0,
+    }
+    return run_episode(EpisodeSetup(policy=policy, seed=seed, **given | changes))
+
+
+def what_came(outcome: EpisodeOutcome) -> list[tuple[int, str, float, float]]:
+    """The part of an episode that no policy has a say in."""
+    return [(app.id, app.name, app.arrival_s, app.target_ips) for app in outcome.applications]
+
+
+def test_the_workload_is_the_same_whatever_the_policy_and_the_cooling() -> None:
+    """Differences are the policy's own; only the seed draws other applications."""
+    expected = what_came(episode())
+    assert len(expected) > 3
+    for policy in POLICIES:
+        for cooling in ("fan", "passive"):
+            assert expected == what_came(episode(policy, cooling=cooling)), (policy, cooling)
+    assert expected != what_came(episode(seed=2))
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_an_episode_lasts_as_long_as_asked_whatever_the_policy(policy: str) -> None:
+    """Energies and misses could not be compared otherwise; an idle end belongs to it."""
+    outcome = episode(policy)
+    assert pytest.approx(30.0) == outcome.duration_s
+    assert outcome.runaway_s is None
+    assert pytest.approx(np.arange(30) + 0.05, abs=0.051) == [m.time_s for m in outcome.timeline]
+
+
+def test_the_same_setup_gives_the_same_outcome() -> None:
+    """To the last bit, sensor noise included."""
+    assert msgspec.json.encode(episode()) == msgspec.json.encode(episode())
+
+
+def test_figures_agree_with_the_timeline() -> None:
+    """The mean is over its samples; the peak may lie between two of them."""
+    outcome = episode()
+    sensor_c = [moment.sensor_temp_c for moment in outcome.timeline]
+    assert pytest.approx(np.mean(sensor_c)) == outcome.mean_temp_c
+    sampled_peak_c = max(moment.peak_temp_c for moment in outcome.timeline)
+    assert sampled_peak_c <= outcome.peak_temp_c < sampled_peak_c + 5.0
+    mean_w = np.mean([moment.power_w for moment in outcome.timeline])
+    assert pytest.approx(mean_w * 30.0, rel=0.1) == outcome.energy_j
+
+
+def test_the_peak_is_seen_between_two_samples_too() -> None:
+    """A core's temperature follows its load within a third of a second."""
+    often, seldom = episode(sample_s=0.05), episode(sample_s=10.0)
+    assert often.peak_temp_c == seldom.peak_temp_c
+    assert max(m.peak_temp_c for m in seldom.timeline) < seldom.peak_temp_c
+
+
+def test_moments_tell_who_runs_where_and_how_fast() -> None:
+    """Of several on a core the lowest id; the clocks are those of operating points."""
+    crowd = WorkloadParameters(arrivals=20, interarrival_s=0.0)
+    outcome = episode("gts-powersave", workload=crowd, duration_s=5.0)
+    lowest = tuple(cluster.freqs_hz[0] for cluster in BOARD.clusters)
+    for moment in outcome.timeline:
+        assert lowest == moment.freqs_hz
+        assert len(moment.application_on_core) == 8 == len(set(moment.application_on_core))
+        assert set(moment.application_on_core) <= set(range(20))
+    alone = WorkloadParameters(arrivals=1)
+    first = episode(workload=alone, duration_s=2.0).timeline[0]
+    assert sorted(first.application_on_core) == [-1] * 7 + [0]
+
+
+def leaky(*, from_c: float, per_k: float) -> Board:
+    """A board whose leakage grows steeply from some temperature on, and whose kernel looks on."""
+    steep = Leakage(
+        ref_temp_c=from_c,
+        coefficients=(1.0 - per_k * from_c, per_k, 0.0, 0.0),
+        lowest=0.0,
+        highest=1e4,
+        sources={},
+    )
+    return msgspec.structs.replace(BOARD, leakage=steep, protection=None)
+
+
+def test_a_thermal_runaway_is_told_and_not_raised(tmp_path: Path) -> None:
+    """The episode ends there; its figures are of the time before, and can be kept."""
+    board = leaky(from_c=40.0, per_k=0.5)
+    busy = WorkloadParameters(arrivals=8, interarrival_s=0.0)
+    outcome = episode(
+        board=board, cooling="passive", workload=busy, duration_s=200.0, start_temp_c=35.0
+    )
+    assert outcome.runaway_s is not None
+    assert 1.0 < outcome.runaway_s == outcome.duration_s < 200.0
+    assert outcome.peak_temp_c > 150.0
+    assert outcome.timeline[-1].peak_temp_c > 150.0
+    assert pytest.approx(outcome.runaway_s) == outcome.timeline[-1].time_s
+    assert outcome.applications
+    write_results(tmp_path, [outcome], board=BOARD)
+    assert (outcome,) == read_results(tmp_path)
+
+
+def test_a_runaway_before_the_governors_first_round_has_figures_too() -> None:
+    """A sensor that is read often may notice it within the first 50 ms."""
+    sensor = msgspec.structs.replace(BOARD.sensors[0], period_s=0.005)
+    board = msgspec.structs.replace(leaky(from_c=140.0, per_k=50.0), sensors=(sensor,))
+    outcome = episode(board=board, cooling="passive", start_temp_c=149.9, duration_s=10.0)
+    assert outcome.runaway_s is not None
+    assert 0.0 < outcome.runaway_s < 0.05
+    assert 1 == len(outcome.timeline)
+    assert outcome.peak_temp_c > 150.0
+
+
+def test_a_workload_that_overloads_the_board_has_misses() -> None:
+    """Even with the oracle: what nobody can serve is no fault of a policy."""
+    crowd = WorkloadParameters(arrivals=30, interarrival_s=0.0, lowest_target=0.4)
+    outcome = episode("oracle", workload=crowd, duration_s=5.0)
+    assert 30 == len(outcome.applications)
+    assert 5 < sum(app.missed for app in outcome.applications)
+    assert all(app.end_s is None for app in outcome.applications)
