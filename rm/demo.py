@@ -70,7 +70,7 @@ def steps(*, quick: bool) -> tuple[Step, ...]:
             name="record-test",
             words=(
                 *("trace", "record", "--board", _BOARD, "--cooling", "fan"),
-                *("--applications", "parsec", "--held-out-share", "0", "--variation", "0.15"),
+                *("--applications", "parsec", "--held-out-share", "0", "--diversity", "0"),
                 *("--seed", "1"),
                 *("--out", f"{_OUT}/test-traces.parquet", *test),
             ),

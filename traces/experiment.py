@@ -10,7 +10,7 @@ from platforms.board import Board
 from platforms.platform import Clock, Platform
 from platforms.simulated.job_check import check_jobs
 from platforms.simulated.simulated_board import SimulatedBoard
-from platforms.simulated.variation import varied
+from platforms.simulated.variation import related, varied
 from traces.plan import Plan, PlannedScenario
 
 APPLICATION_OF_INTEREST = 0
@@ -63,7 +63,7 @@ def check_applications(board: Board, profiles: Iterable[ApplicationProfile]) -> 
 def open_simulated(
     board: Board, plan: Plan, profiles: Mapping[str, ApplicationProfile]
 ) -> OpenExperiment:
-    """Experiments of a plan on the simulated board; applications vary by the plan's `variation`."""
+    """Experiments of a plan on the simulated board; applications vary as the plan says."""
 
     def open_(scenario: PlannedScenario) -> Experiment:
         rng = np.random.default_rng(scenario.seed)
@@ -73,7 +73,9 @@ def open_simulated(
         jobs = [
             Job(
                 id=number,
-                profile=varied(profiles[name], rng, share=plan.variation),
+                profile=varied(
+                    related(profiles[name], rng, share=plan.diversity), rng, share=plan.variation
+                ),
                 target_ips=1.0,
                 cores=(core,),
             )

@@ -44,6 +44,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     seed: int
     window_s: float
     variation: float
+    diversity: float
     grid: tuple[tuple[int, ...], ...]
     scenarios: tuple[PlannedScenario, ...]
     pools: tuple[tuple[str, ...], ...] = ()

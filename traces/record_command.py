@@ -49,9 +49,16 @@ def record(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--variation",
         type=float,
+        default=0.15,
+        help="applications vary by this share around their profile, on each core type "
+        "[%(default)s]",
+    )
+    parser.add_argument(
+        "--diversity",
+        type=float,
         default=0.4,
-        help="applications vary by this share around their profile, so that the network meets more "
-        "than the known ones [%(default)s]",
+        help="applications stand for others whose speed, memory stalls and L2 accesses differ by "
+        "this share, on all core types alike [%(default)s]",
     )
     parser.add_argument("--seed", type=int, default=0, help="draws the plan [%(default)s]")
     parser.add_argument("--jobs", type=int, default=2, help="worker processes [%(default)s]")
@@ -96,6 +103,7 @@ def _run(args: argparse.Namespace) -> int:
         seed=args.seed,
         window_s=args.window_s,
         variation=args.variation,
+        diversity=args.diversity,
         grid=opp_grid(board, args.opps),
         scenarios=scenarios,
         pools=pools,
@@ -150,6 +158,7 @@ def _check(args: argparse.Namespace, cooling: list[str]) -> None:
             "opps": (2, 10**3),
             "window_s": (0.1, 1e5),
             "variation": (0.0, 0.9),
+            "diversity": (0.0, 0.9),
             "held_out_share": (0.0, 0.9),
             "seed": (0, 2**32 - 1),
             "jobs": (1, 10**4),

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from platforms.application_file import check, find_applications
 from platforms.errors import InvalidInput
-from platforms.simulated.variation import varied
+from platforms.simulated.variation import related, varied
 
 PROFILE = find_applications(["parsec.facesim"])[0]
 SHARES = st.floats(0.0, 0.5)
@@ -61,3 +61,28 @@ def test_a_share_that_could_turn_a_value_negative_is_refused(share: float) -> No
     """A program cannot run backwards."""
     with pytest.raises(InvalidInput, match=r"variation must be a share of 0 up to"):
         varied(PROFILE, np.random.default_rng(0), share=share)
+
+
+@given(SHARES, SEEDS)
+def test_a_related_program_keeps_the_advantage_of_big_cores(share: float, seed: int) -> None:
+    """Its compute and its stalls scale alike on all core types; within the share."""
+    other = related(PROFILE, np.random.default_rng(seed), share=share)
+    for value in ("cpi", "stall_s"):
+        ratios = [
+            getattr(other.core_profiles[name], value) / getattr(core, value)
+            for name, core in PROFILE.core_profiles.items()
+        ]
+        assert [ratios[0]] * len(ratios) == pytest.approx(ratios)
+        assert abs(ratios[0] - 1) <= share + 1e-12
+    assert [] == list(check(other))
+
+
+def test_no_diversity_is_the_profile_itself() -> None:
+    """The known programs can be recorded as they are."""
+    assert related(PROFILE, np.random.default_rng(0), share=0.0) is PROFILE
+
+
+def test_a_diversity_that_could_turn_a_value_negative_is_refused() -> None:
+    """It is no share."""
+    with pytest.raises(InvalidInput, match=r"diversity must be a share .* \(got 1\.5\)"):
+        related(PROFILE, np.random.default_rng(0), share=1.5)

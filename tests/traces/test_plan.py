@@ -36,6 +36,7 @@ def plan(seed: int = 0) -> Plan:
         seed=seed,
         window_s=2.0,
         variation=0.1,
+        diversity=0.2,
         grid=opp_grid(BOARD, 2),
         scenarios=drawn(seed, count=5),
         pools=POOLS,

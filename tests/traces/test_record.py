@@ -34,6 +34,7 @@ def plan(window_s: float = 4.0) -> Plan:
         seed=0,
         window_s=window_s,
         variation=0.0,
+        diversity=0.2,
         grid=opp_grid(BOARD, 2),
         scenarios=(SCENARIO,),
     )

@@ -103,6 +103,7 @@ def _with_its_parts(out: Path, ilgov: Ilgov, command: tuple[object, ...]) -> Pat
         (["--opps", "1"], "--opps must lie in 2 ... 1000 (got 1)"),
         (["--window-s", "nan"], "--window-s must lie in 0.1 ... 100000.0 (got nan)"),
         (["--variation", "1"], "--variation must lie in 0.0 ... 0.9 (got 1.0)"),
+        (["--diversity", "nan"], "--diversity must lie in 0.0 ... 0.9 (got nan)"),
         (["--held-out-share", "0.95"], "--held-out-share must lie in 0.0 ... 0.9 (got 0.95)"),
         (["--seed", "-1"], "--seed must lie in 0 ... 4294967295 (got -1)"),
         (["--jobs", "0"], "--jobs must lie in 1 ... 10000 (got 0)"),

@@ -32,6 +32,7 @@ def plan(scenarios: int = 4, *, cooling: str = "fan", opps: int = 2) -> Plan:
         seed=7,
         window_s=3.0,
         variation=0.1,
+        diversity=0.2,
         grid=opp_grid(BOARD, opps),
         scenarios=draw_scenarios(BOARD, [NAMES], count=scenarios, most_background=6, rng=rng),
         pools=(NAMES,),

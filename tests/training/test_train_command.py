@@ -186,7 +186,7 @@ def test_the_help_names_defaults_and_units(capsys: pytest.CaptureFixture[str]) -
     with pytest.raises(SystemExit):
         run("--help")
     printed = capsys.readouterr().out
-    defaults = ("0.01", "0.95", "200", "20", "256")
+    defaults = ("0.003", "0.95", "200", "20", "256")
     for text in (*(f"(default {value})" for value in defaults), "(Parquet)", "training.json"):
         assert text in printed
 

@@ -64,7 +64,7 @@ def _configure_training(group: argparse._ArgumentGroup) -> None:
     ):
         group.add_argument(name, type=int, default=default, metavar="N", help=text)
     for name, rate, text in (
-        ("--learning-rate", 0.01, "Adam's, above 0 (default 0.01)"),
+        ("--learning-rate", 0.003, "Adam's, above 0 (default 0.003)"),
         ("--decay", 0.95, "the learning rate is multiplied by it every epoch (default 0.95)"),
         ("--weight-decay", 0.0, "AdamW's; 0 is plain Adam (default 0)"),
     ):
