@@ -36,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="append",
         help="a cooling setup of the board; repeat for several [fan and passive]",
     )
-    parser.add_argument("--seeds", type=int, default=8, help="workloads to draw [%(default)s]")
+    parser.add_argument("--seeds", type=int, default=12, help="workloads to draw [%(default)s]")
     parser.add_argument("--seed-start", type=int, default=0, help="first seed [%(default)s]")
     parser.add_argument(
         "--applications",

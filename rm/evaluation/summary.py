@@ -42,7 +42,7 @@ class SummaryRow(Struct, frozen=True, kw_only=True):
     mean_temp_c: Spread
     peak_temp_c: Spread
     energy_j: Spread
-    energy_per_instruction_nj: Spread
+    energy_per_instruction_pj: Spread
     finished_share: Spread
     migrations: Spread
     throttled_share: Spread
@@ -183,7 +183,7 @@ def _row(group: Sequence[EpisodeOutcome]) -> SummaryRow:
         mean_temp_c=spread([o.mean_temp_c for o in group]),
         peak_temp_c=spread([o.peak_temp_c for o in group]),
         energy_j=spread([o.energy_j for o in group]),
-        energy_per_instruction_nj=spread([_energy_per_instruction_nj(o) for o in group]),
+        energy_per_instruction_pj=spread([_energy_per_instruction_pj(o) for o in group]),
         finished_share=spread([_finished_share(o) for o in group]),
         migrations=spread([float(o.migrations) for o in group]),
         throttled_share=spread([o.throttled_s / o.duration_s for o in group]),
@@ -201,8 +201,8 @@ def _missed_attainable(outcome: EpisodeOutcome) -> int | None:
     return None if None in missed else sum(bool(attainable) for attainable in missed)
 
 
-def _energy_per_instruction_nj(outcome: EpisodeOutcome) -> float:
-    return 1e9 * outcome.energy_j / outcome.instructions if outcome.instructions else 0.0
+def _energy_per_instruction_pj(outcome: EpisodeOutcome) -> float:
+    return 1e12 * outcome.energy_j / outcome.instructions if outcome.instructions else 0.0
 
 
 def _finished_share(outcome: EpisodeOutcome) -> float:

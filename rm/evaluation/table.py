@@ -73,23 +73,25 @@ _COLUMNS = (
     Column("mean temp.", "°C", lambda row: spread_text(row.mean_temp_c, digits=1)),
     Column("peak temp.", "°C", lambda row: spread_text(row.peak_temp_c, digits=1)),
     Column(
-        "energy per instr.", "nJ", lambda row: spread_text(row.energy_per_instruction_nj, digits=3)
+        "energy per instr.", "pJ", lambda row: spread_text(row.energy_per_instruction_pj, digits=0)
     ),
     Column("fin\u00adished", "%", lambda row: percent_text(row.finished_share)),
     Column("QoS misses", "%", lambda row: percent_text(row.missed_share)),
     Column("attain\u00adable misses", "%", lambda row: percent_text(row.missed_attainable_share)),
     Column("migra\u00adtions", "", lambda row: spread_text(row.migrations, digits=0)),
-    Column("thrott\u00adled", "%", lambda row: percent_text(row.throttled_share)),
 )
+_THROTTLED = Column("thrott\u00adled", "%", lambda row: percent_text(row.throttled_share))
 _RUNAWAY = Column("run\u00adaway", "", lambda row: f"{row.runaways} of {len(row.seeds)}")
 
 
 def columns(rows: Sequence[SummaryRow]) -> tuple[Column, ...]:
     """The summary's columns behind the policy's name, the same in the terminal and in the report.
 
-    Episodes in thermal runaway have a column where there are any.
+    Throttling and thermal runaway have a column where there was any.
     """
-    return (*_COLUMNS, _RUNAWAY) if any(row.runaways for row in rows) else _COLUMNS
+    throttled = (_THROTTLED,) if any(row.throttled_share.mean > 0 for row in rows) else ()
+    runaway = (_RUNAWAY,) if any(row.runaways for row in rows) else ()
+    return (*_COLUMNS, *throttled, *runaway)
 
 
 def summary_table(rows: Sequence[SummaryRow]) -> Table:

@@ -179,7 +179,7 @@ def test_the_terminal_table_cuts_no_number(width: int) -> None:
         assert row.cooling in text
         assert f"{row.mean_temp_c.mean:.1f}" in text
         assert f"{100 * row.missed_share.mean:.1f}" in text
-        assert f"{row.energy_per_instruction_nj.mean:.3f}" in text
+        assert f"{row.energy_per_instruction_pj.mean:.0f}" in text
     assert "°C" in text
 
 
