@@ -68,17 +68,21 @@ def find_applications(
 ) -> tuple[ApplicationProfile, ...]:
     """The profiles that are named by their own name or by their suite's, each once, in that order.
 
-    Looks among the shipped applications unless `known` gives others. Raises InvalidInput, naming
-    what is known, for a name that is neither.
+    Looks among the shipped applications unless `known` gives others; a name that ends in ``.toml``
+    is a suite file of the user's. Raises InvalidInput, naming what is known, for any other.
     """
     among = shipped_applications() if known is None else known
     found: dict[str, ApplicationProfile] = {}
     for name in names_or_suites:
+        if name.endswith(".toml"):
+            found |= load_suite(Path(name))
+            continue
         matches = [p for p in among.values() if name in (p.name, p.suite)]
         if not matches:
             suites = ", ".join(sorted({profile.suite for profile in among.values()}))
             raise InvalidInput(
-                f"application must be a suite ({suites}) or one of {', '.join(sorted(among))} "
+                f"application must be a suite ({suites}), a suite file (.toml) or one of "
+                f"{', '.join(sorted(among))} "
                 f"(got {name!r})"
             )
         found |= {profile.name: profile for profile in matches}

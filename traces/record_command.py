@@ -9,6 +9,7 @@ from platforms.errors import InvalidInput
 from platforms.options import check_ranges, comma_separated
 
 if TYPE_CHECKING:
+    from platforms.application import ApplicationProfile
     from platforms.board import Board
     from traces.plan import Plan
     from traces.recording import Recorded
@@ -24,7 +25,8 @@ def record(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--applications",
         default="cbench",
-        help="suites or application names, comma separated [%(default)s]",
+        help="suites, application names or your own suite files (.toml), comma separated "
+        "[%(default)s]",
     )
     parser.add_argument(
         "--held-out-share",
@@ -82,6 +84,7 @@ def _run(args: argparse.Namespace) -> int:
     board = load_board(args.board)
     _check(args, [setup.name for setup in board.cooling])
     check_output_file(args.out)
+    _check_window(args.window_s, board.sensors[0].period_s)
     profiles = find_applications(comma_separated(args.applications) or [""])
     check_applications(board, profiles)
     rng = np.random.default_rng(args.seed)
@@ -117,7 +120,7 @@ def _run(args: argparse.Namespace) -> int:
         f"{len(scenarios)} scenarios, {plan.run_count(board)} simulated runs on {board.name} "
         f"({args.cooling}); held out for validation: {', '.join(held_out) or 'none'}"
     )
-    done = _record(board, plan, args)
+    done = _record(board, plan, {profile.name: profile for profile in profiles}, args)
     print(
         f"{args.out}: {done.runs} runs, {done.throttled} throttled (kept apart, not used as "
         f"measurements), {done.reused_parts} scenarios taken over from an earlier start"
@@ -125,7 +128,22 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _record(board: "Board", plan: "Plan", args: argparse.Namespace) -> "Recorded":
+def _check_window(window_s: float, period_s: float) -> None:
+    """A window is read once a sensor period: another length would be rounded behind one's back."""
+    samples = window_s / period_s
+    if samples < 1 or abs(samples - round(samples)) > 1e-6:
+        raise InvalidInput(
+            f"--window-s must be a whole multiple of the sensor's period of {period_s} s "
+            f"(got {window_s})"
+        )
+
+
+def _record(
+    board: "Board",
+    plan: "Plan",
+    profiles: dict[str, "ApplicationProfile"],
+    args: argparse.Namespace,
+) -> "Recorded":
     from traces import recording
     from traces.progress import counted
 
@@ -139,7 +157,9 @@ def _record(board: "Board", plan: "Plan", args: argparse.Namespace) -> "Recorded
     total = len(plan.scenarios)
     try:
         with counted("recording", total) as show:
-            return recording.record(board, plan, args.out, workers=args.jobs, on_done=count)
+            return recording.record(
+                board, plan, args.out, workers=args.jobs, on_done=count, profiles=profiles
+            )
     except KeyboardInterrupt:
         if done:
             kept = recording.parts_folder(args.out, plan)

@@ -57,8 +57,11 @@ def record(
     *,
     workers: int,
     on_done: Callable[[int], None] = lambda done: None,
+    profiles: Mapping[str, ApplicationProfile] | None = None,
 ) -> Recorded:
     """Record a plan on the simulated board in parallel; sound parts of an earlier start are kept.
+
+    `profiles` are the plan's applications by name, by default the shipped ones.
 
     `on_done` hears how many scenarios are done. After Ctrl-C or a kill at most the scenarios in the
     making are lost.
@@ -76,7 +79,8 @@ def record(
         done += 1
         on_done(done)
 
-    record_part = partial(_record_part, board, plan, shipped_applications())
+    known = shipped_applications() if profiles is None else profiles
+    record_part = partial(_record_part, board, plan, known)
     try:
         run_jobs(record_part, missing, workers=workers, on_done=count)
     finally:

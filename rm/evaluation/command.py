@@ -41,7 +41,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--applications",
         default="parsec",
-        help="suites or application names the workload is drawn from [%(default)s]",
+        help="suites, application names or your own suite files (.toml) the workload is drawn "
+        "from, comma separated [%(default)s]",
     )
     parser.add_argument(
         "--duration-s",

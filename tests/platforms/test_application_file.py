@@ -258,7 +258,9 @@ def test_an_unknown_name_is_answered_with_what_is_known() -> None:
     with pytest.raises(InvalidInput) as error:
         find_applications(["parsec", "blackscholes"])
     text = str(error.value)
-    assert text.startswith("application must be a suite (cbench, parsec) or one of automotive_")
+    assert text.startswith(
+        "application must be a suite (cbench, parsec), a suite file (.toml) or one of auto"
+    )
     assert text.endswith("telecom_adpcm_d (got 'blackscholes')")
 
 
@@ -266,7 +268,7 @@ def test_own_applications_can_be_searched_instead_of_the_shipped_ones() -> None:
     """A user's suite is found the same way."""
     known = parse_suite(SMALL, origin="mine.toml")
     assert (known["loop"],) == find_applications(["mine"], known=known)
-    with pytest.raises(InvalidInput, match=r"a suite \(mine\) or one of loop \(got 'parsec'\)"):
+    with pytest.raises(InvalidInput, match=r"a suite \(mine\), a suite file \(.toml\) or one of loop \(got 'parsec'\)"):
         find_applications(["parsec"], known=known)
 
 

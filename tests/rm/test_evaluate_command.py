@@ -62,7 +62,10 @@ def test_json_holds_the_summary_and_nothing_else(ilgov: Ilgov, tmp_path: Path) -
         (["--policies", "doom"], "policy must be one of gts-ondemand, "),
         (["--policies", "topil"], "topil needs a network: give --policy-file policy.onnx"),
         (["--policies", ""], "policy must be one of gts-ondemand, "),
-        (["--applications", "doom"], "application must be a suite (cbench, parsec) or one of "),
+        (
+            ["--applications", "doom"],
+            "application must be a suite (cbench, parsec), a suite file (.toml) or ",
+        ),
         (["--seeds", "0"], "--seeds must lie in 1 ... 100000 (got 0)"),
         (["--seed-start", "-1"], "--seed-start must lie in 0 ... 2147483648 (got -1)"),
         (["--duration-s", "0"], "--duration-s must lie in 1.0 ... 1000000.0 (got 0.0)"),

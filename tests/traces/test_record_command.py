@@ -96,8 +96,14 @@ def _with_its_parts(out: Path, ilgov: Ilgov, command: tuple[object, ...]) -> Pat
     [
         (["--board", "pc"], "board must be one of hikey960, hikey970, rk3588, or the path of a "),
         (["--cooling", "water"], "--cooling must be one of fan, passive, passive-35 (got 'water')"),
-        (["--applications", "doom"], "application must be a suite (cbench, parsec) or one of "),
-        (["--applications", ""], "application must be a suite (cbench, parsec) or one of "),
+        (
+            ["--applications", "doom"],
+            "application must be a suite (cbench, parsec), a suite file (.toml) or ",
+        ),
+        (
+            ["--applications", ""],
+            "application must be a suite (cbench, parsec), a suite file (.toml) or ",
+        ),
         (["--scenarios", "0"], "--scenarios must lie in 1 ... 1000000 (got 0)"),
         (["--max-background", "-1"], "--max-background must lie in 0 ... 1000 (got -1)"),
         (["--opps", "1"], "--opps must lie in 2 ... 1000 (got 1)"),
@@ -204,3 +210,28 @@ def test_progress_is_shown_on_a_terminal_only(capsys: pytest.CaptureFixture[str]
         show(2)
     assert "recording" in (shown := capsys.readouterr().err)
     assert "2/3" in shown
+
+
+def test_a_window_that_is_no_multiple_of_the_sensors_period_is_refused(
+    ilgov: Ilgov, tmp_path: Path
+) -> None:
+    """It would be rounded behind the user's back."""
+    given = ("--out", tmp_path / "t.parquet", *SHORT, "--window-s", 1.5)
+    code, _, stderr = ilgov("trace", "record", *given)
+    assert 2 == code
+    assert "--window-s must be a whole multiple of the sensor's period of 1.0 s (got 1.5)" in stderr
+
+
+def test_applications_of_ones_own_are_recorded_like_the_shipped_ones(
+    ilgov: Ilgov, tmp_path: Path
+) -> None:
+    """A suite file is named where a suite is; in every worker process."""
+    shipped = (ROOT / "platforms" / "applications" / "parsec.toml").read_text("utf-8")
+    own = tmp_path / "own.toml"
+    own.write_text(shipped.replace("splash2x.", "mine.").replace("parsec.", "mine."), "utf-8")
+    out = tmp_path / "t.parquet"
+    given = ("--out", out, *SHORT, "--jobs", 2, "--applications", own, "--held-out-share", 0)
+    code, _, stderr = ilgov("trace", "record", *given)
+    assert (0, "") == (code, stderr)
+    names = read_table(out, kind="traces")[0]["application"].to_pylist()
+    assert all(name.startswith("mine.") for name in names)
