@@ -268,7 +268,8 @@ def test_own_applications_can_be_searched_instead_of_the_shipped_ones() -> None:
     """A user's suite is found the same way."""
     known = parse_suite(SMALL, origin="mine.toml")
     assert (known["loop"],) == find_applications(["mine"], known=known)
-    with pytest.raises(InvalidInput, match=r"a suite \(mine\), a suite file \(.toml\) or one of loop \(got 'parsec'\)"):
+    message = r"a suite \(mine\), a suite file \(\.toml\) or one of loop \(got 'parsec'\)"
+    with pytest.raises(InvalidInput, match=message):
         find_applications(["parsec"], known=known)
 
 
