@@ -166,6 +166,8 @@ def _make(
     reasons = ["--fresh"] if args.fresh else reasons_to_make(entries.get(step.name), now, output)
     if not reasons:
         print(f"kept: {output} was made by this command from the same inputs", flush=True)
+        if step.name == "evaluate":
+            _show_results(output)
         return 0
     if step.name in entries:
         print(f"made again: {'; '.join(reasons)}", flush=True)
@@ -189,6 +191,14 @@ def _clear(output: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+
+
+def _show_results(folder: Path) -> None:
+    """Print the tables of an evaluation that was kept."""
+    from rm.evaluation.command import print_summary
+    from rm.evaluation.results import read_results
+
+    print_summary(read_results(folder), as_json=False)
 
 
 def _ilgov(command: list[str]) -> int:

@@ -101,7 +101,7 @@ def _run(args: argparse.Namespace) -> int:
     write_results(args.out, outcomes, board=board)
     report = args.out / "report.html"
     write_report(report, outcomes, board=board, command=_command_line(args))
-    _print(outcomes, as_json=args.json)
+    print_summary(outcomes, as_json=args.json)
     if not args.json:
         print(f"results: {args.out}/*.parquet\nreport:  {report}")
     return 0
@@ -190,7 +190,8 @@ def _command_line(args: argparse.Namespace) -> str:
     return shlex.join(words)
 
 
-def _print(outcomes: Sequence["EpisodeOutcome"], *, as_json: bool) -> None:
+def print_summary(outcomes: Sequence["EpisodeOutcome"], *, as_json: bool) -> None:
+    """Print the tables of outcomes, or the same as JSON."""
     from rich.console import Console
 
     from rm.evaluation.report import REFERENCES

@@ -22,6 +22,7 @@ class FakeCommands:
     def __init__(self) -> None:
         """None was called, and all will do well."""
         self.called: list[str] = []
+        self.shown: list[Path] = []
         self.fails_at = ""
 
     def __call__(self, command: list[str]) -> int:
@@ -40,6 +41,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> FakeCommands:
     """Fake commands in place of the real ones."""
     fake = FakeCommands()
     monkeypatch.setattr(demo, "_ilgov", fake)
+    monkeypatch.setattr(demo, "_show_results", fake.shown.append)
     return fake
 
 
@@ -68,6 +70,7 @@ def test_a_second_run_makes_nothing_again(
     code, stdout, _ = ilgov("demo", "--out", tmp_path, "--jobs", "2")
     assert (0, ["board"]) == (code, commands.called)
     assert 6 == stdout.count("kept: ")
+    assert [tmp_path / "evaluation"] == commands.shown
 
 
 @pytest.mark.parametrize(
