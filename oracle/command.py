@@ -64,7 +64,7 @@ def _run(args: argparse.Namespace) -> int:
     from oracle.demonstrations import contradictions, extract, metadata, scenarios, to_table
     from platforms.board_file import load_board
     from platforms.errors import InvalidInput
-    from traces.check import check_traces
+    from traces.check import problems
     from traces.output import check_output_file
     from traces.progress import counted
     from traces.store import read_table, write_table
@@ -74,9 +74,9 @@ def _run(args: argparse.Namespace) -> int:
     check_output_file(args.out)
     if args.out.resolve() == args.traces.resolve():
         raise InvalidInput(f"--out must be another file than --traces (got {args.out} for both)")
-    for problem in check_traces(args.traces, board=board).problems:
-        raise InvalidInput(f"{args.traces}: {problem}")
     traces, about = read_table(args.traces, kind="traces")
+    for problem in problems(traces, about, board=board):
+        raise InvalidInput(f"{args.traces}: {problem}")
     for problem in contradictions(traces):
         raise InvalidInput(f"{args.traces}: {problem}; a file must hold one recording")
     rows: list[dict[str, Any]] = []

@@ -254,7 +254,7 @@ def _features(
 ) -> list[float]:
     """What the governor would see at `place`: the core of interest, then a point per cluster."""
     core, *opps = place
-    freqs_hz = [c.freqs_hz[opp] for c, opp in zip(board.clusters, opps, strict=True)]
+    freqs_hz = board.freqs_hz_at(opps)
     return row(
         rate_ips=float(scenario.sweep.rate_ips[place]),
         l2d_per_s=float(scenario.l2d_per_s[place]),

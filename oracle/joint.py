@@ -108,7 +108,7 @@ class _Tables:
         for x, cluster in enumerate(board.clusters):
             freqs = np.array(cluster.freqs_hz)
             count = len(freqs)
-            self._shared_w[x, :count] = [opp.cluster_busy_w for opp in cluster.opps]
+            self._shared_w[x, :count] = [models.power.cluster_shared_w(x, i) for i in range(count)]
             for k, app in enumerate(apps):
                 phase = app.profile.cycle[app.phase]
                 core = app.profile.on(cluster)

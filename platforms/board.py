@@ -7,6 +7,7 @@ Every section carries `sources`: for each of its values where the value comes fr
 ``"<kind>: <where>"`` with a kind out of `SOURCE_KINDS`. `board_file.check` insists on it.
 """
 
+from collections.abc import Sequence
 from functools import cached_property
 
 from msgspec import Struct
@@ -87,6 +88,12 @@ class Cluster(_Section, frozen=True, kw_only=True):
     def freqs_hz(self) -> tuple[int, ...]:
         """The frequencies of the operating points, lowest first."""
         return tuple(opp.freq_hz for opp in self.opps)
+
+    @cached_property
+    def strength(self) -> float:
+        """What a core is worth at the top among the board's: its EAS capacity, or else busy mW."""
+        top = self.opps[-1]
+        return top.capacity or 1e3 * top.core_busy_w
 
 
 class Leakage(_Section, frozen=True, kw_only=True):
@@ -241,12 +248,14 @@ class Board(_Section, frozen=True, kw_only=True):
     @cached_property
     def clusters_by_capacity(self) -> tuple[int, ...]:
         """Indices of the clusters, the weakest first, by EAS capacity or else by busy power."""
+        return tuple(
+            sorted(range(len(self.clusters)), key=lambda i: (self.clusters[i].strength, i))
+        )
 
-        def strength(index: int) -> tuple[float, int]:
-            top = self.clusters[index].opps[-1]
-            return (top.capacity if top.capacity is not None else 1e3 * top.core_busy_w, index)
-
-        return tuple(sorted(range(len(self.clusters)), key=strength))
+    def freqs_hz_at(self, opp_index: Sequence[int]) -> tuple[int, ...]:
+        """The frequency of every cluster at its operating point."""
+        pairs = zip(self.clusters, opp_index, strict=True)
+        return tuple([cluster.freqs_hz[opp] for cluster, opp in pairs])
 
     @cached_property
     def lowest_opps(self) -> tuple[int, ...]:

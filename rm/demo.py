@@ -44,48 +44,16 @@ def steps(*, quick: bool) -> tuple[Step, ...]:
     """The demo's steps; `quick` ones record, train and compare less."""
     record = ("--scenarios", "12", "--opps", "3") if quick else ()
     test = ("--scenarios", "4", "--opps", "3") if quick else ("--scenarios", "20")
+    strangers = (
+        *("--applications", "parsec", "--held-out-share", "0", "--diversity", "0"),
+        *("--seed", "1"),
+    )
     fan, passive = ("--cooling", "fan"), ("--cooling", "passive")
     compare = (*fan, "--seeds", "2", "--duration-s", "300") if quick else (*fan, *passive)
     return (
         Step(name="board", words=("board", "show", _BOARD)),
-        Step(
-            name="record",
-            words=(
-                *("trace", "record", "--board", _BOARD, "--cooling", "fan"),
-                *("--out", f"{_OUT}/traces.parquet", *record),
-            ),
-            output="traces.parquet",
-            takes_jobs=True,
-        ),
-        Step(
-            name="oracle",
-            words=(
-                *("oracle", "--traces", f"{_OUT}/traces.parquet"),
-                *("--out", f"{_OUT}/demonstrations.parquet"),
-            ),
-            inputs=("traces.parquet",),
-            output="demonstrations.parquet",
-        ),
-        Step(
-            name="record-test",
-            words=(
-                *("trace", "record", "--board", _BOARD, "--cooling", "fan"),
-                *("--applications", "parsec", "--held-out-share", "0", "--diversity", "0"),
-                *("--seed", "1"),
-                *("--out", f"{_OUT}/test-traces.parquet", *test),
-            ),
-            output="test-traces.parquet",
-            takes_jobs=True,
-        ),
-        Step(
-            name="oracle-test",
-            words=(
-                *("oracle", "--traces", f"{_OUT}/test-traces.parquet"),
-                *("--out", f"{_OUT}/test-demonstrations.parquet"),
-            ),
-            inputs=("test-traces.parquet",),
-            output="test-demonstrations.parquet",
-        ),
+        *_demonstrations("", *record),
+        *_demonstrations("test-", *strangers, *test),
         Step(
             name="train",
             words=(
@@ -108,6 +76,28 @@ def steps(*, quick: bool) -> tuple[Step, ...]:
             takes_jobs=True,
         ),
     )
+
+
+def _demonstrations(prefix: str, *options: str) -> tuple[Step, Step]:
+    """Record traces with these options, and make demonstrations of them."""
+    suffix = f"-{prefix[:-1]}" if prefix else ""
+    traces, demonstrations = f"{prefix}traces.parquet", f"{prefix}demonstrations.parquet"
+    record = Step(
+        name=f"record{suffix}",
+        words=(
+            *("trace", "record", "--board", _BOARD, "--cooling", "fan"),
+            *("--out", f"{_OUT}/{traces}", *options),
+        ),
+        output=traces,
+        takes_jobs=True,
+    )
+    oracle = Step(
+        name=f"oracle{suffix}",
+        words=("oracle", "--traces", f"{_OUT}/{traces}", "--out", f"{_OUT}/{demonstrations}"),
+        inputs=(traces,),
+        output=demonstrations,
+    )
+    return record, oracle
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -55,15 +55,14 @@ def rows(
     board: Board, observation: Observation, applications: Sequence[ApplicationReading]
 ) -> NDArray[np.float32]:
     """The batch (apps, features): each of `applications` once as the application of interest."""
-    owner, clusters, opps = board.cluster_of_core, board.clusters, observation.opp_index
-    freqs_hz = [c.freqs_hz[opp] for c, opp in zip(clusters, opps, strict=True)]
+    owner, freqs_hz = board.cluster_of_core, board.freqs_hz_at(observation.opp_index)
     demand: list[tuple[int, int, float]] = []
     for app in observation.applications:
         cluster = owner[app.cores[0]]
         demand.append((app.id, cluster, demanded_hz(app, freqs_hz[cluster]) / freqs_hz[cluster]))
     batch = []
     for app in applications:
-        ratio = [0.0] * len(clusters)
+        ratio = [0.0] * len(freqs_hz)
         for other, cluster, wanted in demand:
             if other != app.id and wanted > ratio[cluster]:
                 ratio[cluster] = wanted
@@ -77,5 +76,5 @@ def rows(
                 utilisation=observation.core_utilisation,
             )
         )
-    width = 3 + 2 * board.core_count + len(clusters)
+    width = 3 + 2 * board.core_count + len(freqs_hz)
     return np.array(batch, dtype=np.float32).reshape(len(batch), width)

@@ -1,6 +1,6 @@
 """Look into a user's traces: are they whole, possible, and of the board that is meant?"""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,21 +48,26 @@ def check_traces(path: Path, *, board: Board | None = None) -> TracesReport:
     except InvalidInput as error:
         return TracesReport(str(path), (str(error).removeprefix(f"{path}: "),))
     metadata = msgspec.convert(document, TraceMetadata)
-    problems = [*_board_problems(metadata, board), *_length_problems(table, metadata, board)]
-    if not problems:
-        problems += _number_problems(table, metadata)
-    problems += _measurement_problems(table)
-    return _report(path, table, metadata, problems)
+    return _report(path, table, metadata, problems(table, document, board=board))
 
 
-def _report(
-    path: Path, table: pa.Table, metadata: TraceMetadata, problems: list[str]
-) -> TracesReport:
+def problems(
+    table: pa.Table, document: Mapping[str, Any], *, board: Board | None = None
+) -> list[str]:
+    """What is wrong with traces that were read, against `board` where one is given."""
+    metadata = msgspec.convert(document, TraceMetadata)
+    found = [*_board_problems(metadata, board), *_length_problems(table, metadata, board)]
+    if not found:
+        found += _number_problems(table, metadata)
+    return [*found, *_measurement_problems(table)]
+
+
+def _report(path: Path, table: pa.Table, metadata: TraceMetadata, found: list[str]) -> TracesReport:
     measured = table.filter(pc.invert(table["throttled"]))
     temps = pc.min_max(measured["temp_c"]).as_py()
     return TracesReport(
         file=str(path),
-        problems=tuple(problems),
+        problems=tuple(found),
         board=metadata.board,
         cooling=metadata.cooling,
         runs=table.num_rows,

@@ -34,7 +34,7 @@ def record_scenario(
                 "background": list(scenario.background),
                 "background_cores": list(scenario.background_cores),
                 "opp_index": list(opps),
-                "freq_hz": [c.freqs_hz[opp] for c, opp in zip(board.clusters, opps, strict=True)],
+                "freq_hz": list(board.freqs_hz_at(opps)),
             }
             rows.append(row)
     return rows

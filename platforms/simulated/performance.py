@@ -124,7 +124,7 @@ def speeds(board: Board, opp_index: Sequence[int], placed: Sequence[Placed]) -> 
     Raises KeyError with the core type that an application has no profile for.
     """
     clusters, owner = board.clusters, board.cluster_of_core
-    freqs_hz = [c.freqs_hz[opp] for c, opp in zip(clusters, opp_index, strict=True)]
+    freqs_hz = board.freqs_hz_at(opp_index)
     core_threads = [0] * board.core_count
     for app in placed:
         for core in app.cores:

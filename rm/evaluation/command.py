@@ -119,7 +119,6 @@ def _compare(setups: Sequence["EpisodeSetup"], *, workers: int) -> tuple["Episod
 def _setups(board: "Board", args: argparse.Namespace) -> list["EpisodeSetup"]:
     from platforms.application_file import find_applications
     from rm.evaluation.episode import EpisodeSetup
-    from rm.policies.registry import policy_factory
     from traces.experiment import check_applications
 
     _check(args)
@@ -129,13 +128,6 @@ def _setups(board: "Board", args: argparse.Namespace) -> list["EpisodeSetup"]:
         if name not in known:
             raise InvalidInput(f"--cooling must be one of {', '.join(known)} (got {name!r})")
     policies = comma_separated(args.policies) or [""]
-    for name in policies:
-        policy_factory(name)
-    if "topil" in policies and args.policy_file is None:
-        raise InvalidInput(
-            "topil needs a network: give --policy-file policy.onnx ('ilgov train' makes one), "
-            "or leave topil out of --policies"
-        )
     workload = WorkloadParameters(**{name: getattr(args, name) for name in _WORKLOAD_HELP})
     profiles = find_applications(comma_separated(args.applications) or [""])
     check_applications(board, profiles)

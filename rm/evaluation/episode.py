@@ -72,13 +72,12 @@ def _moment(simulated: SimulatedBoard) -> Moment:
     for app in sorted(simulated.running, key=lambda app: -app.job.id):
         for core in app.cores:
             on_core[core] = app.job.id
-    clusters = zip(simulated.board.clusters, simulated.opp_index, strict=True)
     return Moment(
         round(simulated.now_s, 6),
         simulated.sensor_temp_c,
         float(simulated.temperatures_c.max()),
         float(simulated.power_w.sum()),
-        tuple(cluster.freqs_hz[opp] for cluster, opp in clusters),
+        simulated.board.freqs_hz_at(simulated.opp_index),
         tuple(on_core),
     )
 

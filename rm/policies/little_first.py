@@ -85,8 +85,8 @@ class LittleFirst:
         return known * self._strength_per_hz(cluster) / self._strength_per_hz(present)
 
     def _strength_per_hz(self, cluster: int) -> float:
-        top = self._board.clusters[cluster].opps[-1]
-        return (top.capacity or 1e3 * top.core_busy_w) / top.freq_hz
+        described = self._board.clusters[cluster]
+        return described.strength / described.freqs_hz[-1]
 
 
 def make(context: PolicyContext) -> LittleFirst:

@@ -83,7 +83,8 @@ def make(context: PolicyContext) -> TopIl:
     """The policy from its ONNX file; InvalidInput where none was given."""
     if context.policy_file is None:
         raise InvalidInput(
-            "topil needs a network: give --policy-file policy.onnx (see 'ilgov train')"
+            "topil needs a network: give --policy-file policy.onnx ('ilgov train' makes one), "
+            "or leave topil out"
         )
     board = context.board
     scorer = load_policy(

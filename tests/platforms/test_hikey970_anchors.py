@@ -2,27 +2,18 @@
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
-from platforms.application import ApplicationProfile, CoreProfile, Job
+from platforms.application import Job
 from platforms.board_file import load_board
 from platforms.platform import Decision
 from platforms.simulated.equilibrium import ThermalRunaway
 from platforms.simulated.heat import HeatNetwork
 from platforms.simulated.simulated_board import SimulatedBoard
+from tests.platforms.programs import COMPUTE
 
 BOARD = load_board("hikey970")
-POWER_VIRUS = ApplicationProfile(
-    name="power-virus",
-    suite="test",
-    core_profiles={
-        "cortex-a53": CoreProfile(cpi=1.0, stall_s=0.0),
-        "cortex-a73": CoreProfile(cpi=0.5, stall_s=0.0),
-    },
-    activity=1.0,
-    l2d_per_instruction=0.0,
-    bytes_per_instruction=0.0,
-    sources={},
-)
+POWER_VIRUS = replace(COMPUTE, name="power-virus", activity=1.0, l2d_per_instruction=0.0)
 """Keeps a core as active as the busy power of the board file assumes."""
 
 

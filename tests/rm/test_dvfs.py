@@ -11,6 +11,7 @@ from platforms.application import ApplicationProfile, CoreProfile, Job
 from platforms.platform import Decision, Migration
 from platforms.simulated.simulated_board import SimulatedBoard
 from rm.dvfs import SETTLE_ROUNDS, QosScaling, demanded_hz, demands_hz, opp_at_least
+from tests.platforms.programs import COMPUTE
 from tests.rm.readings import HIKEY, observation, reading
 
 LITTLE_HZ, BIG_HZ = (cluster.freqs_hz for cluster in HIKEY.clusters)
@@ -226,19 +227,7 @@ def test_a_compute_bound_program_gets_the_lowest_point_that_meets_its_target(
 
 def test_after_a_migration_the_other_cluster_takes_over() -> None:
     """The old cluster falls to its lowest point, the new one climbs until the target is met."""
-    profile = ApplicationProfile(
-        name="compute",
-        suite="test",
-        core_profiles={
-            "cortex-a53": CoreProfile(cpi=1.0, stall_s=0.0),
-            "cortex-a73": CoreProfile(cpi=0.5, stall_s=0.0),
-        },
-        activity=0.7,
-        l2d_per_instruction=0.0,
-        bytes_per_instruction=0.0,
-        sources={},
-    )
-    job = Job(id=0, profile=profile, target_ips=1.3e9, cores=(4,))
+    job = Job(id=0, profile=COMPUTE, target_ips=1.3e9, cores=(4,))
     board = SimulatedBoard(
         HIKEY, cooling=HIKEY.cooling_named("fan"), rng=np.random.default_rng(0), jobs=[job]
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from platforms.errors import InvalidInput
+from platforms.options import comma_separated, option
 from training.imitation.errors import ExportFailed, TrainingFailed
 
 if TYPE_CHECKING:
@@ -42,7 +43,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "where the file names none, 0.3)",
     )  # fmt: skip
     choice.add_argument(
-        "--validation-applications", type=_names, metavar="NAME,NAME", help="these applications"
+        "--validation-applications",
+        type=comma_separated,
+        metavar="NAME,NAME",
+        help="these applications",
     )
     split.add_argument(
         "--split-seed", type=int, metavar="SEED",
@@ -69,10 +73,6 @@ def _configure_training(group: argparse._ArgumentGroup) -> None:
         ("--weight-decay", 0.0, "AdamW's; 0 is plain Adam (default 0)"),
     ):
         group.add_argument(name, type=float, default=rate, metavar="X", help=text)
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name for name in (part.strip() for part in text.split(",")) if name)
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -114,8 +114,7 @@ def _check(args: argparse.Namespace) -> None:
 def _check_lowest(args: argparse.Namespace, name: str, lowest: int) -> None:
     value = getattr(args, name)
     if value is not None and value < lowest:
-        option = name.replace("_", "-")
-        raise InvalidInput(f"--{option} must be {lowest} or more (got {value})")
+        raise InvalidInput(f"{option(name)} must be {lowest} or more (got {value})")
 
 
 def _train(args: argparse.Namespace) -> "TrainingReport":

@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -163,6 +164,7 @@ def training_report(
     task = split.training.task
     loss = spread(seed.validation_loss for seed in seeds)
     assert loss is not None
+    trivial = _Trivial(best_constant(split.training), best_constant_of_wide(split.training))
     tests = [seed.test_quality for seed in seeds if seed.test_quality is not None]
     return TrainingReport(
         board=task.board,
@@ -181,11 +183,11 @@ def training_report(
         hit_within_k=HIT_WITHIN_K,
         wide_above_k=WIDE_ABOVE_K,
         orders=Orders(
-            constant=_order(task, best_constant(split.training)),
-            constant_of_wide=_order(task, best_constant_of_wide(split.training)),
+            constant=_order(task, trivial.constant),
+            constant_of_wide=_order(task, trivial.constant_of_wide),
         ),
-        validation=_side(split.validation, [seed.quality for seed in seeds], split.training),
-        test=None if test is None else _side(test, tests, split.training),
+        validation=_side(split.validation, [seed.quality for seed in seeds], trivial),
+        test=None if test is None else _side(test, tests, trivial),
         validation_loss=loss,
         policy_seed=policy_seed,
         graph_sha256=exported.graph_sha256,
@@ -194,17 +196,24 @@ def training_report(
     )
 
 
+class _Trivial(NamedTuple):
+    """The mean labels per core behind the orders of `Orders`."""
+
+    constant: NDArray[np.float64]
+    constant_of_wide: NDArray[np.float64]
+
+
 def _order(task: Task, labels: NDArray[np.float64]) -> tuple[str, ...]:
     return tuple(task.outputs[core] for core in np.argsort(-labels, kind="stable"))
 
 
-def _side(rows: Demonstrations, networks: Sequence[Quality], training: Demonstrations) -> Side:
+def _side(rows: Demonstrations, networks: Sequence[Quality], trivial: _Trivial) -> Side:
     return Side(
         applications=rows.applications,
         choice=_over_seeds(quality.choice for quality in networks),
         wide=_over_seeds(quality.wide for quality in networks),
-        constant=judge(constant(best_constant(training), rows), rows),
-        constant_of_wide=judge(constant(best_constant_of_wide(training), rows), rows),
+        constant=judge(constant(trivial.constant, rows), rows),
+        constant_of_wide=judge(constant(trivial.constant_of_wide, rows), rows),
         random=judge(at_random(rows), rows),
     )
 
