@@ -37,7 +37,7 @@ def policy_file(traces_file: Path) -> Path:
     demonstrations = traces_file.with_name("demonstrations.parquet")
     policy = traces_file.with_name("policy.onnx")
     out = ["--traces", str(traces_file), "--out", str(demonstrations)]
-    assert main(["oracle", *out]) == 0
+    assert main(["oracle", "labels", *out]) == 0
     train = ["--demonstrations", str(demonstrations), "--out", str(policy)]
     assert main(["train", *train, "--seeds", "1", "--epochs", "5"]) == 0
     return policy

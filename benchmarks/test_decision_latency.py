@@ -4,13 +4,24 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from npu_runtime.load import load_policy
 from platforms.board import Board
 from platforms.platform import ApplicationReading, Observation, TemperatureReading
+from platforms.simulated.simulated_board import SimulatedBoard
+from rm.evaluation.comparison import why_not
+from rm.evaluation.stopwatch import TimedPolicy
+from rm.evaluation.timing import policy_times
 from rm.features import rows, table
+from rm.governor import Periods
+from rm.policies.registry import PolicyContext, policy_factory, policy_names
 from rm.policies.topil import TopIl
+
+OF_A_PERIOD = 0.1
+"""A decision may take this share of its period on the CPU, in 99 of 100 cases (chosen): the
+applications need the rest."""
 
 
 def _observation(board: Board) -> Observation:
@@ -63,3 +74,28 @@ def test_dvfs_round_for_eight_applications(
     policy = TopIl(board, scorer)
     benchmark(policy.scale, _observation(board))
     print(f"\nDVFS round: {1e6 * benchmark.stats.stats.median:.1f} us")
+
+
+@pytest.mark.parametrize("name", [name for name in policy_names() if name != "oracle"])
+def test_every_policy_decides_in_a_small_part_of_its_period(
+    name: str, board: Board, policy_file: Path
+) -> None:
+    """As a multiple of a numpy pass through TOP-IL's network in the same run, and of its period."""
+    file = policy_file if name == "topil" else None
+    reason = why_not(name, board, file)
+    if reason is not None:
+        pytest.skip(f"{name} was not measured: {reason}")
+    idle = SimulatedBoard(board, cooling=board.cooling_named("fan"), rng=np.random.default_rng(0))
+    policy = TimedPolicy(policy_factory(name)(PolicyContext(board, idle, file)))
+    observation = _observation(board)
+    for _ in range(1000):
+        policy.migrate(observation)
+        policy.scale(observation)
+    (times,) = policy_times([policy.times(cooling="fan", seed=0)])
+    print(
+        f"\n{name}: migration {times.migrate_median_ratio:.1f} (99 %: "
+        f"{times.migrate_p99_ratio:.1f}), DVFS {times.scale_median_ratio:.1f} (99 %: "
+        f"{times.scale_p99_ratio:.1f}) times the reference pass"
+    )
+    assert times.migrate_p99_ms < OF_A_PERIOD * 1e3 * Periods().migration_s
+    assert times.scale_p99_ms < OF_A_PERIOD * 1e3 * Periods().dvfs_s

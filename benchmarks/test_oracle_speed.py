@@ -17,7 +17,7 @@ def test_demonstrations_per_second(
     parameters = OracleParameters()
 
     def all_rows() -> int:
-        return sum(len(extract(board, s, parameters).rows) for s in scenarios(board, traces))
+        return sum(len(extract(board, s, parameters).labels) for s in scenarios(board, traces))
 
     count = benchmark(all_rows)
     speed = count / benchmark.stats.stats.median

@@ -42,10 +42,12 @@ class PolicyMetadata(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     `board_sha256` is the digest of the board's description, `cooling` its cooling setup in the
     traces that were learnt from, `oracle` the parameters of the oracle that labelled them.
-    `outputs` names the board's cores in the order of the scores. `normalised_in_graph` says that
-    the network takes raw features and scales them itself. `parity_inputs` are raw feature rows and
-    `parity_outputs` the scores that the training framework computed for them. `graph_sha256` is
-    what the function of that name says of the file: the hash of its nodes and weights.
+    `outputs` names the scores in their order: the board's cores, or what the policy calls them.
+    `normalised_in_graph` says that the network takes raw features and scales them itself.
+    `parity_inputs` are raw feature rows and `parity_outputs` the scores that the training framework
+    computed for them. `graph_sha256` is what the function of that name says of the file: the hash
+    of its nodes and weights. `constants` are further numbers that the training measured and the
+    policy needs, by name.
     """
 
     schema: int
@@ -60,6 +62,7 @@ class PolicyMetadata(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     parity_inputs: tuple[tuple[float, ...], ...]
     parity_outputs: tuple[tuple[float, ...], ...]
     graph_sha256: str
+    constants: dict[str, float] = {}
 
     def parity_rows(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The parity pairs as float32 arrays, inputs and outputs."""

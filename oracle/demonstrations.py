@@ -5,6 +5,7 @@ swept offline over what was recorded (TOP-IL's extraction). Every demand yields 
 for every core where the application of interest may be now.
 """
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -49,6 +50,9 @@ class OracleParameters(Struct, frozen=True, kw_only=True):
     seed: int = 0
 
 
+_BACKGROUND = ("background", "background_cores")
+
+
 @dataclass(frozen=True)
 class Scenario:
     """All runs of one recorded scenario, the per-run arrays indexed like `Sweep`.
@@ -78,69 +82,74 @@ class Scenario:
 
 @dataclass(frozen=True)
 class Extracted:
-    """Demonstrations, and how many demands no core could meet (they yield none)."""
+    """One scenario's demonstrations, a row each; `infeasible` of its `demands` have none.
 
-    rows: list[dict[str, Any]]
+    `features` has shape (rows, features of `rm.features.table`), the others (rows, cores).
+    """
+
+    scenario: Scenario
+    features: NDArray[np.float64]
+    labels: NDArray[np.float64]
+    temp_c: NDArray[np.float64]
+    status: NDArray[np.int8]
     demands: int
     infeasible: int
 
 
-def contradictions(traces: pa.Table) -> Iterator[str]:
-    """What forbids to take sound traces for sweeps, as ``what requirement (got value)``.
+def sorted_by_scenario(traces: pa.Table) -> tuple[pa.Table, NDArray[np.int64]]:
+    """The runs in order of their scenario's number, and where each scenario begins and ends.
 
-    Two recordings laid end to end are like that: both have a scenario 0.
+    Scenario i has the runs ``borders[i]`` up to, not including, ``borders[i + 1]``.
     """
-    seen: dict[int, list[Any]] = {}
-    places: set[tuple[Any, ...]] = set()
-    names = ("scenario", "application", "background", "background_cores")
-    columns = (traces[name].to_pylist() for name in (*names, "application_core", "opp_index"))
-    for index, (number, *pinned, core, opps) in enumerate(zip(*columns, strict=True)):
-        application, background, background_cores = pinned
-        if seen.setdefault(number, pinned) != pinned:
-            yield (
-                f"scenario {number} must be one application among the same others on the same "
-                f"cores (got {application} among {background} on {background_cores} in row {index})"
-            )
-        if core in background_cores:
-            yield f"application_core must be none of background_cores (got {core} in row {index})"
-        if (place := (number, core, *opps)) in places:
-            yield (
-                f"scenario {number} must have a core at some operating points once "
-                f"(got core {core} at {opps} again in row {index})"
-            )
-        places.add(place)
+    numbers = traces.column("scenario").to_numpy()
+    if (np.diff(numbers) < 0).any():
+        order = np.argsort(numbers, kind="stable")
+        traces, numbers = traces.take(order), numbers[order]
+    starts = np.flatnonzero(np.diff(numbers)) + 1
+    return traces, np.array([0, *starts, len(numbers)])
 
 
 def scenarios(board: Board, traces: pa.Table) -> Iterator[Scenario]:
     """The recorded scenarios, one by one, in order of their number."""
-    numbers = traces.column("scenario").to_numpy()
-    columns = {name: traces.column(name) for name in traces.column_names}
-    order = np.argsort(numbers, kind="stable")
-    for indices in np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1):
-        runs = {name: column.take(indices).to_pylist() for name, column in columns.items()}
-        yield _scenario(board, runs)
+    ordered, borders = sorted_by_scenario(traces)
+    for start, end in itertools.pairwise(borders.tolist()):
+        yield _scenario(board, ordered.slice(start, end - start))
 
 
-def _scenario(board: Board, runs: dict[str, list[Any]]) -> Scenario:
+def _scenario(board: Board, runs: pa.Table) -> Scenario:
+    def column(name: str) -> NDArray[Any]:
+        """One row a run: its value, or its list."""
+        values = runs.column(name).combine_chunks()
+        flat = values.flatten() if pa.types.is_list(values.type) else values
+        return np.asarray(flat.to_numpy(zero_copy_only=False)).reshape(len(runs), -1)
+
+    measured = ~column("throttled")[:, 0]
+    core, opps = column("application_core")[measured], column("opp_index")[measured]
+    places = tuple(np.hstack([core, opps]).T)
     shape = (board.core_count, *(len(cluster.opps) for cluster in board.clusters))
-    grids = {name: np.full(shape, np.nan) for name in ("rate_ips", "temp_c", "l2d_per_s")}
-    grids["core_utilisation"] = np.full((*shape, board.core_count), np.nan)
-    measured = [not throttled for throttled in runs["throttled"]]
-    places = list(zip(runs["application_core"], runs["opp_index"], strict=True))
-    for name, grid in grids.items():
-        for (core, opps), value, good in zip(places, runs[name], measured, strict=True):
-            if good:
-                grid[(core, *opps)] = value
+
+    def grid(name: str) -> NDArray[np.float64]:
+        """The measured runs' values by their place, NaN elsewhere."""
+        values = column(name)[measured]
+        whole = np.full((*shape, values.shape[1]), np.nan)
+        whole[places] = values
+        return whole
+
+    rate_ips, temp_c, l2d_per_s = (
+        grid(name)[..., 0] for name in ("rate_ips", "temp_c", "l2d_per_s")
+    )
+    first = runs.slice(0, 1).select(["scenario", "application", *_BACKGROUND]).to_pylist()[0]
+    background, background_cores = (tuple(first[name]) for name in _BACKGROUND)
     occupied = np.zeros(board.core_count, dtype=bool)
-    occupied[runs["background_cores"][0]] = True
+    occupied[list(background_cores)] = True
     return Scenario(
-        runs["scenario"][0],
-        runs["application"][0],
-        tuple(runs["background"][0]),
-        tuple(runs["background_cores"][0]),
-        Sweep(grids["rate_ips"], grids["temp_c"], occupied),
-        grids["l2d_per_s"],
-        grids["core_utilisation"],
+        first["scenario"],
+        first["application"],
+        background,
+        background_cores,
+        Sweep(rate_ips, temp_c, occupied),
+        l2d_per_s,
+        grid("core_utilisation"),
     )
 
 
@@ -149,7 +158,7 @@ def extract(board: Board, scenario: Scenario, parameters: OracleParameters) -> E
     rng = np.random.default_rng([parameters.seed, scenario.number])
     count = parameters.targets * parameters.demands
     if not np.isfinite(scenario.sweep.rate_ips).any():  # every run was throttled
-        return Extracted([], count, count)
+        return _nothing(board, scenario, count)
     best_ips = float(np.nanmax(scenario.sweep.rate_ips))
     lowest = np.log(parameters.lowest_target)
     target_ips = best_ips * np.exp(rng.uniform(lowest, 0.0, size=count))
@@ -168,27 +177,28 @@ def extract(board: Board, scenario: Scenario, parameters: OracleParameters) -> E
         occupied=parameters.occupied,
     )
     solvable = (choices.status == FEASIBLE).any(axis=1)
-    rows = []
-    for demand in np.flatnonzero(solvable):
-        for core in np.flatnonzero(_current_cores(choices.status[demand], parameters)):
-            settled = tuple(choices.opp_index[demand, core].tolist())
-            present = _present_opps(scenario, int(core), settled, parameters, rng)
-            if present is not None:
-                place = (int(core), *present)
-                target, others_hz = float(target_ips[demand]), background_hz[demand]
-                features = _features(board, scenario, place, target, others_hz)
-                rows.append(
-                    {
-                        "scenario": scenario.number,
-                        "application": scenario.application,
-                        "background": list(scenario.background),
-                        "features": features,
-                        "labels": labels[demand].tolist(),
-                        "temp_c": choices.temp_c[demand].tolist(),
-                        "status": choices.status[demand].tolist(),
-                    }
-                )
-    return Extracted(rows, count, int((~solvable).sum()))
+    shown = solvable[:, None] & _current_cores(choices.status, parameters)
+    demand, core = np.nonzero(shown)
+    opps = _present_opps(scenario, core, choices.opp_index[demand, core], parameters, rng)
+    places = np.hstack([core[:, None], opps])
+    recorded = np.isfinite(scenario.sweep.rate_ips[tuple(places.T)])
+    demand, places = demand[recorded], places[recorded]
+    return Extracted(
+        scenario,
+        _features(board, scenario, places, target_ips[demand], background_hz[demand]),
+        labels[demand],
+        choices.temp_c[demand],
+        choices.status[demand],
+        count,
+        int((~solvable).sum()),
+    )
+
+
+def _nothing(board: Board, scenario: Scenario, demands: int) -> Extracted:
+    figures = np.zeros((0, board.core_count))
+    features = np.zeros((0, len(table(board))))
+    status = figures.astype(np.int8)
+    return Extracted(scenario, features, figures, figures, status, demands, demands)
 
 
 def _background(
@@ -222,54 +232,87 @@ def _current_cores(status: NDArray[np.int8], parameters: OracleParameters) -> ND
 
 def _present_opps(
     scenario: Scenario,
-    core: int,
-    settled: tuple[int, ...],
+    cores: NDArray[np.int64],
+    settled: NDArray[np.int64],
     parameters: OracleParameters,
     rng: np.random.Generator,
-) -> tuple[int, ...] | None:
-    """The operating points that a demonstration shows; None where nothing was recorded for it."""
-    rate_ips = scenario.sweep.rate_ips[core]
-    if rng.random() < parameters.unsettled:
-        away = tuple(
-            _neighbour(scenario.recorded_opps(cluster), opp, parameters.unsettled_points, rng)
-            for cluster, opp in enumerate(settled)
-        )
-        if np.isfinite(rate_ips[away]):
-            return away
-    return settled if np.isfinite(rate_ips[settled]) else None
-
-
-def _neighbour(recorded: NDArray[np.int64], opp: int, most: int, rng: np.random.Generator) -> int:
-    """A recorded operating point at most `most` recorded points away from `opp`."""
-    place = int(np.searchsorted(recorded, opp)) + int(rng.integers(-most, most + 1))
-    return int(recorded[min(max(place, 0), len(recorded) - 1)])
+) -> NDArray[np.int64]:
+    """The operating points that demonstrations show: `settled`, or recorded ones not far away."""
+    most = parameters.unsettled_points
+    steps = np.zeros_like(settled)
+    for demonstration in steps:  # one after the other: this way of drawing is part of the seed
+        if rng.random() < parameters.unsettled:
+            demonstration[:] = rng.integers(-most, most + 1, size=len(demonstration))
+    away = np.empty_like(settled)
+    for cluster in range(settled.shape[1]):
+        recorded = scenario.recorded_opps(cluster)
+        place = np.searchsorted(recorded, settled[:, cluster]) + steps[:, cluster]
+        away[:, cluster] = recorded[place.clip(0, len(recorded) - 1)]
+    moved = steps.any(axis=1) & np.isfinite(scenario.sweep.rate_ips[(cores, *away.T)])
+    return np.where(moved[:, None], away, settled)
 
 
 def _features(
     board: Board,
     scenario: Scenario,
-    place: tuple[int, ...],
-    target_ips: float,
+    places: NDArray[np.int64],
+    target_ips: NDArray[np.float64],
     background_hz: NDArray[np.float64],
-) -> list[float]:
-    """What the governor would see at `place`: the core of interest, then a point per cluster."""
-    core, *opps = place
-    freqs_hz = board.freqs_hz_at(opps)
-    return row(
-        rate_ips=float(scenario.sweep.rate_ips[place]),
-        l2d_per_s=float(scenario.l2d_per_s[place]),
-        cores=(core,),
-        target_ips=target_ips,
-        others_freq_ratio=[float(h / f) for h, f in zip(background_hz, freqs_hz, strict=True)],
-        utilisation=scenario.core_utilisation[place].tolist(),
+) -> NDArray[np.float64]:
+    """What the governor would see at `places`: the core of interest, then a point per cluster."""
+    freqs_hz = np.column_stack(
+        [np.array(c.freqs_hz)[places[:, 1 + i]] for i, c in enumerate(board.clusters)]
     )
+    where = tuple(places.T)
+    columns = (
+        scenario.sweep.rate_ips[where],
+        scenario.l2d_per_s[where],
+        places[:, 0],
+        target_ips,
+        background_hz / freqs_hz,
+        scenario.core_utilisation[where],
+    )
+    rows = [
+        row(
+            rate_ips=rate_ips,
+            l2d_per_s=l2d_per_s,
+            cores=(core,),
+            target_ips=target,
+            others_freq_ratio=ratios,
+            utilisation=utilisation,
+        )
+        for rate_ips, l2d_per_s, core, target, ratios, utilisation in zip(
+            *(column.tolist() for column in columns), strict=True
+        )
+    ]
+    return np.array(rows, dtype=np.float64).reshape(len(rows), len(table(board)))
 
 
-def to_table(board: Board, rows: list[dict[str, Any]]) -> pa.Table:
-    """The demonstrations as a table of kind "demonstrations"."""
-    cores = board.core_count
-    lengths = {"features": len(table(board)), "labels": cores, "temp_c": cores, "status": cores}
-    return pa.Table.from_pylist(rows, schema=arrow_schema("demonstrations", lengths=lengths))
+def to_table(board: Board, extracted: Sequence[Extracted]) -> pa.Table:
+    """The demonstrations of some scenarios as a table of kind "demonstrations"."""
+    lengths = dict.fromkeys(("labels", "temp_c", "status"), board.core_count)
+    schema = arrow_schema("demonstrations", lengths={"features": len(table(board)), **lengths})
+    tables = [_one_table(schema, one) for one in extracted if len(one.features)]
+    return pa.concat_tables([schema.empty_table(), *tables])
+
+
+def _one_table(schema: pa.Schema, extracted: Extracted) -> pa.Table:
+    scenario, count = extracted.scenario, len(extracted.features)
+
+    def same(value: object, name: str) -> pa.Array:
+        """One value in every row."""
+        return pa.repeat(pa.scalar(value, schema.field(name).type), count)
+
+    vectors = (
+        pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1])
+        for values in (extracted.features, extracted.labels, extracted.temp_c, extracted.status)
+    )
+    same_in_all = (
+        same(scenario.number, "scenario"),
+        same(scenario.application, "application"),
+        same(list(scenario.background), "background"),
+    )
+    return pa.Table.from_arrays([*same_in_all, *vectors], schema=schema)
 
 
 def metadata(

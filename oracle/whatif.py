@@ -5,11 +5,13 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from platforms.application import ApplicationProfile
 from platforms.board import Board, CoolingSetup
-from platforms.errors import ThermalLimit
+from platforms.errors import InvalidInput, ThermalLimit
 from platforms.simulated.equilibrium import settle
 from platforms.simulated.heat import HeatNetwork
 from platforms.simulated.performance import Placed, speeds
@@ -35,24 +37,45 @@ Placement = tuple[tuple[int, ...], ...]
 class Outcome(Struct, frozen=True):
     """What comes of a placement at operating points.
 
-    `shortfall` sums the shares by which targets are missed, `peak_c` is the hottest node's steady
-    temperature (infinite at thermal runaway).
+    `shortfall` sums the shares by which targets are missed. The rest is the steady state: the
+    hottest core (`peak_c`), the place of the board's first sensor (`sensor_c`, NaN without one),
+    the mean over the cores (`mean_c`), what the SoC takes (`power_w`); all are infinite at thermal
+    runaway.
     """
 
     placement: Placement
     opp_index: tuple[int, ...]
     shortfall: float
     peak_c: float
+    sensor_c: float
+    mean_c: float
+    power_w: float
+
+    def objective(self, name: str) -> float:
+        """The figure of this name: peak, sensor, mean or power; InvalidInput for another one."""
+        figures = {
+            "peak": self.peak_c,
+            "sensor": self.sensor_c,
+            "mean": self.mean_c,
+            "power": self.power_w,
+        }
+        if name not in figures:
+            raise InvalidInput(f"objective must be one of {', '.join(figures)} (got {name!r})")
+        return figures[name]
 
 
 class WhatIf:
-    """The models of one board under one cooling setup."""
+    """The models of one board under one cooling setup.
+
+    `sensor_weights` says by node what the board's first sensor is the mean of (NaN without one).
+    """
 
     def __init__(self, board: Board, cooling: CoolingSetup) -> None:
         """Build the models once."""
         self.board = board
         self.network = HeatNetwork.build(board.thermal, cooling)
         self.power = PowerModel(board)
+        self.sensor_weights = self._weights_of_sensor()
 
     def rates_ips(
         self, apps: Sequence[Wanted], placement: Placement, opp_index: Sequence[int]
@@ -63,17 +86,25 @@ class WhatIf:
     def evaluate(
         self, apps: Sequence[Wanted], placement: Placement, opp_index: tuple[int, ...]
     ) -> Outcome:
-        """Speed and steady temperature."""
+        """Speed, steady temperature and power."""
         result = speeds(self.board, opp_index, self._placed(apps, placement))
         pairs = zip(apps, result.rate_ips, strict=True)
         shortfall = sum(max(0.0, 1.0 - rate / app.target_ips) for app, rate in pairs)
         load = self.power.load(opp_index, result.core_activity)
         try:
             state = settle(self.network, load, self.power.shape, self.power.core_nodes)
-            peak_c = float(state.temp_c.max())
         except ThermalLimit:
-            peak_c = float("inf")
-        return Outcome(placement, opp_index, shortfall, peak_c)
+            return Outcome(placement, opp_index, shortfall, *(4 * [math.inf]))
+        cores_c = state.temp_c[self.power.core_nodes]
+        return Outcome(
+            placement,
+            opp_index,
+            shortfall,
+            float(cores_c.max()),
+            float(self.sensor_weights @ state.temp_c),
+            float(cores_c.mean()),
+            float(state.power_w.sum()),
+        )
 
     def least_opps(self, apps: Sequence[Wanted], placement: Placement) -> tuple[int, ...]:
         """The lowest operating points at which the placement meets every target it can meet.
@@ -113,6 +144,15 @@ class WhatIf:
             need = min(bisect_left(freqs_hz, need_hz), len(freqs_hz) - 1)
             opps[index] = max(opps[index], need)
         return opps
+
+    def _weights_of_sensor(self) -> NDArray[np.float64]:
+        """By node; NaN on a board without a sensor."""
+        weights = np.zeros(len(self.network.names))
+        if not self.board.sensors:
+            return weights + math.nan
+        for node, weight in self.board.sensors[0].weights.items():
+            weights[self.network.names.index(node)] = weight
+        return weights
 
     def _placed(self, apps: Sequence[Wanted], placement: Placement) -> list[Placed]:
         allowed = zip((app.threads for app in apps), placement, strict=True)

@@ -64,8 +64,9 @@ class Cluster(_Section, frozen=True, kw_only=True):
     Without `idle_states` an idle core costs `core_wfi_w`, and the cluster `cluster_idle_w` while
     none of its cores is busy; with any it sleeps and costs nothing. `l2_bytes` is what a thread has
     to refill when it leaves its L2 cache: with every move where `l2_shared` is false, else with
-    moves to another cluster. `dvfs_latency_s` and `thermal_weight` are descriptive so far:
-    operating points change at once, and the simulated protection caps all clusters alike.
+    moves to another cluster. `dvfs_latency_s` is descriptive so far: operating points change at
+    once. `thermal_weight` is for the policy `eas-schedutil-ipa` alone: the simulated protection
+    caps all clusters alike.
     """
 
     name: str
@@ -151,12 +152,23 @@ class Thermal(_Section, frozen=True, kw_only=True):
     sources: dict[str, str]
 
 
+class CoolingChange(_Section, frozen=True, kw_only=True):
+    """What a cooling setup turns into during a run: `cooling` at `at_share` of the run's time."""
+
+    cooling: str
+    at_share: float
+
+
 class CoolingSetup(_Section, frozen=True, kw_only=True):
-    """How the board gives its heat to the air, and the air's temperature."""
+    """How the board gives its heat to the air, and the air's temperature.
+
+    With `then` it holds for a part of a run only: a fan that fails. Nobody tells the policies.
+    """
 
     name: str
     conductance_w_per_k: float
     ambient_c: float
+    then: CoolingChange | None = None
     sources: dict[str, str]
 
 
@@ -177,7 +189,8 @@ class ThermalProtection(_Section, frozen=True, kw_only=True):
 
     Above `target_c` of `sensor` the kernel lowers the clusters' highest allowed operating point.
     From `switch_on_c` on it looks every `polling_s`, below as often as the sensor refreshes.
-    `sustainable_w` is descriptive so far: the simulated kernel steps, it shares no power budget.
+    `sustainable_w` is for the policy `eas-schedutil-ipa`: the simulated kernel itself steps, it
+    shares no power budget.
     """
 
     sensor: str

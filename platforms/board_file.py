@@ -14,6 +14,7 @@ from platforms.board import (
     Accelerator,
     Board,
     Cluster,
+    CoolingSetup,
     Sensor,
     ThermalProtection,
 )
@@ -76,7 +77,7 @@ def check(board: Board) -> Iterator[str]:
     yield from _check_thermal(board)
     yield from _check_names(board)
     for setup in board.cooling:
-        yield from check_positive(f"cooling.{setup.name}", setup, "conductance_w_per_k")
+        yield from _check_cooling(board, setup)
     for sensor in board.sensors:
         yield from _check_sensor(board, sensor)
     if board.protection:
@@ -226,6 +227,21 @@ def _check_names(board: Board) -> Iterator[str]:
     ):
         if not names or len(set(names)) != len(names):
             yield f"{label}.name must be unique, with at least one {label} entry (got {names})"
+
+
+def _check_cooling(board: Board, setup: CoolingSetup) -> Iterator[str]:
+    where = f"cooling.{setup.name}"
+    yield from check_positive(where, setup, "conductance_w_per_k")
+    if setup.then is None:
+        return
+    lasting = [other.name for other in board.cooling if other.then is None]
+    if setup.then.cooling not in lasting:
+        yield (
+            f"{where}.then.cooling must name a setup that lasts, one of {', '.join(lasting)} "
+            f"(got {setup.then.cooling!r})"
+        )
+    if not 0 < setup.then.at_share < 1:
+        yield f"{where}.then.at_share must lie between 0 and 1 (got {setup.then.at_share})"
 
 
 def _check_sensor(board: Board, sensor: Sensor) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from platforms.board import Board, Cluster
+from platforms.board import Board, Cluster, CoolingSetup
 from platforms.board_file import load_board, shipped_boards
 from platforms.errors import InvalidInput
 
@@ -109,8 +109,7 @@ def _blocks(board: Board) -> Iterator[tuple[str, Iterable[str], dict[str, str]]]
     yield "memory", _memory_lines(board), board.memory.sources
     yield "thermal network", _thermal_lines(board), board.thermal.sources
     for setup in board.cooling:
-        text = f"{1 / setup.conductance_w_per_k:.3g} K/W to air of {setup.ambient_c:g} degC"
-        yield f"cooling {setup.name}", (text,), setup.sources
+        yield f"cooling {setup.name}", _cooling_lines(setup), setup.sources
     yield from _sensor_blocks(board)
     for accelerator in board.accelerators:
         points = [(_mhz(opp.freq_hz), f"{opp.volt_v:g}") for opp in accelerator.opps]
@@ -186,6 +185,12 @@ def _thermal_lines(board: Board) -> Iterator[str]:
     yield from _table(("node", "J/K", "conducts to (W/K)"), nodes)
     yield f"{thermal.ambient_node} gives the heat to the air"
     yield f"{thermal.cluster_node} takes the clusters' shared power"
+
+
+def _cooling_lines(setup: CoolingSetup) -> Iterator[str]:
+    yield f"{1 / setup.conductance_w_per_k:.3g} K/W to air of {setup.ambient_c:g} degC"
+    if setup.then:
+        yield f"from {setup.then.at_share:.0%} of a run on as {setup.then.cooling}"
 
 
 def _sensor_blocks(board: Board) -> Iterator[tuple[str, Iterable[str], dict[str, str]]]:

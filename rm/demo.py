@@ -93,7 +93,10 @@ def _demonstrations(prefix: str, *options: str) -> tuple[Step, Step]:
     )
     oracle = Step(
         name=f"oracle{suffix}",
-        words=("oracle", "--traces", f"{_OUT}/{traces}", "--out", f"{_OUT}/{demonstrations}"),
+        words=(
+            *("oracle", "labels", "--traces", f"{_OUT}/{traces}"),
+            *("--out", f"{_OUT}/{demonstrations}"),
+        ),
         inputs=(traces,),
         output=demonstrations,
     )

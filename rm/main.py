@@ -23,7 +23,7 @@ EXIT_CODES = """exit codes:
   1    a check failed, or ilgov has a fault
   2    a mistake in the command line or in a file; the message says what to change
   130  interrupted by Ctrl-C; outputs that stood there are untouched: run the same command again
-       ('trace record' goes on where it stopped, the others start anew)"""
+       (recordings, evaluations and sweeps of 'oracle' go on where they stopped)"""
 
 _DESCRIPTION = """Keeps every application at its QoS target on the coolest possible core
 and at the lowest possible voltage and frequency, by imitating an oracle."""

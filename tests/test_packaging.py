@@ -51,8 +51,10 @@ def test_the_base_install_is_small() -> None:
 @pytest.mark.parametrize(
     ("extra", "brings"),
     [
-        ("train", {"torch", "onnx", "onnxscript", "pyarrow", "rich"}),
-        ("report", {"plotly", "pyarrow", "rich"}),
+        ("train", {"torch", "onnx", "onnxscript", "numba", "pyarrow", "rich"}),
+        ("report", {"numba", "plotly", "pyarrow", "rich"}),
+        ("ray", {"ray"}),
+        ("gymnasium", {"gymnasium"}),
         ("federated", {"flwr", "transformers", "peft"}),
     ],
 )
@@ -66,7 +68,7 @@ def test_python_below_3_11_is_refused_by_installers() -> None:
     assert ">=3.11" == metadata.metadata("ilgov")["Requires-Python"]
 
 
-@pytest.mark.parametrize("group", ["ilgov.commands", "ilgov.policies"])
+@pytest.mark.parametrize("group", ["ilgov.commands", "ilgov.policies", "ilgov.judges"])
 def test_every_entry_point_leads_to_a_function(group: str) -> None:
     """A renamed function would show only when a user calls it."""
     points = metadata.entry_points(group=group)
@@ -95,6 +97,6 @@ def test_every_data_file_in_a_package_is_shipped() -> None:
         found = {
             file
             for file in package.rglob("*")
-            if file.is_file() and file.suffix not in {".py", ".pyc"}
+            if file.is_file() and file.suffix != ".py" and file.parent.name != "__pycache__"
         }
         assert shipped == found

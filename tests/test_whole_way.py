@@ -103,7 +103,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     record = ["trace", "record", "--out", traces, "--scenarios", "6", "--opps", "2", "--jobs", "1"]
     assert 0 == main(record)
-    assert 0 == main(["oracle", "--traces", traces, "--out", demos])
+    assert 0 == main(["oracle", "labels", "--traces", traces, "--out", demos])
     train = ["train", "--demonstrations", demos, "--out", policy, "--seeds", "1", "--epochs", "1"]
     assert 0 == main(train)
     return folder

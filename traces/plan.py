@@ -33,8 +33,8 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     `pools` are the names of applications that run only among themselves, as `draw_scenarios` took
     them.
-    `board_sha256` and `applications_sha256` are digests (`traces.schema`) of the descriptions that
-    the board and the applications had.
+    `board_sha256`, `cooling_sha256` and `applications_sha256` are digests (`traces.schema`) of the
+    descriptions that the board, its cooling setup and the applications had.
     """
 
     board: str
@@ -48,6 +48,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     grid: tuple[tuple[int, ...], ...]
     scenarios: tuple[PlannedScenario, ...]
     pools: tuple[tuple[str, ...], ...] = ()
+    cooling_sha256: str = ""
 
     @property
     def digest(self) -> str:

@@ -79,10 +79,10 @@ def _run(args: argparse.Namespace) -> int:
     from traces.experiment import check_applications
     from traces.output import check_output_file
     from traces.plan import Plan, draw_scenarios, opp_grid, split_pools
-    from traces.schema import applications_digest, board_digest
+    from traces.schema import applications_digest, board_digest, cooling_digest
 
     board = load_board(args.board)
-    _check(args, [setup.name for setup in board.cooling])
+    _check(args, [setup.name for setup in board.cooling if setup.then is None])
     check_output_file(args.out)
     _check_window(args.window_s, board.sensors[0].period_s)
     profiles = find_applications(comma_separated(args.applications) or [""])
@@ -110,6 +110,7 @@ def _run(args: argparse.Namespace) -> int:
         grid=opp_grid(board, args.opps),
         scenarios=scenarios,
         pools=pools,
+        cooling_sha256=cooling_digest(board.cooling_named(args.cooling)),
     )
     if args.fresh:
         recording.forget(args.out, plan)

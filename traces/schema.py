@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from platforms.application import ApplicationProfile
-from platforms.board import Board
+from platforms.board import Board, CoolingSetup
 
 SCHEMA_VERSION = 1
 
@@ -79,6 +79,23 @@ class DemonstrationMetadata(Metadata, frozen=True, kw_only=True):
     pools: tuple[tuple[str, ...], ...] = ()
 
 
+class JointMetadata(Metadata, frozen=True, kw_only=True):
+    """From what joint scenarios were drawn and how they were solved.
+
+    `board_sha256`, `cooling_sha256` and `applications_sha256` are digests of the descriptions,
+    `drawn` the parameters of the draw and `search` those of the search; the applications are known
+    by their names in `applications`.
+    """
+
+    board_sha256: str
+    cooling: str
+    cooling_sha256: str
+    applications: tuple[str, ...]
+    applications_sha256: str
+    drawn: dict[str, Any]
+    search: dict[str, Any]
+
+
 class Kind(Struct, frozen=True):
     """One kind of file: the columns it must have (more are allowed), the type of its metadata."""
 
@@ -133,6 +150,38 @@ _DEMONSTRATIONS = Kind(
 the temperature (NaN where the application cannot go) and the status (0 feasible, 1 target not
 reachable, 2 occupied)."""
 
+_JOINT = Kind(
+    "joint",
+    (
+        Column("scenario", "int32"),
+        Column("application", "string", "list"),
+        Column("phase", "int16", "list"),
+        Column("target_ips", "float64", "list"),
+        Column("present_core", "int16", "list"),
+        Column("core", "int16", "list"),
+        Column("opp_index", "int16", "list"),
+        Column("missed_share", "float64", "list"),
+        Column("shortfall", "float64"),
+        Column("shortfall_bound", "float64"),
+        Column("peak_c", "float64", optional=True),
+        Column("value", "float64", optional=True),
+        Column("lower_bound", "float64", optional=True),
+        Column("gap", "float64", optional=True),
+        Column("optimal", "bool"),
+        Column("nodes", "int64"),
+    ),
+    JointMetadata,
+)
+"""One row is one drawn scenario with the joint search's decision.
+
+Lists run over the scenario's applications, `opp_index` over the clusters. The decision puts each
+application onto `core`; `missed_share` is what it then lacks of its target (0: met), `shortfall`
+their sum. `value` is the objective's with the moves' costs. The bounds are proven: no decision
+misses less than `shortfall_bound`, and none that misses no more than this one has a value below
+`lower_bound`; `gap` is how far that lies below, `optimal` says that nothing is better. Figures that
+do not exist (at thermal runaway) are null.
+"""
+
 _RUN = (Column("policy", "string"), Column("cooling", "string"), Column("seed", "int64"))
 
 _EPISODES = Kind(
@@ -141,6 +190,7 @@ _EPISODES = Kind(
         *_RUN,
         Column("duration_s", "float64"),
         Column("mean_temp_c", "float64"),
+        Column("mean_hottest_c", "float64"),
         Column("peak_temp_c", "float64"),
         Column("energy_j", "float64"),
         Column("instructions", "float64"),
@@ -148,6 +198,11 @@ _EPISODES = Kind(
         Column("opp_changes", "int32"),
         Column("throttled_s", "float64"),
         Column("runaway_s", "float64", optional=True),
+        Column("judged", "int32"),
+        Column("judged_within", "int32"),
+        Column("judged_short", "int32"),
+        Column("judged_proven", "int32"),
+        Column("steady_regret_k", "float64", optional=True),
     ),
 )
 
@@ -179,18 +234,26 @@ _TIMELINE = Kind(
 )
 
 KINDS = {
-    kind.name: kind for kind in (_TRACES, _DEMONSTRATIONS, _EPISODES, _APPLICATIONS, _TIMELINE)
+    kind.name: kind
+    for kind in (_TRACES, _DEMONSTRATIONS, _JOINT, _EPISODES, _APPLICATIONS, _TIMELINE)
 }
 """Every kind of file by its name."""
 
 
 def board_digest(board: Board) -> str:
-    """SHA-256 of all in a board's description that can change a measurement or a simulation.
+    """SHA-256 of all in a board's description that makes it another board for a policy.
 
     Titles and the notes on where values come from are left out: rewording them makes no other
-    board.
+    board. So are the cooling setups: a policy holds under each of them, and one more spoils none.
     """
-    return _digest(board)
+    values = msgspec.to_builtins(board)
+    del values["cooling"]
+    return _digest(values)
+
+
+def cooling_digest(setup: CoolingSetup) -> str:
+    """SHA-256 of the values of one cooling setup, which `board_digest` leaves out."""
+    return _digest(setup)
 
 
 def applications_digest(profiles: Iterable[ApplicationProfile]) -> str:

@@ -45,29 +45,51 @@ def write_table(path: Path, table: pa.Table, *, kind: str, metadata: Mapping[str
     `metadata` is everything JSON can hold that belongs to the file; kind and schema are added.
     Raises ValueError where table or metadata are not what `traces.schema` says of `kind`.
     """
+    documented = _documented(table, kind, metadata, may_be_empty=False, where=str(path))
+    with replacing(path) as temporary:
+        _write(documented, temporary)
+
+
+def encode_table(table: pa.Table, *, kind: str, metadata: Mapping[str, Any]) -> bytes:
+    """The bytes that `write_table` would write; for a part of a file, which may have no rows."""
+    sink = pa.BufferOutputStream()
+    _write(_documented(table, kind, metadata, may_be_empty=True, where="table"), sink)
+    encoded: bytes = sink.getvalue().to_pybytes()
+    return encoded
+
+
+def _documented(
+    table: pa.Table, kind: str, metadata: Mapping[str, Any], *, may_be_empty: bool, where: str
+) -> pa.Table:
+    """The table in one chunk per column, so that the way it was put together does not show."""
     document = {**metadata, "kind": kind, "schema": SCHEMA_VERSION}
     encoded = msgspec.json.encode(document, order="sorted")
-    for problem in _problems(table, msgspec.json.decode(encoded), KINDS[kind]):
-        raise ValueError(f"{path}: {problem}")
+    known = msgspec.json.decode(encoded)
+    for problem in _problems(table, known, KINDS[kind], may_be_empty=may_be_empty):
+        raise ValueError(f"{where}: {problem}")
     fields = [pa.field(field.name, field.type) for field in table.schema]
     schema = pa.schema(fields, metadata={_METADATA_KEY: encoded})
-    # One chunk per column, so that the way a table was put together does not show in the bytes.
     columns = [pa.concat_arrays(column.chunks) for column in table.columns]
-    with replacing(path) as temporary:
-        pq.write_table(
-            pa.Table.from_arrays(columns, schema=schema),
-            temporary,
-            compression="zstd",
-            row_group_size=_ROWS_PER_GROUP,
-            write_page_checksum=True,
-        )
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
-def read_table(path: Path, *, kind: str) -> tuple[pa.Table, dict[str, Any]]:
+def _write(table: pa.Table, where: Any) -> None:
+    pq.write_table(
+        table,
+        where,
+        compression="zstd",
+        row_group_size=_ROWS_PER_GROUP,
+        write_page_checksum=True,
+    )
+
+
+def read_table(
+    path: Path, *, kind: str, may_be_empty: bool = False
+) -> tuple[pa.Table, dict[str, Any]]:
     """The table and the metadata of a file that holds `kind`.
 
-    Raises InvalidInput where the file is missing, damaged, empty, of another kind or schema, lacks
-    a column or holds a value that is not finite where it must be.
+    Raises InvalidInput where the file is missing, damaged, of another kind or schema, lacks a
+    column, holds a value that is not finite where it must be, or has no rows (parts of a file may).
     """
     table = _read(path)
     document = _document(path, table)
@@ -77,7 +99,7 @@ def read_table(path: Path, *, kind: str) -> tuple[pa.Table, dict[str, Any]]:
             raise InvalidInput(
                 f"{path}: {key} must be {value!r} (got {document.get(key)!r}){_way_out(key)}"
             )
-    for problem in _problems(table, document, KINDS[kind]):
+    for problem in _problems(table, document, KINDS[kind], may_be_empty=may_be_empty):
         raise InvalidInput(f"{path}: {problem}")
     return table.replace_schema_metadata(None), document
 
@@ -110,13 +132,15 @@ def _document(path: Path, table: pa.Table) -> dict[str, Any]:
         raise InvalidInput(f"{path}: metadata 'ilgov' must be a JSON object ({error})") from error
 
 
-def _problems(table: pa.Table, document: Mapping[str, Any], kind: Kind) -> Iterator[str]:
+def _problems(
+    table: pa.Table, document: Mapping[str, Any], kind: Kind, *, may_be_empty: bool
+) -> Iterator[str]:
     """Everything in which a table and its metadata are not of `kind`."""
     try:
         msgspec.convert(document, kind.metadata)
     except msgspec.ValidationError as error:
         yield f"metadata must be that of {kind.name} ({error})"
-    if table.num_rows == 0:
+    if table.num_rows == 0 and not may_be_empty:
         yield f"{kind.name} must have at least one row (got none)"
     for column in kind.columns:
         if table.schema.get_field_index(column.name) < 0:
@@ -129,7 +153,7 @@ def _problems(table: pa.Table, document: Mapping[str, Any], kind: Kind) -> Itera
 def _column_problems(data: pa.ChunkedArray, column: Column) -> Iterator[str]:
     if not _fits(data.type, column):
         yield f"column {column.name} must be {column} (got {data.type})"
-    elif not column.optional:
+    elif len(data) and not column.optional:
         yield from _absent_values(data, column)
 
 

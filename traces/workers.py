@@ -10,8 +10,8 @@ import pickle
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -37,7 +37,7 @@ class _Word(NamedTuple):
     message: Any
 
 
-class _Answer(NamedTuple):
+class Answer(NamedTuple):
     """What a worker sends back for a job: its result, or why there is none."""
 
     result: Any = None
@@ -54,48 +54,61 @@ def run_jobs(
 ) -> list[Result]:
     """``[function(job) for job in jobs]``, computed in up to `workers` processes.
 
-    `function`, jobs and results must be picklable; `function` is sent once to each worker, so data
-    that all jobs share belong into a `functools.partial`. `on_done` hears each result here, in the
-    order in which they come. Where `on_word` is given, `function` is called with the job and with
-    a function that makes `on_word` hear something picklable, here and at once. One worker, or one
-    job, runs in this process.
-
-    What a job raises is raised here, and the rest is given up. Raises InvalidInput where `workers`
-    is below 1 or a worker was killed. Ctrl-C ends all workers and raises KeyboardInterrupt.
+    `on_done` hears each result here, in the order in which they come; all else is `finished_jobs`.
     """
-    if workers < 1:
-        raise InvalidInput(f"the number of jobs at a time must be at least 1 (got {workers})")
-    heard = on_done or (lambda result: None)
+    results: dict[int, Result] = {}
+    with closing(finished_jobs(function, jobs, workers=workers, on_word=on_word)) as finished:
+        for number, result in finished:
+            results[number] = result
+            if on_done is not None:
+                on_done(result)
+    return [results[number] for number in range(len(jobs))]
+
+
+def finished_jobs(
+    function: Callable[..., Result],
+    jobs: Sequence[Job],
+    *,
+    workers: int,
+    on_word: Callable[[Any], None] | None = None,
+) -> Generator[tuple[int, Result], None, None]:
+    """Number and result of each job, as they come, computed in up to `workers` processes.
+
+    `function`, jobs and results must be picklable; `function` is sent once to each worker, so data
+    that all jobs share belong into a `functools.partial`. A job is looked up in `jobs` when a
+    worker is free for it, and a worker gets its next one when the caller asks for more: a result
+    that was dealt with is safe, whatever happens then. Where `on_word` is given, `function` is
+    called with the job and with a function that makes `on_word` hear something picklable, here and
+    at once. One worker, or one job, runs in this process.
+
+    Close the generator (`contextlib.closing`): that ends the workers. What a job raises is raised
+    here, and the rest is given up. Raises InvalidInput where `workers` is below 1 or a worker was
+    killed. Ctrl-C ends all workers and raises KeyboardInterrupt.
+    """
+    check_workers(workers)
     if min(workers, len(jobs)) <= 1:
         more = () if on_word is None else (on_word,)
-        return [_run_here(function, job, more, heard) for job in jobs]
+        for number, job in enumerate(jobs):
+            yield number, function(job, *more)
+        return
     with _team(min(workers, len(jobs))) as team:
         for worker in team:
             _send(worker, (function, on_word is not None))
-        return _share_out(team, jobs, heard, on_word or (lambda message: None))
+        yield from _share_out(team, jobs, on_word or (lambda message: None))
 
 
-def _run_here(
-    function: Callable[..., Result],
-    job: object,
-    more: tuple[Callable[[Any], None], ...],
-    heard: Callable[[Result], None],
-) -> Result:
-    result = function(job, *more)
-    heard(result)
-    return result
+def check_workers(workers: int) -> None:
+    """Raise InvalidInput where there would be nobody to work."""
+    if workers < 1:
+        raise InvalidInput(f"the number of jobs at a time must be at least 1 (got {workers})")
 
 
 def _share_out(
-    team: Sequence[_Worker],
-    jobs: Sequence[Job],
-    heard: Callable[[Result], None],
-    on_word: Callable[[Any], None],
-) -> list[Result]:
+    team: Sequence[_Worker], jobs: Sequence[Any], on_word: Callable[[Any], None]
+) -> Iterator[tuple[int, Any]]:
     """Give every worker a job, and the next one whenever it answers."""
     waiting = iter(enumerate(jobs))
     busy: dict[Connection, tuple[_Worker, int]] = {}
-    results: dict[int, Result] = {}
 
     def occupy(worker: _Worker) -> None:
         for number, job in waiting:
@@ -114,10 +127,8 @@ def _share_out(
                 on_word(received.message)
                 continue
             del busy[line]
-            results[number] = received.result
-            heard(received.result)
+            yield number, received.result
             occupy(worker)
-    return [results[number] for number in range(len(jobs))]
 
 
 def _send(worker: _Worker, item: object) -> None:
@@ -127,12 +138,12 @@ def _send(worker: _Worker, item: object) -> None:
         raise _killed(worker) from error
 
 
-def _receive(worker: _Worker) -> _Word | _Answer:
+def _receive(worker: _Worker) -> _Word | Answer:
     try:
-        received: _Word | _Answer = worker.line.recv()
+        received: _Word | Answer = worker.line.recv()
     except (EOFError, ConnectionResetError) as error:
         raise _killed(worker) from error
-    if isinstance(received, _Answer) and received.error is not None:
+    if isinstance(received, Answer) and received.error is not None:
         raise received.error
     return received
 
@@ -203,7 +214,7 @@ def _serve(line: Connection) -> None:
         function, speaks = line.recv()
         more = (lambda message: line.send(_Word(message)),) if speaks else ()
         while True:
-            _reply(line, _answer(function, line.recv(), *more))
+            _reply(line, answer(function, line.recv(), *more))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
 
@@ -216,18 +227,19 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _answer(function: Callable[..., Any], *arguments: Any) -> _Answer:
+def answer(function: Callable[..., Any], *arguments: Any) -> Answer:
+    """What a worker sends back for a job; errors are made fit to travel."""
     try:
-        return _Answer(result=function(*arguments))
+        return Answer(result=function(*arguments))
     except Exception as error:  # noqa: BLE001  # it is raised in the parent
-        return _Answer(error=_portable(error))
+        return Answer(error=_portable(error))
 
 
-def _reply(line: Connection, answer: _Answer) -> None:
+def _reply(line: Connection, answer: Answer) -> None:
     try:
         line.send(answer)
     except (pickle.PicklingError, TypeError, AttributeError) as error:
-        line.send(_Answer(error=TypeError(f"a job's result must be picklable ({error})")))
+        line.send(Answer(error=TypeError(f"a job's result must be picklable ({error})")))
 
 
 def _portable(error: Exception) -> Exception:

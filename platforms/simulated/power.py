@@ -78,13 +78,16 @@ class Load:
 
 
 class PowerModel:
-    """Turns operating points and activities into power per thermal node."""
+    """Turns operating points and activities into power per thermal node.
+
+    `core_nodes` is the node of every core, `cluster_node` that of the clusters' shared parts.
+    """
 
     def __init__(self, board: Board) -> None:
         """Look the board's tables up once."""
         names = [node.name for node in board.thermal.nodes]
         self._node_count = len(names)
-        self._cluster_node = names.index(board.thermal.cluster_node)
+        self.cluster_node = names.index(board.thermal.cluster_node)
         nodes = {node.core: i for i, node in enumerate(board.thermal.nodes)}
         self.core_nodes = np.array([nodes[core] for core in range(board.core_count)])
         self.shape = LeakageShape.build(board.leakage)
@@ -112,6 +115,14 @@ class PowerModel:
         """The shared part of a cluster with at least one busy core."""
         return self._shared_w[cluster][opp]
 
+    def idle_core_w(self, cluster: int) -> float:
+        """What an idle core takes."""
+        return self._idle_w[cluster]
+
+    def idle_shared_w(self, cluster: int) -> float:
+        """The shared part of a cluster without a busy core."""
+        return self._idle_shared_w[cluster]
+
     def load(self, opp_index: Sequence[int], core_activity: Sequence[float | None]) -> Load:
         """Power of cores with these activities (None: idle) at these operating points."""
         dynamic = np.zeros(self._node_count)
@@ -131,5 +142,5 @@ class PowerModel:
         for cluster, idle_w in enumerate(self._idle_shared_w):
             busy = cluster in awake
             shared_w += self._shared_w[cluster][opp_index[cluster]] if busy else idle_w
-        dynamic[self._cluster_node] += shared_w
+        dynamic[self.cluster_node] += shared_w
         return Load(dynamic, leakage)

@@ -1,8 +1,9 @@
 """The simulated board: a `Platform` whose time passes only when its clock is told to.
 
-Between two events (an arrival, an end, a change of phase, a sensor sample, a look of the kernel's
-thermal protection, a decision) speeds and dynamic powers are constant; only leakage moves, and is
-taken anew at least every `LEAKAGE_STEP_S`, each time as it will be in the middle of the step.
+Between two events (an arrival, an end, a change of phase or of the cooling, a sensor sample, a look
+of the kernel's thermal protection, a decision) speeds and dynamic powers are constant; only leakage
+moves, and is taken anew at least every `LEAKAGE_STEP_S`, each time as it will be in the middle of
+the step.
 """
 
 import math
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from platforms.application import Job
 from platforms.board import RUNAWAY_C, Board, CoolingSetup
 from platforms.decision_check import IllegalDecision, decision_problems
+from platforms.errors import InvalidInput
 from platforms.platform import Decision, Observation
 from platforms.simulated.busy_time import BusyTime
 from platforms.simulated.equilibrium import ThermalRunaway, settle
@@ -63,7 +65,9 @@ class SimulatedBoard:
     """A board under one cooling setup, running the jobs that are given to it.
 
     `start_temp_c` is every node's temperature at time 0 (default: ambient). `rng` draws sensor
-    noise. Raises InvalidInput for a job that cannot run on this board. Advancing raises
+    noise. A cooling setup with `then` changes at its share of `run_s`, the length of the run in
+    seconds; `cooling` is the one in force. Raises InvalidInput for a job that cannot run on this
+    board, and for a cooling setup that changes in a run of unknown length. Advancing raises
     ThermalRunaway when a core passes `RUNAWAY_C`.
     """
 
@@ -75,12 +79,14 @@ class SimulatedBoard:
         rng: np.random.Generator,
         jobs: Iterable[Job] = (),
         start_temp_c: float | None = None,
+        run_s: float | None = None,
     ) -> None:
         self.board = board
         self.cooling = cooling
         self.clock = SimulatedClock(self)
         self.now_s = 0.0
         self.throttled_s = 0.0
+        self._cooling_ends_s = _end_of(cooling, run_s)
         self.network = HeatNetwork.build(board.thermal, cooling)
         self.power = PowerModel(board)
         start = cooling.ambient_c if start_temp_c is None else start_temp_c
@@ -101,10 +107,7 @@ class SimulatedBoard:
         self._next_event_s = 0.0
         self._next_sample_s = 0.0
         self._next_look_s = math.inf
-        self._kernels: dict[float, tuple[Vector, Vector, Vector, Vector]] = {}
-        rise = self.network.rise_of_modes[self.power.core_nodes]
-        self._rise_of_cores = np.column_stack([rise, np.zeros(board.core_count)])
-        self._leakage = self.power.shape.above(cooling.ambient_c)
+        self._look_network_up()
         self._factor = self._leakage_factor()
         self._load = Load(np.zeros(len(self.network.names)), np.zeros(board.core_count))
         self._turn_events()
@@ -227,6 +230,24 @@ class SimulatedBoard:
 
     # --- inside ---------------------------------------------------------------------------------
 
+    def _look_network_up(self) -> None:
+        """Keep what every step needs of the network in force."""
+        self._kernels: dict[float, tuple[Vector, Vector, Vector, Vector]] = {}
+        rise = self.network.rise_of_modes[self.power.core_nodes]
+        self._rise_of_cores = np.column_stack([rise, np.zeros(self.board.core_count)])
+        self._leakage = self.power.shape.above(self.network.ambient_c)
+
+    def _change_cooling(self) -> None:
+        """Let the cooling become what it turns into; no temperature jumps, no energy is lost."""
+        if self.cooling.then is None:
+            return
+        temp_c = self.temperatures_c
+        self.cooling = self.board.cooling_named(self.cooling.then.cooling)
+        self.network = HeatNetwork.build(self.board.thermal, self.cooling)
+        self._modes[:-1] = self.network.modes(temp_c)
+        self._cooling_ends_s = math.inf
+        self._look_network_up()
+
     def _leakage_factor(self) -> Vector:
         """The cores' leakage now, relative to its reference."""
         return self._leakage.value(self._rise_of_cores @ self._modes)
@@ -267,6 +288,8 @@ class SimulatedBoard:
 
     def _turn_events(self) -> None:
         now = self.now_s
+        if self._cooling_ends_s <= now:
+            self._change_cooling()
         for app in self._running:
             app.catch_up(now)
             app.turn_phase()
@@ -356,8 +379,20 @@ class SimulatedBoard:
         columns = modes_of_power[:, self.power.core_nodes]
         self._leakage_drive = np.vstack([columns * leakage_w, leakage_w])
         self._drive = self._dynamic_drive + self._leakage_drive @ self._factor
-        events = [app.next_event_s() for app in self._running]
+        events = [self._cooling_ends_s, *[app.next_event_s() for app in self._running]]
         if self._waiting:
             events.append(self._waiting[0].arrival_s)
-        self._next_event_s = min(events, default=math.inf)
+        self._next_event_s = min(events)
         self._dirty = self._settled = False
+
+
+def _end_of(cooling: CoolingSetup, run_s: float | None) -> float:
+    """When a cooling setup gives way to another, seconds; infinite: never."""
+    if cooling.then is None:
+        return math.inf
+    if run_s is None:
+        raise InvalidInput(
+            f"cooling {cooling.name} changes at {cooling.then.at_share:.0%} of a run, so it needs "
+            f"the run's length (got none); take {cooling.then.cooling}, or one that lasts"
+        )
+    return cooling.then.at_share * run_s

@@ -6,10 +6,35 @@ from html import escape
 from rm.evaluation.outcome import MISS_BELOW
 from rm.evaluation.summary import CONFIDENCE, Difference
 
+OVERVIEW = f"""
+The darker, the worse (misses on a square-root scale). The column <i>all</i> is the mean over the
+cooling setups. Rest the pointer on a regret for its {CONFIDENCE:.0%} confidence interval.
+"""
+
+GENERALISATION = f"""
+Trained policies against the oracle on the same workload: where applications, cooling and arrival
+rate are as in training (<i>seen</i>), and where one or several of them are others. In brackets:
+{CONFIDENCE:.0%} confidence intervals, paired by seed; where there are several cooling setups, of
+their mean per seed. Every row is of episodes of its own.
+"""
+
+DECISION_TIME = """
+Wall time on the machine that made this page, with whatever else ran there: medians over the
+episodes of their medians and 99th percentiles. ×: the same as multiples of the reference. It is the
+only part of this page that differs from run to run.
+"""
+
+REGRET = f"""
+Regret: the policy's time-mean temperature minus the oracle's under the same cooling on the same
+workload. Filled: the hottest core's, which the oracle minimises. Open: where the sensor sits. Bars:
+{CONFIDENCE:.0%} confidence intervals (Student's t), paired by seed.
+"""
+
 TEMPERATURES = """
 Simulated temperature per policy and cooling setup, the coolest policy at the top. Filled circles:
 time mean where the sensor sits. Open diamonds: the hottest node at its hottest. Markers are means
-over seeds, bars one standard deviation, small dots the single seeds.
+over seeds, bars one standard deviation, small dots the single seeds. The axes begin where the air
+lets them, and are equally wide.
 """
 
 MISSES = """
@@ -20,7 +45,8 @@ open dots the single seeds.
 
 TRADEOFF = """
 The trade-off between temperature and QoS. Markers are means over seeds with one standard deviation
-in both directions, small dots the single seeds. Better is to the lower left.
+in both directions, small dots the single seeds. The temperature axes are equally wide. Better is to
+the lower left.
 """
 
 RATIOS = f"""
@@ -69,6 +95,24 @@ attainable target is the policy's own; others come from more work than the board
 where the oracle was not evaluated.
 """
 
+_REGRET = """
+The time mean of the hottest core's temperature minus the oracle policy's in the same episode. The
+oracle sees the truth and solves for the joint optimum whenever something changes. A policy that
+misses targets may be cooler than it.
+"""
+
+_JUDGED = """
+Once in a while the present mapping is compared with the joint optimum for the applications that run
+then, both at steady state and with the least operating points that meet the targets. Within 1 K
+counts as right; a mapping that cannot meet what the optimum meets never does. The steady regret is
+the mean excess of the mappings that can.
+"""
+
+_MISSED_BY = """
+By what share of their target those applications that missed it stayed below, over all seeds: the
+mean and the worst.
+"""
+
 _THROTTLED = """
 Share of the time in which the kernel's own thermal protection capped a cluster, whatever the policy
 wanted.
@@ -86,6 +130,9 @@ _WORDS = (
     ("temperature", _TEMPERATURE),
     ("QoS miss", _MISS),
     ("attainable", _ATTAINABLE),
+    ("missed by", _MISSED_BY),
+    ("regret", _REGRET),
+    ("within 1 K, steady regret", _JUDGED),
     ("energy per instruction", "What the SoC's CPU took, by what the applications retired."),
     ("finished", "Share of the applications that came to their end within the episode."),
     ("throttled", _THROTTLED),

@@ -1,12 +1,17 @@
 """Policies x cooling setups x seeds, in parallel, and what could have been served at all."""
 
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 from msgspec import structs
 
+from npu_runtime.errors import BackendUnavailable, PolicyFileError
+from platforms.board import Board
+from platforms.errors import InvalidInput
 from platforms.simulated.simulated_board import SimulatedBoard
-from rm.evaluation.episode import EpisodeSetup, run_episode
+from rm.evaluation.episode import EpisodeSetup, Finished, run_episode
+from rm.evaluation.kept import KeptEpisodes, find_kept, run_kept
 from rm.evaluation.outcome import ORACLE, EpisodeOutcome
 from rm.policies.registry import PolicyContext, policy_factory
 from traces.workers import run_jobs
@@ -18,12 +23,24 @@ def check_policies(setups: Iterable[EpisodeSetup]) -> None:
     Raises what the policy's factory raises: InvalidInput, npu_runtime.errors.PolicyFileError, ...
     """
     for setup in {setup.policy: setup for setup in setups}.values():
-        idle = SimulatedBoard(
-            setup.board,
-            cooling=setup.board.cooling_named(setup.cooling),
-            rng=np.random.default_rng(0),
-        )
-        policy_factory(setup.policy)(PolicyContext(setup.board, idle, setup.policy_file))
+        _make_once(setup.policy, setup.board, setup.policy_file)
+
+
+def why_not(policy: str, board: Board, policy_file: Path | None) -> str | None:
+    """Why a policy cannot be had here, in a sentence, or None where it can."""
+    try:
+        _make_once(policy, board, policy_file)
+    except (InvalidInput, PolicyFileError, BackendUnavailable) as error:
+        return str(error)
+    except ImportError as error:
+        return f"it cannot be loaded ({error})"
+    return None
+
+
+def _make_once(policy: str, board: Board, policy_file: Path | None) -> None:
+    cooling = next(setup for setup in board.cooling if setup.then is None)
+    idle = SimulatedBoard(board, cooling=cooling, rng=np.random.default_rng(0))
+    policy_factory(policy)(PolicyContext(board, idle, policy_file))
 
 
 def compare(
@@ -34,6 +51,29 @@ def compare(
 ) -> tuple[EpisodeOutcome, ...]:
     """Run all episodes; the order of the outcomes is that of the setups, however many workers."""
     return mark_attainable(run_jobs(run_episode, setups, workers=workers, on_done=on_done))
+
+
+def compare_keeping(
+    setups: Sequence[EpisodeSetup],
+    *,
+    kept: KeptEpisodes,
+    workers: int,
+    on_done: Callable[[Finished], None] = lambda finished: None,
+) -> tuple[Finished, ...]:
+    """As `compare`, with wall times; what is kept is taken over, what is finished is kept."""
+    episodes = [kept.place(setup) for setup in setups]
+    found = {episode.path: finished for episode in episodes if (finished := find_kept(episode))}
+    for finished in found.values():
+        on_done(finished)
+    missing = [episode for episode in episodes if episode.path not in found]
+    made = run_jobs(run_kept, missing, workers=workers, on_done=on_done)
+    found |= {episode.path: finished for episode, finished in zip(missing, made, strict=True)}
+    all_ = [found[episode.path] for episode in episodes]
+    marked = mark_attainable([finished.outcome for finished in all_])
+    return tuple(
+        structs.replace(finished, outcome=outcome)
+        for finished, outcome in zip(all_, marked, strict=True)
+    )
 
 
 def mark_attainable(outcomes: Sequence[EpisodeOutcome]) -> tuple[EpisodeOutcome, ...]:

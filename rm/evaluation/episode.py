@@ -12,7 +12,9 @@ from platforms.platform import Decision, Observation
 from platforms.simulated.equilibrium import ThermalRunaway
 from platforms.simulated.running import LifeRecord
 from platforms.simulated.simulated_board import SimulatedBoard
+from rm.evaluation.judging import Looks, installed_judge
 from rm.evaluation.outcome import ApplicationOutcome, EpisodeOutcome, Moment
+from rm.evaluation.stopwatch import DecisionTimes, TimedPolicy
 from rm.evaluation.workload import WorkloadParameters, draw_workload
 from rm.governor import Governor, Periods
 from rm.policies.registry import PolicyContext, policy_factory
@@ -25,7 +27,8 @@ class EpisodeSetup(Struct, frozen=True, kw_only=True):
     """Everything that an episode depends on.
 
     It lasts `duration_s` whatever the policy does, from `start_temp_c` in every node (None: the
-    air's temperature, an idle board's); it is sampled once every `sample_s`.
+    air's temperature, an idle board's); it is sampled once every `sample_s`, and judged once every
+    `judge_s` (None: never).
     """
 
     board: Board
@@ -39,31 +42,54 @@ class EpisodeSetup(Struct, frozen=True, kw_only=True):
     duration_s: float = 600.0
     start_temp_c: float | None = None
     sample_s: float = 1.0
+    judge_s: float | None = None
+
+
+class Finished(Struct, frozen=True):
+    """An episode's outcome, the same on every machine, and the wall times of its decisions."""
+
+    outcome: EpisodeOutcome
+    times: DecisionTimes
 
 
 class _Recorder:
     """Listens to the governor and looks at the truth.
 
-    At the hottest node after every round, at all else once every `sample_s`.
+    At the hottest core and node after every round, at all else once every `sample_s`; the judge
+    looks once every `judge_s`, after the decision was carried out.
     """
 
-    def __init__(self, simulated: SimulatedBoard, sample_s: float) -> None:
+    def __init__(self, simulated: SimulatedBoard, setup: EpisodeSetup) -> None:
         self._simulated = simulated
-        self._sample_s = sample_s
+        self._sample_s = setup.sample_s
         self._due_s = 0.0
+        self._hottest_c: list[float] = []
         self.peak_temp_c = -math.inf
         self.timeline: list[Moment] = []
+        factory = installed_judge() if setup.judge_s else None
+        self.looks = Looks(factory and factory(simulated), setup.judge_s or math.inf)
+
+    @property
+    def mean_hottest_c(self) -> float:
+        """The time mean of the hottest core's temperature."""
+        return float(np.mean(self._hottest_c))
 
     def __call__(self, observation: Observation, decision: Decision) -> None:
-        self.peak_temp_c = max(self.peak_temp_c, float(self._simulated.temperatures_c.max()))
+        self._look_at_heat()
         if observation.time_s >= self._due_s - 1e-9:
             self._due_s = observation.time_s + self._sample_s
             self.timeline.append(_moment(self._simulated))
+        self.looks.look(observation.time_s)
 
     def last_look(self) -> None:
         """Take a sample after the governor's last round, at whatever time that is."""
+        self._look_at_heat()
         self.timeline.append(_moment(self._simulated))
-        self.peak_temp_c = max(self.peak_temp_c, self.timeline[-1].peak_temp_c)
+
+    def _look_at_heat(self) -> None:
+        temps_c = self._simulated.temperatures_c
+        self._hottest_c.append(float(temps_c[self._simulated.power.core_nodes].max()))
+        self.peak_temp_c = max(self.peak_temp_c, float(temps_c.max()))
 
 
 def _moment(simulated: SimulatedBoard) -> Moment:
@@ -84,6 +110,11 @@ def _moment(simulated: SimulatedBoard) -> Moment:
 
 def run_episode(setup: EpisodeSetup) -> EpisodeOutcome:
     """Run it. Thermal runaway ends the episode and is told in the outcome."""
+    return run_timed_episode(setup).outcome
+
+
+def run_timed_episode(setup: EpisodeSetup) -> Finished:
+    """Run it with an eye on the clock on the wall."""
     jobs = draw_workload(
         setup.board, setup.profiles, setup.workload, np.random.default_rng([setup.seed, _WORKLOAD])
     )
@@ -93,10 +124,11 @@ def run_episode(setup: EpisodeSetup) -> EpisodeOutcome:
         rng=np.random.default_rng([setup.seed, _NOISE]),
         jobs=jobs,
         start_temp_c=setup.start_temp_c,
+        run_s=setup.duration_s,
     )
     context = PolicyContext(setup.board, simulated, setup.policy_file)
-    policy = policy_factory(setup.policy)(context)
-    recorder = _Recorder(simulated, setup.sample_s)
+    policy = TimedPolicy(policy_factory(setup.policy)(context))
+    recorder = _Recorder(simulated, setup)
     governor = Governor(
         simulated, policy, simulated.clock, periods=setup.periods, listener=recorder
     )
@@ -106,22 +138,40 @@ def run_episode(setup: EpisodeSetup) -> EpisodeOutcome:
     except ThermalRunaway:
         runaway_s = simulated.now_s
         recorder.last_look()
+    outcome = _outcome(setup, simulated, governor, recorder, runaway_s)
+    return Finished(outcome, policy.times(cooling=setup.cooling, seed=setup.seed))
+
+
+def _outcome(
+    setup: EpisodeSetup,
+    simulated: SimulatedBoard,
+    governor: Governor,
+    recorder: _Recorder,
+    runaway_s: float | None,
+) -> EpisodeOutcome:
     records = simulated.records()
+    looks = recorder.looks
     return EpisodeOutcome(
-        setup.policy,
-        setup.cooling,
-        setup.seed,
-        simulated.now_s,
-        float(np.mean([moment.sensor_temp_c for moment in recorder.timeline])),
-        recorder.peak_temp_c,
-        simulated.energy_j,
-        sum(record.instructions for record in records),
-        governor.migrations,
-        governor.opp_changes,
-        simulated.throttled_s,
-        runaway_s,
-        tuple(_application(record) for record in records),
-        tuple(recorder.timeline),
+        policy=setup.policy,
+        cooling=setup.cooling,
+        seed=setup.seed,
+        duration_s=simulated.now_s,
+        mean_temp_c=float(np.mean([moment.sensor_temp_c for moment in recorder.timeline])),
+        mean_hottest_c=recorder.mean_hottest_c,
+        peak_temp_c=recorder.peak_temp_c,
+        energy_j=simulated.energy_j,
+        instructions=sum(record.instructions for record in records),
+        migrations=governor.migrations,
+        opp_changes=governor.opp_changes,
+        throttled_s=simulated.throttled_s,
+        runaway_s=runaway_s,
+        applications=tuple(_application(record) for record in records),
+        timeline=tuple(recorder.timeline),
+        judged=len(looks.verdicts),
+        judged_within=looks.within,
+        judged_short=looks.short,
+        judged_proven=looks.proven,
+        steady_regret_k=looks.mean_excess_k,
     )
 
 

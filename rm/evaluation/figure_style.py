@@ -12,8 +12,12 @@ INK = "#222222"
 QUIET = "#6b6b6b"
 GRID = "#e7e7e7"
 MOST_PANELS_ABREAST = 3
+_FEW_LINES = 8
+_TOP_PX, _BOTTOM_PX = 58, 55  # margins
 _LEGEND_WIDTH_PX = 940
 _LEGEND_LINE_PX = 22
+_BETWEEN_ROWS_PX = 86  # the axis title of the panels above, the heading of those below
+_AROUND_PX = _TOP_PX + _BOTTOM_PX
 
 
 class PolicyStyle(Struct, frozen=True):
@@ -24,7 +28,7 @@ class PolicyStyle(Struct, frozen=True):
     dash: str
 
 
-# Okabe and Ito's colours without yellow, too pale on white, then three dark ones of Paul Tol's. The
+# Okabe and Ito's colours without yellow, too pale on white, then dark ones of Paul Tol's. The
 # policies that come with ilgov keep their style from report to report.
 _SHIPPED = {
     "oracle": PolicyStyle("#000000", "star", "dot"),
@@ -37,16 +41,21 @@ _SHIPPED = {
     "eas-schedutil": PolicyStyle("#56B4E9", "cross", "solid"),
     "eas-schedutil-ipa": PolicyStyle("#332288", "x", "dash"),
     "little-first": PolicyStyle("#777777", "pentagon", "dash"),
+    "gts-qos": PolicyStyle("#999933", "hexagon", "solid"),
 }
+_SPARE = (
+    PolicyStyle("#117733", "star-triangle-up", "longdash"),
+    PolicyStyle("#AA4499", "star-square", "longdash"),
+)
 
 
 def policy_styles(policies: Sequence[str]) -> dict[str, PolicyStyle]:
     """A style for every policy. Policies from elsewhere take, by name, those that are left over."""
     styles = {name: _SHIPPED[name] for name in policies if name in _SHIPPED}
-    spare = [style for name, style in _SHIPPED.items() if name not in styles and name != "oracle"]
-    fallback = spare or list(_SHIPPED.values())
+    unused = [style for name, style in _SHIPPED.items() if name not in styles and name != "oracle"]
+    spare = [*_SPARE, *unused]
     others = sorted(set(policies) - set(styles))
-    return styles | {name: fallback[i % len(fallback)] for i, name in enumerate(others)}
+    return styles | {name: spare[i % len(spare)] for i, name in enumerate(others)}
 
 
 def pale(colour: str, opacity: float) -> str:
@@ -80,7 +89,7 @@ def template() -> go.layout.Template:
         colorway=[style.colour for style in _SHIPPED.values()],
         xaxis=axis,
         yaxis=axis,
-        margin={"l": 60, "r": 36, "t": 58, "b": 55},
+        margin={"l": 60, "r": 36, "t": _TOP_PX, "b": _BOTTOM_PX},
         modebar={"orientation": "v"},
         hoverlabel={"font": {"family": FONT, "size": 12}},
         legend={
@@ -95,6 +104,11 @@ def template() -> go.layout.Template:
     return go.layout.Template(layout=layout)
 
 
+def row_height_px(lines: int) -> int:
+    """The height of a line where a figure has one per policy: less where there are many."""
+    return 46 if lines <= _FEW_LINES else 33
+
+
 def make_room_for_legend(figure: go.Figure, names: Sequence[str]) -> None:
     """Heighten a figure where a legend of `names` above it takes more than one line."""
     entry_px = 45 + 7 * max(map(len, names))
@@ -104,26 +118,47 @@ def make_room_for_legend(figure: go.Figure, names: Sequence[str]) -> None:
     figure.update_layout(height=figure.layout.height + more_px, margin_t=top_px + more_px)
 
 
+def equally_wide(
+    ends: Mapping[str, tuple[float, float]],
+) -> dict[str, tuple[float, float]]:
+    """Ranges of one width around each of these, so that lengths compare where places do not."""
+    widest = max(high - low for low, high in ends.values()) or 1.0
+    return {name: (low - 0.06 * widest, low + 1.06 * widest) for name, (low, _) in ends.items()}
+
+
 class Panels:
     """A figure with one panel per cooling setup, at most `MOST_PANELS_ABREAST` in a row."""
 
-    def __init__(self, coolings: Sequence[str], *, height: int, x_title: str, y_title: str = ""):
+    def __init__(
+        self,
+        coolings: Sequence[str],
+        *,
+        height: int,
+        x_title: str,
+        y_title: str = "",
+        x_ranges: Mapping[str, tuple[float, float]] | None = None,
+    ):
+        """`height` is a panel's with its axis; without `x_ranges` all x axes are the same."""
         self._columns = min(len(coolings), MOST_PANELS_ABREAST)
         self._place = {
             cooling: (1 + i // self._columns, 1 + i % self._columns)
             for i, cooling in enumerate(coolings)
         }
         rows = 1 + (len(coolings) - 1) // self._columns
+        panels_px = (height - _AROUND_PX + 60) * rows + _BETWEEN_ROWS_PX * (rows - 1)
         self.figure = make_subplots(
             rows=rows,
             cols=self._columns,
-            shared_xaxes="all",
+            shared_xaxes=False if x_ranges else "all",
             shared_yaxes="all",
             subplot_titles=[f"cooling: <b>{cooling}</b>" for cooling in coolings],
             horizontal_spacing=0.03,
-            vertical_spacing=min(0.16, 0.3 / rows),
+            vertical_spacing=_BETWEEN_ROWS_PX / panels_px if rows > 1 else 0.0,
         )
-        self.figure.update_layout(template=template(), height=height * rows + 60)
+        self.figure.update_layout(template=template(), height=panels_px + _AROUND_PX)
+        for cooling, ends in (x_ranges or {}).items():
+            row, column = self._place[cooling]
+            self.figure.update_xaxes(range=ends, row=row, col=column)
         self.figure.update_annotations(font_size=13, yshift=2)
         self.figure.update_xaxes(title_text=x_title, showticklabels=True)
         self.figure.update_yaxes(title_text=y_title, col=1)

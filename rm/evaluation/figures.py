@@ -1,7 +1,7 @@
 """The report's figures over all episodes: temperatures, misses, their trade-off, achieved rates."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
@@ -11,12 +11,15 @@ from rm.evaluation.figure_style import (
     QUIET,
     Panels,
     PolicyStyle,
+    equally_wide,
     legend_entry,
     make_room_for_legend,
     pale,
     policy_styles,
+    row_height_px,
 )
 from rm.evaluation.outcome import MISS_BELOW, EpisodeOutcome
+from rm.evaluation.regret import regrets
 from rm.evaluation.summary import (
     Spread,
     SummaryRow,
@@ -26,7 +29,6 @@ from rm.evaluation.summary import (
     summarise,
 )
 
-_ROW_HEIGHT = 46
 _MOST_STEPS = 400
 _WIDEST_RATIO = 3.0
 _PERCENT_TICKS = (0, 1, 5, 10, 20, 50, 100)
@@ -42,6 +44,7 @@ class Comparison:
         self.coolings = tuple(dict.fromkeys(outcome.cooling for outcome in outcomes))
         self.policies = _coolest_first(self.rows)
         self.styles: Mapping[str, PolicyStyle] = policy_styles(self.policies)
+        self.regrets = regrets(outcomes)
 
     def line(self, row: SummaryRow) -> int:
         """The number of a row's policy from the top, where figures have a line per policy."""
@@ -54,8 +57,13 @@ class Comparison:
 
 def temperature_figure(data: Comparison) -> go.Figure:
     """Mean and peak temperature per policy and cooling, with their spread over seeds."""
-    height = 60 + _ROW_HEIGHT * len(data.policies)
-    panels = Panels(data.coolings, height=height, x_title="simulated temperature (°C)")
+    height = 60 + row_height_px(len(data.policies)) * len(data.policies)
+    panels = Panels(
+        data.coolings,
+        height=height,
+        x_title="simulated temperature (°C)",
+        x_ranges=_temperature_ranges(data, lambda row: (row.mean_temp_c, row.peak_temp_c)),
+    )
     for row in data.rows:
         style = data.styles[row.policy]
         line = data.line(row)
@@ -81,7 +89,7 @@ def temperature_figure(data: Comparison) -> go.Figure:
 
 def misses_figure(data: Comparison) -> go.Figure:
     """QoS misses per policy and cooling: all of them, and those of attainable targets."""
-    height = 60 + _ROW_HEIGHT * len(data.policies)
+    height = 60 + row_height_px(len(data.policies)) * len(data.policies)
     panels = Panels(data.coolings, height=height, x_title="applications that missed (% of all)")
     for row in data.rows:
         group = data.groups[row.policy, row.cooling]
@@ -113,6 +121,7 @@ def tradeoff_figure(data: Comparison) -> go.Figure:
         height=330,
         x_title="mean simulated temperature (°C)",
         y_title="QoS misses (% of applications,<br>square-root scale)",
+        x_ranges=_temperature_ranges(data, lambda row: (row.mean_temp_c,)),
     )
     for row in data.rows:
         style = data.styles[row.policy]
@@ -175,6 +184,20 @@ def _coolest_first(rows: Sequence[SummaryRow]) -> tuple[str, ...]:
     for row in rows:
         temps_c.setdefault(row.policy, []).append(row.mean_temp_c.mean)
     return tuple(sorted(temps_c, key=lambda policy: (np.mean(temps_c[policy]), policy)))
+
+
+def _temperature_ranges(
+    data: Comparison, drawn: Callable[[SummaryRow], Sequence[Spread]]
+) -> dict[str, tuple[float, float]]:
+    """Axes for what is drawn of each row, its spread included: cold air needs another than hot."""
+    ends: dict[str, tuple[float, float]] = {}
+    for row in data.rows:
+        low, high = ends.get(row.cooling, (math.inf, -math.inf))
+        for value in drawn(row):
+            low = min(low, value.mean - 2 * (value.sd or 0.0))
+            high = max(high, value.mean + 2 * (value.sd or 0.0))
+        ends[row.cooling] = low, high
+    return equally_wide(ends)
 
 
 def _dot(colour: str) -> dict[str, object]:

@@ -1,41 +1,124 @@
-"""The summary as a table of the report."""
+"""The report's tables: the summary, trained policies elsewhere, decision times."""
 
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
 from rm.evaluation.figure_style import PolicyStyle
 from rm.evaluation.figures import Comparison
+from rm.evaluation.generalisation import Condition, GeneralisationRow
+from rm.evaluation.regret import Regret
 from rm.evaluation.summary import Difference, Interval, SummaryRow
-from rm.evaluation.table import Column, columns, interval_text
+from rm.evaluation.table import Column, heat_columns, interval_text, service_columns
+from rm.evaluation.timing import PolicyTimes
+
+MOST_UNFOLDED = 2
+"""So many cooling setups are shown in full from the start; more would bury what comes below."""
 
 
-def table_html(data: Comparison, compared: Sequence[Difference]) -> str:
-    """The summary, a group per cooling, with a column of differences per reference policy."""
-    shown = (*columns(data.rows), *_difference_columns(compared))
-    head = "".join(
-        f"<th>{escape(column.title).replace(' ', '<br>', 1)}"
-        f'<span class="unit">{escape(column.unit)}</span></th>'
-        for column in shown
+def summary_html(
+    data: Comparison, regrets: Sequence[Regret], compared: Sequence[Difference]
+) -> str:
+    """The summary per cooling: temperatures with differences to references, then service."""
+    heat = (*heat_columns(data.rows), *_regret_columns(regrets), *_difference_columns(compared))
+    tables = (heat, service_columns(data.rows))
+    unfolded = len(data.coolings) <= MOST_UNFOLDED
+    parts = []
+    for number, cooling in enumerate(data.coolings):
+        rows = [row for row in data.rows if row.cooling == cooling]
+        found = "".join(_summary_table(rows, shown, data) for shown in tables)
+        is_open = " open" if unfolded or number == 0 else ""
+        label = f"cooling: <b>{escape(cooling)}</b>"
+        parts.append(f"<details{is_open}><summary>{label}</summary>{found}</details>")
+    return "\n".join(parts)
+
+
+def _summary_table(rows: Sequence[SummaryRow], shown: Sequence[Column], data: Comparison) -> str:
+    head = "<th>policy</th><th>seeds</th>" + "".join(map(_head_html, shown))
+    return _table_html(head, [_row_html(row, shown, data) for row in rows])
+
+
+def generalisation_html(
+    rows: Sequence[GeneralisationRow], styles: Mapping[str, PolicyStyle]
+) -> str:
+    """Trained policies under each condition, the seen one first."""
+    texts = ("applications", "cooling", "arrivals", "policy")
+    numbers = (
+        "regret, K",
+        "more than seen, K",
+        "attainable misses, %",
+        "within 1 K, %",
+        "episodes",
+    )
+    head = "<th>condition</th>" + "".join(f'<th class="text">{title}</th>' for title in texts)
+    head += "".join(f"<th>{title.replace(' ', '<br>', 1)}</th>" for title in numbers)
+    lines = []
+    for condition in dict.fromkeys(row.condition for row in rows):
+        same = [row for row in rows if row.condition == condition]
+        first, *others = (_generalisation_cells(row, styles) for row in same)
+        label = _condition_cells(condition, len(same))
+        lines += [f'<tr class="first">{label}{first}</tr>', *(f"<tr>{row}</tr>" for row in others)]
+    return _table_html(head, lines)
+
+
+def times_html(times: Sequence[PolicyTimes], styles: Mapping[str, PolicyStyle]) -> str:
+    """Decision times: milliseconds and multiples of the reference."""
+    head = (
+        '<tr><th rowspan="2">policy</th><th colspan="4">migration decision</th>'
+        '<th colspan="4">DVFS decision</th></tr><tr>'
+        + 2 * "<th>median, ms</th><th>99 %, ms</th><th>median, ×</th><th>99 %, ×</th>"
+        + "</tr>"
     )
     rows = []
-    for cooling in data.coolings:
-        label = f"cooling: {escape(cooling)}"
-        rows.append(f'<tr class="group"><td colspan="{len(shown) + 2}">{label}</td></tr>')
-        for row in data.rows:
-            if row.cooling == cooling:
-                texts = (escape(column.cell(row)).replace("-", "−") for column in shown)
-                cells = "".join(f"<td>{text}</td>" for text in texts)
-                rows.append(f"<tr>{_policy_cells(row, data.styles[row.policy])}{cells}</tr>")
+    for item in times:
+        values = (
+            f"{item.migrate_median_ms:.4f}",
+            f"{item.migrate_p99_ms:.4f}",
+            f"{item.migrate_median_ratio:.1f}",
+            f"{item.migrate_p99_ratio:.1f}",
+            f"{item.scale_median_ms:.4f}",
+            f"{item.scale_p99_ms:.4f}",
+            f"{item.scale_median_ratio:.1f}",
+            f"{item.scale_p99_ratio:.1f}",
+        )
+        cells = "".join(f"<td>{value}</td>" for value in values)
+        rows.append(f"<tr><td>{_named(item.policy, styles)}</td>{cells}</tr>")
+    body = "\n".join(rows)
+    return f'<div class="scroll"><table><thead>{head}</thead><tbody>{body}</tbody></table></div>'
+
+
+def _table_html(head: str, rows: Sequence[str]) -> str:
     body = "\n".join(rows)
     return (
-        f'<div class="scroll"><table><thead><tr><th>policy</th><th>seeds</th>{head}</tr></thead>'
+        f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
 
 
-def _policy_cells(row: SummaryRow, style: PolicyStyle) -> str:
-    swatch = f'<span class="swatch" style="background:{style.colour}"></span>'
-    return f"<td>{swatch}{escape(row.policy)}</td><td>{len(row.seeds)}</td>"
+def _head_html(column: Column) -> str:
+    title = escape(column.title).replace(" ", "<br>", 1)
+    return f'<th>{title}<span class="unit">{escape(column.unit)}</span></th>'
+
+
+def _row_html(row: SummaryRow, shown: Sequence[Column], data: Comparison) -> str:
+    texts = (escape(column.cell(row)).replace("-", "−") for column in shown)
+    cells = "".join(f"<td>{text}</td>" for text in texts)
+    return f"<tr><td>{_named(row.policy, data.styles)}</td><td>{len(row.seeds)}</td>{cells}</tr>"
+
+
+def _named(policy: str, styles: Mapping[str, PolicyStyle]) -> str:
+    swatch = f'<span class="swatch" style="background:{styles[policy].colour}"></span>'
+    return f"{swatch}{escape(policy)}"
+
+
+def _regret_columns(regrets: Sequence[Regret]) -> tuple[Column, ...]:
+    if not regrets:
+        return ()
+    hottest = {(item.policy, item.cooling or ""): item.regret_k for item in regrets}
+    sensor = {(item.policy, item.cooling or ""): item.sensor_regret_k for item in regrets}
+    return (
+        Column("regret", "K", _interval_cell(hottest, digits=2)),
+        Column("regret, sensor", "K", _interval_cell(sensor, digits=2)),
+    )
 
 
 def _difference_columns(differences: Sequence[Difference]) -> tuple[Column, ...]:
@@ -44,12 +127,35 @@ def _difference_columns(differences: Sequence[Difference]) -> tuple[Column, ...]
     for item in differences:
         found.setdefault(item.reference, {})[item.policy, item.cooling] = item.mean_temp_k
     return tuple(
-        Column(f"mean − {reference}", "K", _difference_cell(intervals))
+        Column(f"mean − {reference}", "K", _interval_cell(intervals, digits=1))
         for reference, intervals in found.items()
     )
 
 
-def _difference_cell(
-    intervals: Mapping[tuple[str, str], Interval],
+def _interval_cell(
+    intervals: Mapping[tuple[str, str], Interval], *, digits: int
 ) -> Callable[[SummaryRow], str]:
-    return lambda row: interval_text(intervals.get((row.policy, row.cooling)))
+    return lambda row: interval_text(intervals.get((row.policy, row.cooling)), digits=digits)
+
+
+def _condition_cells(condition: Condition, lines: int) -> str:
+    """What the condition is, beside so many lines of policies."""
+    texts = (
+        f"<b>{escape(condition.name)}</b>",
+        escape(", ".join(condition.applications)),
+        escape(", ".join(condition.coolings)),
+        f"{condition.rate_factor:g} ×",
+    )
+    return "".join(f'<td class="text" rowspan="{lines}">{text}</td>' for text in texts)
+
+
+def _generalisation_cells(row: GeneralisationRow, styles: Mapping[str, PolicyStyle]) -> str:
+    shares = (row.missed_attainable_share, row.within_share)
+    texts = (
+        interval_text(row.regret_k, digits=2),
+        interval_text(row.more_than_seen_k, digits=2),
+        *("–" if share is None else f"{100 * share:.1f}" for share in shares),
+        str(row.episodes),
+    )
+    cells = "".join(f"<td>{text.replace('-', '−')}</td>" for text in texts)
+    return f'<td class="name">{_named(row.policy, styles)}</td>{cells}'

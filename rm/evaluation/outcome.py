@@ -31,6 +31,11 @@ class ApplicationOutcome(Struct, frozen=True):
         """Whether it stayed below `MISS_BELOW` of its target over its life."""
         return self.achieved_ips < MISS_BELOW * self.target_ips
 
+    @property
+    def shortfall(self) -> float:
+        """By what share of its target it stayed below it over its life (0: it did not)."""
+        return max(0.0, 1.0 - self.achieved_ips / self.target_ips) if self.target_ips else 0.0
+
 
 class Moment(Struct, frozen=True):
     """The board at one time of an episode, for plots.
@@ -51,9 +56,16 @@ class Moment(Struct, frozen=True):
 class EpisodeOutcome(Struct, frozen=True):
     """One policy under one cooling setup with one seed. Temperatures are simulated.
 
-    `mean_temp_c` is the time mean where the sensor sits, `peak_temp_c` the hottest node ever.
-    `energy_j` is the SoC's, `instructions` counts what all applications retired: a fast policy gets
-    more done in the same time. `runaway_s` is the time when leakage outran cooling, None if never.
+    `mean_temp_c` is the time mean where the sensor sits, `mean_hottest_c` that of the core that is
+    the hottest at each time, which is what the oracle minimises; `peak_temp_c` is the hottest node
+    ever. `energy_j` is the SoC's, `instructions` counts what all applications retired: a fast
+    policy gets more done in the same time. `runaway_s` is the time when leakage outran cooling,
+    None if never.
+
+    A judge (`judging`) looked `judged` times at the mapping: `judged_within` times it was within
+    1 K of the optimum, `judged_short` times it could not meet what the optimum meets, and
+    `judged_proven` times the optimum was proven. `steady_regret_k` is the mean excess over the
+    optimum where it is not short, None where there is none.
     """
 
     policy: str
@@ -61,6 +73,7 @@ class EpisodeOutcome(Struct, frozen=True):
     seed: int
     duration_s: float
     mean_temp_c: float
+    mean_hottest_c: float
     peak_temp_c: float
     energy_j: float
     instructions: float
@@ -70,3 +83,8 @@ class EpisodeOutcome(Struct, frozen=True):
     runaway_s: float | None
     applications: tuple[ApplicationOutcome, ...]
     timeline: tuple[Moment, ...]
+    judged: int = 0
+    judged_within: int = 0
+    judged_short: int = 0
+    judged_proven: int = 0
+    steady_regret_k: float | None = None

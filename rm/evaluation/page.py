@@ -13,7 +13,8 @@ from plotly.offline import get_plotlyjs
 class Plot(Struct, frozen=True):
     """A figure on the page with its caption in HTML.
 
-    `choices` are the policies to choose from, `chosen` is the one shown first.
+    `choices` are the policies to choose from, `chosen` is the one shown first. `tab` names it among
+    several that share one place.
     """
 
     id: str
@@ -21,6 +22,7 @@ class Plot(Struct, frozen=True):
     caption: str
     choices: tuple[str, ...] = ()
     chosen: str = ""
+    tab: str = ""
 
 
 _PAGE = Template("""<!DOCTYPE html>
@@ -48,7 +50,8 @@ _STYLE = """
 body { margin: 0; background: #fff; color: #222; font: 16px/1.5 Georgia, 'Times New Roman',
   'Liberation Serif', serif; }
 main { max-width: 1080px; margin: 0 auto; padding: 32px 24px 64px; }
-h1, h2, th, .choice, figcaption b { font-family: Helvetica, Arial, 'Liberation Sans', sans-serif; }
+h1, h2, th, caption, summary, .choice, .tabs, figcaption b {
+  font-family: Helvetica, Arial, 'Liberation Sans', sans-serif; }
 h1 { font-size: 28px; line-height: 1.2; margin: 0 0 6px; }
 h2 { font-size: 19px; margin: 44px 0 8px; border-bottom: 1px solid #ddd; padding-bottom: 4px; }
 .lead { margin: 0 0 18px; }
@@ -59,35 +62,61 @@ code { font: 13.5px/1.45 'DejaVu Sans Mono', Menlo, Consolas, monospace; overflo
 dd code { display: block; background: #f5f5f3; padding: 2px 6px; border-radius: 3px; }
 figure { margin: 22px 0 34px; break-inside: avoid; }
 figcaption { font-size: 15px; line-height: 1.45; max-width: 860px; margin-top: 4px; }
-.choice { display: flex; flex-wrap: wrap; gap: 4px; align-items: center; font-size: 13px;
+.choice, .tabs { display: flex; flex-wrap: wrap; gap: 4px; align-items: center; font-size: 13px;
   margin: 6px 0; }
-.choice span { color: #6b6b6b; margin-right: 6px; }
-.choice button { font: inherit; color: #222; background: #fff; border: 1px solid #bbb;
+.choice span, .tabs span { color: #6b6b6b; margin-right: 6px; }
+.choice button, .tabs button { font: inherit; color: #222; background: #fff; border: 1px solid #bbb;
   border-radius: 3px; padding: 3px 10px; cursor: pointer; }
-.choice button[aria-pressed=true] { background: #222; border-color: #222; color: #fff; }
+.choice button[aria-pressed=true], .tabs button[aria-pressed=true] { background: #222;
+  border-color: #222; color: #fff; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 14px; border-top: 2px solid #222;
   border-bottom: 2px solid #222; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { padding: 4px 7px; text-align: right; white-space: nowrap; }
 th { font-size: 13px; vertical-align: bottom; border-bottom: 1px solid #222; }
-th .unit { display: block; font-weight: normal; color: #6b6b6b; }
+.unit { font-weight: normal; color: #6b6b6b; }
+th .unit { display: block; }
+caption { text-align: left; font-size: 14px; font-weight: bold; padding: 10px 2px 4px; }
+table.matrix { width: auto; min-width: 60%; margin-bottom: 14px; }
+table.matrix td { min-width: 52px; }
+td.text, td.name, th.text { text-align: left; }
+td.text { white-space: normal; max-width: 220px; }
+tr.first td { border-top: 1px solid #ddd; vertical-align: top; }
+details { margin: 8px 0; }
+details .scroll { margin-bottom: 16px; }
+summary { cursor: pointer; font-size: 14px; padding: 4px 0; }
+.lead, .note { max-width: 860px; }
 th:first-child, td:first-child { text-align: left; padding-left: 2px; }
-tr.group td { padding-top: 12px; font-style: italic; }
+tr + tr th:first-child { text-align: right; }
 .swatch { display: inline-block; width: 10px; height: 10px; margin-right: 7px; }
 .notes dt { color: #222; font-weight: bold; }
 .notes { gap: 8px 22px; }
-@media print { .choice, .modebar { display: none; } main { padding: 0; } }
+@media print { .choice, .tabs, .modebar { display: none; } main { padding: 0; } }
 """
 
-# Every plot's data lie beside it as JSON. A choice shows the traces whose meta it is, and makes its
-# line among those that all policies share the thick one.
+# Every plot's data lie beside it as JSON; a plot behind a tab is drawn when it is first shown. A
+# choice shows the traces whose meta it is, and makes its line among those that all policies share
+# the thick one.
 _SCRIPT = """
 "use strict";
 const config = {displaylogo: false, responsive: true, toImageButtonOptions: {format: "svg"},
   modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]]};
-for (const place of document.querySelectorAll(".plot")) {
+const draw = (place) => {
+  if (place.data) return;
   const figure = JSON.parse(document.getElementById(place.id + "-data").textContent);
   Plotly.newPlot(place, figure.data, figure.layout, config);
+};
+for (const place of document.querySelectorAll(".panel:not([hidden]) .plot")) draw(place);
+for (const tabs of document.querySelectorAll(".tabs")) {
+  const buttons = tabs.querySelectorAll("button");
+  const show = (id) => {
+    for (const button of buttons) {
+      button.setAttribute("aria-pressed", button.value === id);
+      document.getElementById(button.value).closest(".panel").hidden = button.value !== id;
+    }
+    draw(document.getElementById(id));
+  };
+  for (const button of buttons) button.addEventListener("click", () => show(button.value));
 }
 for (const choice of document.querySelectorAll(".choice")) {
   const plot = document.getElementById(choice.dataset.plot);
@@ -112,15 +141,44 @@ def page(*, title: str, body: str) -> str:
     )
 
 
-def plot_html(plot: Plot, *, number: int) -> str:
-    """A figure's place on the page, its data, and its numbered caption."""
+def section_html(title: str, body: str) -> str:
+    """A part of the page with its heading (text)."""
+    place = title.lower().replace(" ", "-")
+    return f'<section id="{escape(place)}"><h2>{escape(title)}</h2>\n{body}</section>'
+
+
+def paragraph(text: str) -> str:
+    """Prose (HTML) below a table."""
+    return f'<p class="note">{text.strip()}</p>'
+
+
+def figure_html(plots: Sequence[Plot], *, number: int) -> str:
+    """A numbered figure: one plot, or several behind tabs, the first of them shown."""
+    panels = "".join(_panel_html(plot, number, shown=plot is plots[0]) for plot in plots)
+    return f"<figure>{_tabs_html(plots)}{panels}</figure>"
+
+
+def _panel_html(plot: Plot, number: int, *, shown: bool) -> str:
+    """A plot's place on the page, its data, and its caption."""
     data = plotly.io.to_json(plot.figure, engine="json", validate=False)
     height = int(plot.figure.layout.height)
     return (
-        f'<figure>{_choice_html(plot)}<div class="plot" id="{plot.id}" style="height:{height}px">'
-        f'</div><script type="application/json" id="{plot.id}-data">{data}</script>'
-        f"<figcaption><b>Figure {number}.</b> {plot.caption}</figcaption></figure>"
+        f'<div class="panel"{"" if shown else " hidden"}>{_choice_html(plot)}'
+        f'<div class="plot" id="{plot.id}" style="height:{height}px"></div>'
+        f'<script type="application/json" id="{plot.id}-data">{data}</script>'
+        f"<figcaption><b>Figure {number}.</b> {plot.caption}</figcaption></div>"
     )
+
+
+def _tabs_html(plots: Sequence[Plot]) -> str:
+    if len(plots) < 2:
+        return ""
+    buttons = "".join(
+        f'<button value="{plot.id}" aria-pressed="{str(plot is plots[0]).lower()}">'
+        f"{escape(plot.tab)}</button>"
+        for plot in plots
+    )
+    return f'<div class="tabs"><span>cooling</span>{buttons}</div>'
 
 
 def definitions_html(entries: Sequence[tuple[str, str]], *, style: str = "") -> str:

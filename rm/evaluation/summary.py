@@ -33,25 +33,39 @@ class SummaryRow(Struct, frozen=True, kw_only=True):
     `missed_attainable_share` of all applications too, counting those that missed a target which the
     oracle policy met (None: not known of all that missed). `applications`, `missed` and
     `missed_attainable` are counts over all seeds, `runaways` counts the episodes where leakage
-    outran cooling.
+    outran cooling. `missed_by_mean` and `missed_by_worst` say by what share of their target those
+    that missed stayed below it, over all seeds (None: nobody missed).
+
+    `within_share` is the share of the judge's looks that found the mapping within 1 K of the
+    optimum, `steady_regret_k` the mean excess over it where targets were met (`judging`), both None
+    where nobody judged; `judged` counts the looks over all seeds, `judged_proven` those at which
+    the optimum was proven.
     """
 
     policy: str
     cooling: str
     seeds: tuple[int, ...]
     mean_temp_c: Spread
+    mean_hottest_c: Spread
     peak_temp_c: Spread
     energy_j: Spread
     energy_per_instruction_pj: Spread
     finished_share: Spread
     migrations: Spread
+    migrations_per_s: Spread
     throttled_share: Spread
     missed_share: Spread
     missed_attainable_share: Spread | None
     applications: int
     missed: int
     missed_attainable: int | None
+    missed_by_mean: float | None
+    missed_by_worst: float | None
     runaways: int
+    within_share: Spread | None
+    steady_regret_k: Spread | None
+    judged: int
+    judged_proven: int
 
 
 class Interval(Struct, frozen=True):
@@ -64,12 +78,17 @@ class Interval(Struct, frozen=True):
 
 
 class Difference(Struct, frozen=True):
-    """A policy's temperatures minus the reference's under the same cooling and seeds, in kelvin."""
+    """A policy's temperatures minus the reference's under the same cooling and seeds, in kelvin.
+
+    `mean_temp_k` is of the time means where the sensor sits, `mean_hottest_k` of those of the
+    hottest core.
+    """
 
     policy: str
     cooling: str
     reference: str
     mean_temp_k: Interval
+    mean_hottest_k: Interval
     peak_temp_k: Interval
 
 
@@ -167,6 +186,9 @@ def _difference(pairs: Sequence[tuple[EpisodeOutcome, EpisodeOutcome]]) -> Diffe
         cooling=outcome.cooling,
         reference=base.policy,
         mean_temp_k=interval([ours.mean_temp_c - theirs.mean_temp_c for ours, theirs in pairs]),
+        mean_hottest_k=interval(
+            [ours.mean_hottest_c - theirs.mean_hottest_c for ours, theirs in pairs]
+        ),
         peak_temp_k=interval([ours.peak_temp_c - theirs.peak_temp_c for ours, theirs in pairs]),
     )
 
@@ -176,23 +198,34 @@ def _row(group: Sequence[EpisodeOutcome]) -> SummaryRow:
     known_counts = [count for count in attainable_counts if count is not None]
     shares = [share for o in group if (share := missed_attainable_share(o)) is not None]
     all_known = len(known_counts) == len(group)
+    missed_by = [app.shortfall for o in group for app in o.applications if app.missed]
+    within = [o.judged_within / o.judged for o in group if o.judged]
+    excess_k = [o.steady_regret_k for o in group if o.steady_regret_k is not None]
     return SummaryRow(
         policy=group[0].policy,
         cooling=group[0].cooling,
         seeds=tuple(outcome.seed for outcome in group),
         mean_temp_c=spread([o.mean_temp_c for o in group]),
+        mean_hottest_c=spread([o.mean_hottest_c for o in group]),
         peak_temp_c=spread([o.peak_temp_c for o in group]),
         energy_j=spread([o.energy_j for o in group]),
         energy_per_instruction_pj=spread([_energy_per_instruction_pj(o) for o in group]),
         finished_share=spread([_finished_share(o) for o in group]),
         migrations=spread([float(o.migrations) for o in group]),
+        migrations_per_s=spread([o.migrations / o.duration_s for o in group]),
         throttled_share=spread([o.throttled_s / o.duration_s for o in group]),
         missed_share=spread([missed_share(o) for o in group]),
         missed_attainable_share=spread(shares) if all_known else None,
         applications=sum(len(o.applications) for o in group),
         missed=sum(app.missed for o in group for app in o.applications),
         missed_attainable=sum(known_counts) if all_known else None,
+        missed_by_mean=statistics.fmean(missed_by) if missed_by else None,
+        missed_by_worst=max(missed_by, default=None),
         runaways=sum(o.runaway_s is not None for o in group),
+        within_share=spread(within) if within else None,
+        steady_regret_k=spread(excess_k) if excess_k else None,
+        judged=sum(o.judged for o in group),
+        judged_proven=sum(o.judged_proven for o in group),
     )
 
 

@@ -1,23 +1,26 @@
-"""The summary as a table for the terminal and as JSON for machines."""
+"""What the tables of a comparison show: their columns, and numbers as text.
+
+Terminal (`terminal`) and report (`html_table`) fill them alike.
+"""
 
 from collections.abc import Callable, Sequence
 
-import msgspec
 from msgspec import Struct
-from rich import box
-from rich.markup import escape
-from rich.table import Table
 
+from rm.evaluation.judging import WITHIN_K
 from rm.evaluation.outcome import MISS_BELOW
-from rm.evaluation.summary import CONFIDENCE, Difference, Interval, Spread, SummaryRow
-
-JSON_SCHEMA = 1
+from rm.evaluation.summary import Interval, Spread, SummaryRow
 
 SIMULATED = "Temperatures are simulated: computed from the board's thermal model, not measured."
 
 MISS = (
     f"A QoS miss: an application whose rate over its life stayed below {MISS_BELOW:.0%} of its "
     "target. An attainable miss: one whose target the oracle policy met in the same episode."
+)
+
+JUDGED = (
+    f"Within {WITHIN_K:g} K: at so many of the judge's looks the mapping was as good as the joint "
+    "optimum for the same applications, both with the least operating points for their targets."
 )
 
 
@@ -56,7 +59,7 @@ def percent_text(share: Spread | None) -> str:
     return spread_text(Spread(mean=100 * share.mean, sd=sd, n=share.n), digits=1)
 
 
-def interval_text(value: Interval | None) -> str:
+def interval_text(value: Interval | None, *, digits: int = 1) -> str:
     """A difference with its confidence interval, or a dash where there is none.
 
     >>> interval_text(Interval(mean=-3.25, low=-4.0, high=-2.5, n=3))
@@ -64,108 +67,71 @@ def interval_text(value: Interval | None) -> str:
     """
     if value is None:
         return "–"
+    mean = f"{value.mean:+.{digits}f}"
     if value.low is None or value.high is None:
-        return f"{value.mean:+.1f}"
-    return f"{value.mean:+.1f} [{value.low:+.1f}, {value.high:+.1f}]"
+        return mean
+    return f"{mean} [{value.low:+.{digits}f}, {value.high:+.{digits}f}]"
 
 
-_COLUMNS = (
-    Column("mean temp.", "°C", lambda row: spread_text(row.mean_temp_c, digits=1)),
-    Column("peak temp.", "°C", lambda row: spread_text(row.peak_temp_c, digits=1)),
-    Column(
-        "energy per instr.", "pJ", lambda row: spread_text(row.energy_per_instruction_pj, digits=0)
-    ),
-    Column("fin\u00adished", "%", lambda row: percent_text(row.finished_share)),
-    Column("QoS misses", "%", lambda row: percent_text(row.missed_share)),
-    Column("attain\u00adable misses", "%", lambda row: percent_text(row.missed_attainable_share)),
-    Column("migra\u00adtions", "", lambda row: spread_text(row.migrations, digits=0)),
+def proof_text(rows: Sequence[SummaryRow]) -> str:
+    """At how many looks the judge could prove the optimum; nothing where nobody judged."""
+    judged = sum(row.judged for row in rows)
+    proven = sum(row.judged_proven for row in rows)
+    return f"The optimum was proven at {proven} of {judged} looks." if judged else ""
+
+
+def missed_by_text(row: SummaryRow) -> str:
+    """By how much of their target those that missed stayed below it: mean, and the worst."""
+    if row.missed_by_mean is None or row.missed_by_worst is None:
+        return "–"
+    return f"{100 * row.missed_by_mean:.0f}, {100 * row.missed_by_worst:.0f}"
+
+
+def optional_text(value: Spread | None, *, digits: int) -> str:
+    """Mean ± standard deviation, or a dash where nothing is known."""
+    return "–" if value is None else spread_text(value, digits=digits)
+
+
+_MEAN = Column("mean temp.", "°C", lambda row: spread_text(row.mean_temp_c, digits=1))
+_HOTTEST = Column("hottest core", "°C", lambda row: spread_text(row.mean_hottest_c, digits=1))
+_PEAK = Column("peak temp.", "°C", lambda row: spread_text(row.peak_temp_c, digits=1))
+_ENERGY = Column(
+    "energy per instr.", "pJ", lambda row: spread_text(row.energy_per_instruction_pj, digits=0)
 )
+_FINISHED = Column("fin\u00adished", "%", lambda row: percent_text(row.finished_share))
+_MISSES = Column("QoS misses", "%", lambda row: percent_text(row.missed_share))
+_ATTAINABLE = Column(
+    "attain\u00adable misses", "%", lambda row: percent_text(row.missed_attainable_share)
+)
+_MISSED_BY = Column("missed by", "%: mean, worst", missed_by_text)
+_MOVES = Column("migra\u00adtions", "1/s", lambda row: spread_text(row.migrations_per_s, digits=2))
+_WITHIN = Column(f"within {WITHIN_K:g} K", "%", lambda row: percent_text(row.within_share))
+_STEADY = Column("steady regret", "K", lambda row: optional_text(row.steady_regret_k, digits=2))
 _THROTTLED = Column("thrott\u00adled", "%", lambda row: percent_text(row.throttled_share))
 _RUNAWAY = Column("run\u00adaway", "", lambda row: f"{row.runaways} of {len(row.seeds)}")
 
 
 def columns(rows: Sequence[SummaryRow]) -> tuple[Column, ...]:
-    """The summary's columns behind the policy's name, the same in the terminal and in the report.
+    """The summary's columns behind the policy's name in the terminal.
 
     Throttling and thermal runaway have a column where there was any.
     """
+    always = (_MEAN, _PEAK, _ENERGY, _FINISHED, _MISSES, _ATTAINABLE, _MOVES)
+    return (*always, *_trouble(rows))
+
+
+def heat_columns(rows: Sequence[SummaryRow]) -> tuple[Column, ...]:
+    """What the report says of temperatures, throttling and runaway where there was any."""
+    return (_MEAN, _HOTTEST, _PEAK, *_trouble(rows))
+
+
+def service_columns(rows: Sequence[SummaryRow]) -> tuple[Column, ...]:
+    """What the report says of service and of its price; the judge's columns where one judged."""
+    judged = (_WITHIN, _STEADY) if any(row.judged for row in rows) else ()
+    return (_MISSES, _ATTAINABLE, _MISSED_BY, _FINISHED, _ENERGY, _MOVES, *judged)
+
+
+def _trouble(rows: Sequence[SummaryRow]) -> tuple[Column, ...]:
     throttled = (_THROTTLED,) if any(row.throttled_share.mean > 0 for row in rows) else ()
     runaway = (_RUNAWAY,) if any(row.runaways for row in rows) else ()
-    return (*_COLUMNS, *throttled, *runaway)
-
-
-def summary_table(rows: Sequence[SummaryRow]) -> Table:
-    """The summary for the terminal: a group per cooling, the coolest policy first."""
-    table = _empty_table(caption=f"{SIMULATED} {MISS} {_seeds_text(rows)}")
-    for column in columns(rows):
-        _add_column(table, column.header, [column.cell(row) for row in rows])
-    for cooling in dict.fromkeys(row.cooling for row in rows):
-        table.add_row(f"[bold]{escape(cooling)}[/bold]")
-        for row in rows:
-            if row.cooling == cooling:
-                _add_row(table, row.policy, [column.cell(row) for column in columns(rows)])
-        table.add_row()
-    return table
-
-
-def difference_table(differences: Sequence[Difference]) -> Table:
-    """Temperatures relative to reference policies, for the terminal."""
-    note = f"[a, b]: {CONFIDENCE:.0%} confidence interval; pairs: seeds that both policies ran."
-    table = _empty_table(caption=f"Differences of simulated temperatures, paired by seed. {note}")
-    cells = {d: (interval_text(d.mean_temp_k), interval_text(d.peak_temp_k)) for d in differences}
-    _add_column(table, "mean temp.\nK", [mean for mean, _ in cells.values()])
-    _add_column(table, "peak temp.\nK", [peak for _, peak in cells.values()])
-    _add_column(table, "pairs", ["9"])
-    for group in dict.fromkeys((d.reference, d.cooling) for d in differences):
-        table.add_row(f"[bold]minus {escape(group[0])}, {escape(group[1])}[/bold]")
-        for item in differences:
-            if (item.reference, item.cooling) == group:
-                _add_row(table, item.policy, [*cells[item], str(item.mean_temp_k.n)])
-        table.add_row()
-    return table
-
-
-def summary_json(rows: Sequence[SummaryRow], differences: Sequence[Difference] = ()) -> str:
-    """The summary as JSON: units in the keys, shares of 0 to 1, simulated temperatures."""
-    document = {
-        "schema": JSON_SCHEMA,
-        "temperatures": "simulated",
-        "miss_below_share_of_target": MISS_BELOW,
-        "confidence": CONFIDENCE,
-        "summary": rows,
-        "differences": differences,
-    }
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
-
-
-def _empty_table(*, caption: str) -> Table:
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        caption=escape(caption),
-        caption_justify="left",
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-    )
-    table.add_column("policy", no_wrap=True)
-    return table
-
-
-def _add_column(table: Table, header: str, cells: Sequence[str]) -> None:
-    """Add a column that breaks between words where the terminal is narrow, but cuts no number."""
-    words = [word for text in (header, *map(_narrow, cells)) for word in text.split()]
-    table.add_column(escape(header), justify="right", min_width=max(map(len, words)))
-
-
-def _add_row(table: Table, policy: str, cells: Sequence[str]) -> None:
-    table.add_row(f"  {escape(policy)}", *(escape(_narrow(cell)) for cell in cells))
-
-
-def _narrow(text: str) -> str:
-    """The cell with its ± bound to the number behind it."""
-    return text.replace("± ", "±")
-
-
-def _seeds_text(rows: Sequence[SummaryRow]) -> str:
-    numbers = sorted({len(row.seeds) for row in rows})
-    n = " to ".join(map(str, dict.fromkeys((numbers[0], numbers[-1])))) if numbers else "0"
-    return f"Mean ± standard deviation over seeds, n = {n}."
+    return (*throttled, *runaway)

@@ -42,10 +42,15 @@ def policy_names() -> tuple[str, ...]:
     return tuple(sorted(_found()))
 
 
-def policy_factory(name: str) -> PolicyFactory:
-    """The factory of a policy; InvalidInput names those that there are."""
+def policy_entry(name: str) -> EntryPoint:
+    """Where a policy comes from; InvalidInput names those that there are."""
     found = _found()
     if name not in found:
         raise InvalidInput(f"policy must be one of {', '.join(sorted(found))} (got {name!r})")
-    factory: PolicyFactory = found[name].load()
+    return found[name]
+
+
+def policy_factory(name: str) -> PolicyFactory:
+    """The factory of a policy; InvalidInput names those that there are."""
+    factory: PolicyFactory = policy_entry(name).load()
     return factory

@@ -6,18 +6,22 @@ application is the application of interest of one row; all rows are one batch; t
 the largest predicted improvement is made.
 """
 
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from npu_runtime.load import load_policy
+from npu_runtime.policy_file import read_policy_file
 from platforms.board import Board
 from platforms.errors import InvalidInput
 from platforms.platform import Migration, Observation
 from rm.dvfs import QosScaling
 from rm.features import rows, table
+from rm.mapping.rows import OUTPUTS as HEAT
 from rm.policies.registry import PolicyContext
+from rm.policies.shipped_files import shipped
 from traces.schema import board_digest
 
 BUSY_ABOVE = 0.1
@@ -80,18 +84,29 @@ def _occupied(observation: Observation) -> NDArray[np.bool_]:
 
 
 def make(context: PolicyContext) -> TopIl:
-    """The policy from its ONNX file; InvalidInput where none was given."""
-    if context.policy_file is None:
-        raise InvalidInput(
-            "topil needs a network: give --policy-file policy.onnx ('ilgov train' makes one), "
-            "or leave topil out"
-        )
+    """The policy from the ONNX file given, unless that is another policy's; then the shipped one.
+
+    InvalidInput where none is shipped for the board.
+    """
     board = context.board
+    path = context.policy_file
+    if path is None or is_for_another(path):
+        path = shipped(f"topil-{board.name}.onnx")
+    if path is None:
+        raise InvalidInput(
+            f"topil needs a network for the board {board.name!r}, and none is shipped: give "
+            "--policy-file policy.onnx ('ilgov train' makes one), or leave topil out"
+        )
     scorer = load_policy(
-        context.policy_file,
+        path,
         features=table(board),
         board=board.name,
         board_sha256=board_digest(board),
         outputs=board.core_names,
     )
     return TopIl(board, scorer)
+
+
+def is_for_another(path: Path) -> bool:
+    """Whether a file is a network of `ilgov`, or no network at all but a Q-table."""
+    return path.suffix == ".npz" or read_policy_file(path).metadata.outputs == HEAT

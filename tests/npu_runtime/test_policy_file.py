@@ -26,6 +26,22 @@ def test_metadata_come_back_as_they_were_written(toy: SimpleNamespace, policy_pa
     assert metadata == decode_metadata(encode_metadata(metadata), origin="here")
 
 
+def test_constants_come_back_bit_by_bit(toy: SimpleNamespace, write: Write) -> None:
+    """Numbers that the training measured, for the policy beside its network."""
+    constants = {"stall_s_per_cycle": 1.234567901234568e-11, "cycles_on_little": 1 / 3}
+    path = write(toy.described(toy.network(), constants=constants))
+    assert constants == read_policy_file(path).metadata.constants
+
+
+def test_a_policy_needs_no_constants(policy_path: Path) -> None:
+    """Nor does one that was written before there were any."""
+    metadata = read_policy_file(policy_path).metadata
+    assert {} == metadata.constants
+    before = encode_metadata(metadata).replace(',"constants":{}', "")
+    assert "constants" not in before
+    assert metadata == decode_metadata(before, origin="here")
+
+
 def test_parity_rows_come_back_bit_by_bit(toy: SimpleNamespace, policy_path: Path) -> None:
     """Decimal text must not round what the check at load compares."""
     rows, scores = read_policy_file(policy_path).metadata.parity_rows()
@@ -112,6 +128,7 @@ def test_another_schema_is_refused_with_the_way_out(toy: SimpleNamespace, write:
         ({"parity_inputs": ((1.0,),) * 3}, "parity_inputs must have 2 columns .got 1"),
         ({"parity_inputs": ((float("nan"), 0.0),) * 3}, "must describe a policy .*parity_inputs"),
         ({"seed": None}, "must describe a policy .*seed"),
+        ({"constants": {"stall": float("nan")}}, "must describe a policy .*constants"),
     ],
 )
 def test_metadata_that_contradict_themselves_are_refused(

@@ -1,16 +1,16 @@
 """Small random boards and applications, on which all decisions can be tried one by one."""
 
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from oracle.whatif import Outcome, Placement, Wanted, WhatIf
+from oracle.whatif import Wanted
 from platforms.application import ApplicationProfile, CoreProfile, Phase
 from platforms.board import (
     Board,
     Cluster,
     CoolingSetup,
+    IdleState,
     Leakage,
     Memory,
     OperatingPoint,
@@ -22,11 +22,18 @@ from platforms.board import (
 )
 
 COOLING = CoolingSetup(name="fan", conductance_w_per_k=0.4, ambient_c=25.0, sources={})
-CORE_TYPES = ("weak", "strong")
+CORE_TYPES = ("weak", "strong", "prime")
+SLEEP = (IdleState(name="sleep", entry_s=1e-5, exit_s=1e-5, min_residency_s=1e-3),)
 
 
 def cluster(
-    name: str, cores: tuple[int, ...], rng: np.random.Generator, *, points: int, strength: float
+    name: str,
+    cores: tuple[int, ...],
+    rng: np.random.Generator,
+    *,
+    points: int,
+    strength: float,
+    sleeps: bool = False,
 ) -> Cluster:
     """A cluster whose power grows as that of real ones; `strength` scales clock and power."""
     freqs_hz = np.sort(rng.uniform(0.4e9, 2.0e9, size=points)) * strength
@@ -51,12 +58,55 @@ def cluster(
         l2_bytes=1 << 20,
         dvfs_latency_s=1e-4,
         thermal_weight=1024,
+        idle_states=SLEEP if sleeps else (),
         sources={},
     )
 
 
-def board(rng: np.random.Generator, *, points: int = 3, sizes: tuple[int, ...] = (2, 2)) -> Board:
-    """A board with a weak and a strong cluster and a few operating points each."""
+def uniform_heat(cores: int, rng: np.random.Generator) -> Thermal:
+    """All cores on one die, which gives its heat to the air."""
+    nodes = [ThermalNode(name=f"core{i}", capacity_j_per_k=0.2, core=i) for i in range(cores)]
+    links = [
+        ThermalLink(between=(node.name, "die"), conductance_w_per_k=float(rng.uniform(0.6, 1.0)))
+        for node in nodes
+    ]
+    return Thermal(
+        nodes=(*nodes, ThermalNode(name="die", capacity_j_per_k=10.0)),
+        links=tuple(links),
+        ambient_node="die",
+        cluster_node="die",
+        sources={},
+    )
+
+
+def uneven_heat(cores: int, rng: np.random.Generator) -> Thermal:
+    """Cores in a row, the last one nearest to the board, the clusters' shared parts elsewhere."""
+    nodes = [ThermalNode(name=f"core{i}", capacity_j_per_k=0.2, core=i) for i in range(cores)]
+    row = [("core0", "uncore"), *((f"core{i}", f"core{i + 1}") for i in range(cores - 1))]
+    ends = [(f"core{cores - 1}", "board"), ("uncore", "board")]
+    others = [ThermalNode(name=name, capacity_j_per_k=5.0) for name in ("uncore", "board")]
+    return Thermal(
+        nodes=(*nodes, *others),
+        links=tuple(
+            ThermalLink(between=pair, conductance_w_per_k=float(rng.uniform(0.2, 0.9)))
+            for pair in (*row, *ends)
+        ),
+        ambient_node="board",
+        cluster_node="uncore",
+        sources={},
+    )
+
+
+def board(
+    rng: np.random.Generator,
+    *,
+    points: int = 3,
+    sizes: tuple[int, ...] = (2, 2),
+    sleeps: bool = False,
+    uneven: bool = False,
+    bandwidth_bytes_per_s: float = 5e9,
+) -> Board:
+    """A board with a weak, a strong and perhaps a prime cluster and a few operating points each."""
     starts = np.cumsum((0, *sizes)).tolist()
     clusters = tuple(
         cluster(
@@ -65,15 +115,11 @@ def board(rng: np.random.Generator, *, points: int = 3, sizes: tuple[int, ...] =
             rng,
             points=points,
             strength=1.0 + 0.3 * i,
+            sleeps=sleeps,
         )
         for i in range(len(sizes))
     )
-    cores = starts[-1]
-    nodes = [ThermalNode(name=f"core{i}", capacity_j_per_k=0.2, core=i) for i in range(cores)]
-    links = [
-        ThermalLink(between=(node.name, "die"), conductance_w_per_k=float(rng.uniform(0.6, 1.0)))
-        for node in nodes
-    ]
+    heat = uneven_heat if uneven else uniform_heat
     return Board(
         schema=1,
         name="small",
@@ -87,19 +133,13 @@ def board(rng: np.random.Generator, *, points: int = 3, sizes: tuple[int, ...] =
             highest=10.0,
             sources={},
         ),
-        memory=Memory(bandwidth_bytes_per_s=5e9, latency_s=1e-7, sources={}),
-        thermal=Thermal(
-            nodes=(*nodes, ThermalNode(name="die", capacity_j_per_k=10.0)),
-            links=tuple(links),
-            ambient_node="die",
-            cluster_node="die",
-            sources={},
-        ),
+        memory=Memory(bandwidth_bytes_per_s=bandwidth_bytes_per_s, latency_s=1e-7, sources={}),
+        thermal=heat(starts[-1], rng),
         cooling=(COOLING,),
         sensors=(
             Sensor(
                 name="soc",
-                weights={"die": 1.0},
+                weights={"core0": 0.75, "core1": 0.25} if uneven else {"die": 1.0},
                 step_k=0.1,
                 offset_c=0.0,
                 period_s=1.0,
@@ -123,6 +163,7 @@ def profile(name: str, rng: np.random.Generator) -> ApplicationProfile:
         name=name,
         suite="small",
         core_profiles={
+            "prime": CoreProfile(cpi=cpi * rng.uniform(0.7, 1.0), stall_s=stall_s),
             "strong": CoreProfile(cpi=cpi, stall_s=stall_s),
             "weak": CoreProfile(cpi=cpi * rng.uniform(1.1, 2.0), stall_s=1.4 * stall_s),
         },
@@ -135,37 +176,30 @@ def profile(name: str, rng: np.random.Generator) -> ApplicationProfile:
 
 
 def wanted(
-    on: Board, rng: np.random.Generator, *, count: int, most: float = 0.9, threads: int = 1
+    on: Board,
+    rng: np.random.Generator,
+    *,
+    count: int,
+    most: float = 0.9,
+    threads: int = 1,
+    programs: Sequence[ApplicationProfile] = (),
 ) -> list[Wanted]:
-    """Applications with targets up to `most` of what a strong core gives, placed anywhere."""
+    """Applications with targets up to `most` of what a strong core gives, placed anywhere.
+
+    Drawn from `programs`, all with one target, or else each another program.
+    """
     strongest = on.clusters[-1]
+    shares = rng.uniform(0.1, most, size=count)
     apps = []
     for number in range(count):
         program = profile(f"app{number}", rng)
+        if programs:
+            program, shares[number] = programs[int(rng.integers(len(programs)))], shares[0]
         best_ips = program.ips(strongest, strongest.freqs_hz[-1])
         many = int(rng.integers(1, threads + 1))
         home = int(rng.integers(len(on.clusters)))
         cores = (int(rng.integers(on.core_count)),) if many == 1 else on.clusters[home].cores
-        share = rng.uniform(0.1, most)
-        phase = int(rng.integers(len(program.phases)))
-        apps.append(Wanted(number, program, phase, float(share * best_ips * many), many, cores))
+        phase = 0 if programs else int(rng.integers(len(program.phases)))
+        target_ips = float(shares[number] * best_ips * many)
+        apps.append(Wanted(number, program, phase, target_ips, many, cores))
     return apps
-
-
-def every_outcome(models: WhatIf, apps: Sequence[Wanted]) -> Iterator[Outcome]:
-    """All mappings at all operating points."""
-    clusters = models.board.clusters
-    single = [(core,) for core in range(models.board.core_count)]
-    several = [c.cores for c in clusters if len(c.cores) > 1]
-    placements: Iterator[Placement] = itertools.product(
-        *(single if app.threads == 1 else several for app in apps)
-    )
-    grid = list(itertools.product(*(range(len(c.opps)) for c in clusters)))
-    for placement in placements:
-        for opps in grid:
-            yield models.evaluate(apps, placement, opps)
-
-
-def best_outcome(models: WhatIf, apps: Sequence[Wanted]) -> Outcome:
-    """The true optimum: least shortfall, then least peak temperature."""
-    return min(every_outcome(models, apps), key=lambda o: (round(o.shortfall, 6), o.peak_c))

@@ -15,7 +15,6 @@ from oracle.demonstrations import (
     Extracted,
     OracleParameters,
     Scenario,
-    contradictions,
     extract,
     metadata,
     scenarios,
@@ -50,7 +49,13 @@ def demonstrations(
     recorded: list[Scenario], parameters: OracleParameters = FEW
 ) -> list[tuple[Scenario, dict[str, Any]]]:
     """All rows with their scenario."""
-    return [(s, row) for s in recorded for row in extract(BOARD, s, parameters).rows]
+    return [(s, row) for s in recorded for row in rows_of(extract(BOARD, s, parameters))]
+
+
+def rows_of(extracted: Extracted, board: Board = BOARD) -> list[dict[str, Any]]:
+    """One scenario's demonstrations as they are written."""
+    found: list[dict[str, Any]] = to_table(board, [extracted]).to_pylist()
+    return found
 
 
 def observed(run: dict[str, Any], target_ips: float, ratios: list[float]) -> Observation:
@@ -104,7 +109,7 @@ def test_the_utilisation_is_the_recorded_one(traces: pa.Table) -> None:
         run["core_utilisation"] = [0.03 + 0.9 * busy for busy in run["core_utilisation"]]
     changed = pa.Table.from_pylist(runs, schema=arrow_schema("traces"))
     first = next(scenarios(BOARD, changed))
-    for row in extract(BOARD, first, FEW).rows:
+    for row in rows_of(extract(BOARD, first, FEW)):
         core = row["features"][2 : 2 + BOARD.core_count].index(1.0)
         busy = {core, *first.background_cores}
         expected = [0.93 if i in busy else 0.03 for i in range(BOARD.core_count)]
@@ -152,7 +157,7 @@ def test_every_demand_yields_a_row_per_free_core_or_is_counted_as_infeasible(
         extracted = extract(BOARD, scenario, FEW)
         free = BOARD.core_count - len(scenario.background_cores)
         assert 12 == extracted.demands
-        assert len(extracted.rows) == free * (extracted.demands - extracted.infeasible)
+        assert len(extracted.labels) == free * (extracted.demands - extracted.infeasible)
 
 
 def test_only_points_of_the_recorded_grid_are_asked_for(recorded: list[Scenario]) -> None:
@@ -161,7 +166,7 @@ def test_only_points_of_the_recorded_grid_are_asked_for(recorded: list[Scenario]
     for scenario in recorded:
         extracted = extract(BOARD, scenario, many)
         assert extracted.infeasible < extracted.demands / 2
-        assert extracted.rows
+        assert len(extracted.labels)
 
 
 def test_unsettled_clocks_change_what_is_seen_and_not_what_is_right(
@@ -192,15 +197,15 @@ def test_a_scenario_is_extracted_alike_whatever_else_is_in_the_file(
     """Recording more scenarios must not change those that were there."""
     alone = traces.filter(pa.compute.equal(traces["scenario"], 2))
     (scenario,) = scenarios(BOARD, alone)
-    expected = extract(BOARD, recorded[2], FEW)
-    assert str(expected) == str(extract(BOARD, scenario, FEW))
+    expected = to_table(BOARD, [extract(BOARD, recorded[2], FEW)])
+    assert str(expected.to_pylist()) == str(rows_of(extract(BOARD, scenario, FEW)))
     other = extract(BOARD, scenario, msgspec.structs.replace(FEW, seed=1))
-    assert str(expected) != str(other)
+    assert str(expected.to_pylist()) != str(rows_of(other))
 
 
 def test_the_table_and_its_metadata_name_features_and_outputs(recorded: list[Scenario]) -> None:
     """Training needs the board no more."""
-    written = to_table(BOARD, [row for _, row in demonstrations(recorded)])
+    written = to_table(BOARD, [extract(BOARD, scenario, FEW) for scenario in recorded])
     about = metadata(BOARD, "fan", FEW)
     assert [f.name for f in table(BOARD)] == [f["name"] for f in about["features"]]
     assert ["core0", "core7"] == [about["outputs"][0], about["outputs"][-1]]
@@ -244,7 +249,7 @@ def test_whatever_was_recorded_the_rows_are_sound(
     given = {"current": current, "targets": 2, "demands": 3, "unsettled": unsettled}
     extracted = extract(board, scenario, msgspec.convert(given, OracleParameters))
     assert 6 == extracted.demands >= extracted.infeasible
-    for row in extracted.rows:
+    for row in rows_of(extracted, board):
         assert np.isfinite(row["features"]).all()
         for feature, value in zip(table(board), row["features"], strict=True):
             assert feature.low <= value <= feature.high
@@ -253,37 +258,11 @@ def test_whatever_was_recorded_the_rows_are_sound(
             assert max(row["features"][first : first + len(sizes)]) <= 1.0
         assert 1.0 == max(row["labels"])
     if holes == 1.0:
-        assert Extracted([], 6, 6) == extracted
+        assert (0, 6) == (len(extracted.features), extracted.infeasible)
 
 
 def test_a_board_with_one_cluster_has_demonstrations_too() -> None:
     """Nothing assumes big and little."""
     board = small_board(np.random.default_rng(1), sizes=(3,))
     extracted = extract(board, imagined(board, 3, holes=0.0), FEW)
-    assert len(table(board)) == 3 + 2 * 3 + 1 == len(extracted.rows[0]["features"])
-
-
-def test_a_recording_contradicts_itself_in_nothing(traces: pa.Table) -> None:
-    """The check below is for files that somebody made by other means."""
-    assert [] == list(contradictions(traces))
-
-
-def test_two_recordings_in_one_file_are_noticed(traces: pa.Table) -> None:
-    """Both have a scenario 0; one sweep of both would be a mixture."""
-    runs = traces.to_pylist()
-    other = [run | {"application": "adi"} for run in runs if run["scenario"] == 0]
-    problems = list(contradictions(pa.Table.from_pylist(runs + other, arrow_schema("traces"))))
-    where = f"in row {len(runs)}"
-    assert problems[0].startswith("scenario 0 must be one application among the same others ")
-    assert problems[0].endswith(where + ")")
-    assert "(got core " in problems[1]
-    assert "again " + where in problems[1]
-
-
-def test_an_application_on_an_occupied_core_is_noticed(traces: pa.Table) -> None:
-    """The oracle takes the background's cores for taken."""
-    runs = [run for run in traces.to_pylist() if run["background_cores"]]
-    core = runs[0]["background_cores"][0]
-    runs[0]["application_core"] = core
-    problems = list(contradictions(pa.Table.from_pylist(runs, arrow_schema("traces"))))
-    assert f"application_core must be none of background_cores (got {core} in row 0)" in problems
+    assert len(table(board)) == 3 + 2 * 3 + 1 == extracted.features.shape[1]

@@ -56,7 +56,9 @@ def test_list_as_json_names_clusters_with_their_cores(command: Command) -> None:
             {"name": "little", "core_type": "cortex-a53", "cores": [0, 1, 2, 3]},
             {"name": "big", "core_type": "cortex-a73", "cores": [4, 5, 6, 7]},
         ],
-        "cooling": ["fan", "passive", "passive-35"],
+        "cooling": [
+            *("fan", "passive", "passive-35", "heatsink", "fan-cold", "fan-hot", "fan-fails"),
+        ],
     } == boards["hikey970"]
 
 
@@ -69,6 +71,7 @@ def test_show_prints_operating_points_power_heat_and_cooling(command: Command) -
     assert "cluster big: cortex-a73, cores 4-7" in lines
     assert ["2362", "1.05", "1.105", "0.132", "0.218", "1024"] in [line.split() for line in lines]
     assert "  2.5 K/W to air of 25 degC" == lines[lines.index("cooling fan") + 1]
+    assert "  from 50% of a run on as passive" == lines[lines.index("cooling fan-fails") + 2]
     assert any("target 85 degC" in line and "sustainable 4 W" in line for line in lines)
     assert "  no operating point is known" == lines[lines.index("npu npu") + 1]
     assert "sources:" not in out

@@ -71,6 +71,7 @@ def episode(policy: str, cooling: str, seed: int) -> EpisodeOutcome:
         seed=seed,
         duration_s=HORIZON_S,
         mean_temp_c=float(np.mean([m.sensor_temp_c for m in timeline])),
+        mean_hottest_c=float(np.mean([m.peak_temp_c for m in timeline])),
         peak_temp_c=max(m.peak_temp_c for m in timeline),
         energy_j=_STEP_S * sum(m.power_w for m in timeline),
         instructions=sum(HORIZON_S * app.achieved_ips for app in applications),

@@ -56,7 +56,8 @@ def test_the_whole_way_is_walked_and_every_command_line_shown(
     code, stdout, _ = ilgov("demo", "--out", out, "--jobs", "1")
     assert (0, WHOLE_WAY) == (code, commands.called)
     assert (
-        f"[3/7] ilgov oracle --traces {out}/traces.parquet --out {out}/demonstrations.parquet\n"
+        f"[3/7] ilgov oracle labels --traces {out}/traces.parquet "
+        f"--out {out}/demonstrations.parquet\n"
     ) in stdout
     assert stdout.endswith(f"report: {out}/evaluation/report.html\n")
 

@@ -94,6 +94,71 @@ def test_moments_tell_who_runs_where_and_how_fast() -> None:
     assert sorted(first.application_on_core) == [-1] * 7 + [0]
 
 
+def test_all_policies_start_from_equal_temperatures() -> None:
+    """At the first round no decision has had an effect yet; where the start is given it holds."""
+    for cooling in ("fan", "fan-hot", "fan-fails"):
+        first = {episode(p, cooling=cooling).timeline[0].sensor_temp_c for p in POLICIES}
+        assert 1 == len(first), cooling
+        ambient_c = BOARD.cooling_named(cooling).ambient_c
+        assert ambient_c < first.pop() < ambient_c + 2.0
+        warm = {
+            episode(p, cooling=cooling, start_temp_c=55.0).timeline[0].sensor_temp_c
+            for p in POLICIES
+        }
+        assert 1 == len(warm), cooling
+        assert pytest.approx(55.0, abs=1.0) == warm.pop()
+
+
+def test_arrivals_are_the_same_under_every_cooling_setup_of_the_board() -> None:
+    """The fan that fails, too: a stream belongs to the seed."""
+    assert {tuple(what_came(episode(seed=3)))} == {
+        tuple(what_came(episode("gts-powersave", seed=3, cooling=setup.name)))
+        for setup in BOARD.cooling
+    }
+
+
+def test_a_fan_that_fails_half_way_makes_the_second_half_hotter() -> None:
+    """The first half is that of a fan that holds."""
+    holding, failing = (episode(cooling=c, start_temp_c=70.0) for c in ("fan", "fan-fails"))
+    assert holding.timeline[:15] == failing.timeline[:15]
+    assert failing.timeline[-1].sensor_temp_c > holding.timeline[-1].sensor_temp_c + 0.5
+    assert "fan-fails" == failing.cooling
+
+
+def test_the_hottest_cores_mean_lies_between_the_sensors_and_the_peak() -> None:
+    """It is a mean over all rounds of the hottest core at each."""
+    outcome = episode()
+    sampled_c = np.mean([moment.peak_temp_c for moment in outcome.timeline])
+    assert outcome.mean_temp_c < outcome.mean_hottest_c < outcome.peak_temp_c
+    assert pytest.approx(sampled_c, abs=0.5) == outcome.mean_hottest_c
+
+
+def test_a_judged_episode_is_the_same_but_for_the_verdicts() -> None:
+    """Looking must change nothing; without a judge there are no verdicts."""
+    plain, judged = episode(), episode(judge_s=5.0)
+    assert (0, None) == (plain.judged, plain.steady_regret_k)
+    assert 1 <= judged.judged <= 6
+    assert judged.judged_within + judged.judged_short <= judged.judged
+    none = dict.fromkeys(("judged", "judged_within", "judged_short", "judged_proven"), 0)
+    assert plain == msgspec.structs.replace(judged, **none, steady_regret_k=None)
+
+
+def test_the_oracle_policy_is_right_nearly_always_and_powersave_seldom() -> None:
+    """By the same judge: the yardstick is worth something."""
+    oracle, powersave = (episode(p, judge_s=1.0) for p in ("oracle", "gts-powersave"))
+    assert oracle.judged_within >= 0.9 * oracle.judged > 0
+    assert powersave.judged_within < 0.5 * powersave.judged
+
+
+def test_throttling_at_the_boards_trip_point_is_reported() -> None:
+    """A hot room without a fan and everything at full speed: the kernel steps in."""
+    crowd = WorkloadParameters(arrivals=8, interarrival_s=0.0, lowest_target=0.4)
+    given: dict[str, Any] = {"workload": crowd, "start_temp_c": 78.0, "cooling": "passive-35"}
+    hot, cool = episode("gts-performance", **given), episode("gts-powersave", **given)
+    assert 0.0 < hot.throttled_s <= hot.duration_s
+    assert 0.0 == cool.throttled_s
+
+
 def leaky(*, from_c: float, per_k: float) -> Board:
     """A board whose leakage grows steeply from some temperature on, and whose kernel looks on."""
     steep = Leakage(

@@ -13,10 +13,14 @@ from plotly.offline import get_plotlyjs
 
 from platforms.errors import InvalidInput
 from rm.evaluation.figure_style import policy_styles
+from rm.evaluation.generalisation import conditions, generalise
 from rm.evaluation.outcome import EpisodeOutcome, Moment
+from rm.evaluation.regret import regrets
 from rm.evaluation.report import write_report
+from rm.evaluation.stopwatch import DecisionTimes
 from rm.evaluation.thinning import Stretch, stretches, thinned
 from rm.evaluation.timeline_figure import Timelines
+from rm.evaluation.timing import policy_times
 from tests.rm import fake_outcomes
 
 COMMAND = "ilgov evaluate --cooling fan passive --seeds 1 2 3"
@@ -116,6 +120,25 @@ def test_every_policy_has_the_same_colour_in_every_figure(page: str) -> None:
             assert {style.colour} == drawn
 
 
+def test_temperature_axes_are_equally_wide_and_show_all_that_is_drawn(tmp_path: Path) -> None:
+    """Cold and hot air lie 45 K apart: on one axis the policies could not be told apart."""
+    shifted = [
+        replace(o, cooling=cooling, mean_temp_c=o.mean_temp_c + k, peak_temp_c=o.peak_temp_c + k)
+        for o in fake_outcomes.outcomes(coolings=("fan",))
+        for cooling, k in (("fan-cold", -25.0), ("fan", 0.0), ("fan-hot", 20.0))
+    ]
+    figure = plot_data(written(tmp_path / "report.html", shifted), "temperatures")
+    layout, drawn = figure["layout"], figure["data"]
+    assert isinstance(layout, dict)
+    assert isinstance(drawn, list)
+    ranges = {f"x{n}": layout[f"xaxis{n}"]["range"] for n in ("", "2", "3")}
+    width = ranges["x"][1] - ranges["x"][0]
+    assert all(pytest.approx(width) == high - low for low, high in ranges.values())
+    for trace in drawn:
+        low, high = ranges[trace["xaxis"]]
+        assert all(low <= x <= high for x in trace["x"] if x is not None), trace["name"]
+
+
 def test_policies_from_elsewhere_get_colours_that_nobody_has() -> None:
     """Two policies of one colour would be read as one."""
     styles = policy_styles(("topil", "oracle", "theirs", "another"))
@@ -140,6 +163,80 @@ def test_a_large_comparison_stays_small_enough_to_mail(tmp_path: Path) -> None:
         for cooling in ("fan", "passive", "passive-35")
     ]
     assert len(written(tmp_path / "large.html", many).encode()) < LARGEST_BYTES
+
+
+def test_a_comparison_of_everything_can_still_be_mailed(tmp_path: Path) -> None:
+    """Thirteen policies under seven cooling setups, some seeds, ten minutes each."""
+    template = fake_outcomes.episode("topil", "fan", 1)
+    names = ("oracle", *(f"policy-{i}" for i in range(12)))
+    many = [
+        replace(template, policy=policy, cooling=f"cooling-{i}", seed=seed)
+        for policy in names
+        for i in range(7)
+        for seed in range(3)
+    ]
+    text = written(tmp_path / "everything.html", many)
+    assert len(text.encode()) < LARGEST_BYTES
+    assert 7 == text.count("<details")
+    assert 1 == text.count("<details open>")
+
+
+def test_what_the_judge_and_the_stopwatch_found_is_on_the_page(
+    tmp_path: Path, outcomes: tuple[EpisodeOutcome, ...]
+) -> None:
+    """Each in a section of its own; without them the page has neither."""
+    verdicts = {"judged": 8, "judged_within": 6, "judged_proven": 7, "steady_regret_k": 0.625}
+    judged = [replace(o, **verdicts) for o in outcomes]
+    times = policy_times(
+        [
+            DecisionTimes(
+                policy="topil",
+                cooling="fan",
+                seed=1,
+                migrate_median_s=3e-5,
+                migrate_p99_s=9e-5,
+                scale_median_s=1e-6,
+                scale_p99_s=2e-6,
+                reference_median_s=1e-5,
+            )
+        ]
+    )
+    path = tmp_path / "report.html"
+    write_report(path, judged, board=fake_outcomes.board(), command=COMMAND, times=times)
+    own = own_part(path.read_text("utf-8"))
+    assert "mapping within 1 K of the optimum" in own
+    assert "The optimum was proven at 168 of 192 looks." in own
+    assert 'title="topil, fan, 3 seeds">75.0</td>' in own
+    assert "0.62 ± 0.00" in own
+    assert "<h2>Decision time</h2>" in own
+    assert "<td>0.0300</td><td>0.0900</td><td>3.0</td><td>9.0</td>" in own
+
+
+def test_trained_policies_have_a_table_per_condition(tmp_path: Path) -> None:
+    """With what each condition is."""
+    outcomes = fake_outcomes.outcomes(policies=("topil", "oracle"))
+    parts = [
+        (condition, [o for o in outcomes if o.cooling in condition.coolings])
+        for condition in conditions(applications=("parsec",), coolings=("passive",))
+    ]
+    path = tmp_path / "report.html"
+    rows = generalise(parts, ["topil"])
+    write_report(path, outcomes, board=fake_outcomes.board(), command=COMMAND, generalisation=rows)
+    own = own_part(path.read_text("utf-8"))
+    for condition, _ in parts:
+        assert f"<b>{condition.name}</b>" in own
+    assert f"{rows[1].regret_k.mean:+.2f} [".replace("-", "−") in own
+
+
+def test_the_overview_has_a_regret_per_policy_and_cooling(
+    page: str, outcomes: tuple[EpisodeOutcome, ...]
+) -> None:
+    """The first thing that a reader wants to know."""
+    own = own_part(page)
+    matrix = own[own.index("regret: hottest core") : own.index("misses of targets that the")]
+    for item in regrets(outcomes):
+        assert f">{item.regret_k.mean:.2f}</td>".replace("-", "−") in matrix
+    assert "oracle</td>" not in matrix
 
 
 def test_names_and_command_cannot_break_out_of_the_page(tmp_path: Path) -> None:
@@ -237,12 +334,43 @@ def test_the_page_draws_its_figures_in_a_browser_without_an_error(
     dom, log = opened(path, tmp_path / "profile")
     assert not [line for line in log.splitlines() if "CONSOLE" in line]
     places = re.findall(r'<div class="plot js-plotly-plot" id="([a-z0-9-]+)"', dom)
-    assert ["temperatures", "misses", "tradeoff", "timeline-0", "timeline-1", "ratios"] == places
+    expected = [
+        "regret",
+        "temperatures",
+        "misses",
+        "tradeoff",
+        "timeline-0",
+        "timeline-1",
+        "ratios",
+    ]
+    assert expected == places
     assert len(re.findall(r'<svg class="main-svg"', dom)) >= len(places)
     assert 'data-shown="gts-powersave"' in dom
     assert 'data-pressed="true"' in dom
     for policy in fake_outcomes.POLICIES:
         assert re.search(rf'class="legendtext"[^>]*>{policy}<', dom)
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no chromium is installed: the page was not opened")
+def test_many_cooling_setups_share_a_place_and_are_drawn_when_they_are_chosen(
+    tmp_path: Path,
+) -> None:
+    """Seven figures of time courses below each other would hide all that comes after."""
+    template = fake_outcomes.episode("topil", "fan", 1)
+    many = [replace(template, cooling=f"cooling-{i}") for i in range(4)]
+    click = """<script>
+    const drawn = () => [...document.querySelectorAll('.panel:not([hidden]) [id^=timeline]')]
+      .filter((plot) => plot.data).map((plot) => plot.id).join();
+    document.body.dataset.first = drawn();
+    document.querySelector('.tabs [value=timeline-2]').click();
+    document.body.dataset.second = drawn();
+    </script></body>"""
+    path = tmp_path / "report.html"
+    path.write_text(written(path, many).replace("</body>", click), "utf-8")
+    dom, log = opened(path, tmp_path / "profile")
+    assert not [line for line in log.splitlines() if "CONSOLE" in line]
+    assert 'data-first="timeline-0"' in dom
+    assert 'data-second="timeline-2"' in dom
 
 
 def opened(path: Path, profile: Path) -> tuple[str, str]:

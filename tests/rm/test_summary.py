@@ -8,9 +8,17 @@ from rich.console import Console
 from rich.table import Table
 
 from platforms.errors import InvalidInput
+from rm.evaluation.document import summary_json
+from rm.evaluation.generalisation import conditions, generalise
 from rm.evaluation.outcome import ApplicationOutcome, EpisodeOutcome
+from rm.evaluation.regret import regrets
 from rm.evaluation.summary import Interval, Spread, differences, interval, spread, summarise
-from rm.evaluation.table import difference_table, summary_json, summary_table
+from rm.evaluation.terminal import (
+    difference_table,
+    generalisation_table,
+    regret_table,
+    summary_table,
+)
 from tests.rm import fake_outcomes
 
 
@@ -42,6 +50,7 @@ def episode(
         seed=seed,
         duration_s=100.0,
         mean_temp_c=mean_temp_c,
+        mean_hottest_c=mean_temp_c + 5.0,
         peak_temp_c=mean_temp_c + 10.0,
         energy_j=200.0 + seed,
         instructions=1e9,
@@ -102,6 +111,60 @@ def test_misses_are_shares_of_all_applications_of_an_episode() -> None:
     assert row.missed_attainable_share is not None
     assert 0.25 == row.missed_attainable_share.mean
     assert (4, 2, 1) == (row.applications, row.missed, row.missed_attainable)
+
+
+def test_who_missed_stayed_below_by_so_much_in_the_mean_and_at_worst() -> None:
+    """Over all seeds; those that met their target, or nearly, do not count."""
+    lives = (application(1.2), application(0.96), application(0.75), application(0.5))
+    (row,) = summarise([episode(applications=lives), episode(seed=2, applications=lives[:1])])
+    assert (pytest.approx(0.375), pytest.approx(0.5)) == (row.missed_by_mean, row.missed_by_worst)
+    (calm,) = summarise([episode(applications=lives[:2])])
+    assert (None, None) == (calm.missed_by_mean, calm.missed_by_worst)
+
+
+def test_the_judges_verdicts_are_shares_of_the_looks() -> None:
+    """A mean over seeds, as all else; unknown where nobody judged."""
+    seeds = [
+        replace(episode(seed=1), judged=10, judged_within=8, steady_regret_k=0.5),
+        replace(episode(seed=2), judged=20, judged_within=20, judged_proven=20),
+    ]
+    (row,) = summarise(seeds)
+    assert row.within_share is not None
+    assert pytest.approx(0.9) == row.within_share.mean
+    assert Spread(mean=0.5, sd=None, n=1) == row.steady_regret_k
+    assert (30, 20) == (row.judged, row.judged_proven)
+    (unknown,) = summarise([episode()])
+    assert (None, None, 0) == (unknown.within_share, unknown.steady_regret_k, unknown.judged)
+
+
+def test_migrations_are_per_second_of_the_episode() -> None:
+    """Episodes differ in length where one runs away."""
+    (row,) = summarise([episode(seed=1), replace(episode(seed=2), duration_s=50.0)])
+    assert pytest.approx((0.1 + 0.4) / 2) == row.migrations_per_s.mean
+
+
+def test_the_terminal_shows_regret_generalisation_and_times() -> None:
+    """With units, intervals and what the words mean; no number cut off at 80 columns."""
+    outcomes = [
+        replace(o, judged=4, judged_within=3, steady_regret_k=0.375)
+        for o in fake_outcomes.outcomes(policies=("topil", "oracle"))
+    ]
+    found = regrets(outcomes)
+    text = rendered(regret_table(found, summarise(outcomes)), width=80)
+    for item in found:
+        assert f"{item.regret_k.mean:+.2f}" in text
+    for expected in ("passive", "over all cooling setups", "75.0", "+0.38", "95%"):
+        assert expected in text
+    parts = [
+        (condition, [o for o in outcomes if o.cooling in condition.coolings])
+        for condition in conditions(applications=("parsec",), coolings=("passive",))
+    ]
+    text = rendered(generalisation_table(generalise(parts, ["topil"])), width=80)
+    for condition, _ in parts:
+        assert condition.name in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert "1 K, %" in text
+    assert "…" not in text
 
 
 def test_attainable_misses_are_unknown_where_one_miss_is_not_known() -> None:
@@ -222,11 +285,12 @@ def test_the_json_form_holds_rows_and_differences() -> None:
         episode("topil", mean_temp_c=41.0),
         episode("oracle", mean_temp_c=40.0),
     ]
-    document = json.loads(
-        summary_json(summarise(outcomes), differences(outcomes, reference="oracle"))
-    )
+    compared = differences(outcomes, reference="oracle")
+    document = json.loads(summary_json(summarise(outcomes), compared, regrets(outcomes)))
     assert "simulated" == document["temperatures"]
     assert 0.95 == document["miss_below_share_of_target"]
     assert ["oracle", "topil"] == [row["policy"] for row in document["summary"]]
     assert {"mean": 41.0, "sd": None, "n": 1} == document["summary"][1]["mean_temp_c"]
     assert 1.0 == document["differences"][0]["mean_temp_k"]["mean"]
+    assert ("topil", "fan") == tuple(document["regret"][0][key] for key in ("policy", "cooling"))
+    assert 1.0 == document["regret"][0]["regret_k"]["mean"]

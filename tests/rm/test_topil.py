@@ -1,17 +1,23 @@
 """Tests of TOP-IL's policy: one best move an epoch, to a free core, when it gains something."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from npu_runtime.errors import MissingPolicyFile, WrongFeatures
 from platforms.errors import InvalidInput
 from platforms.platform import Migration, Observation
-from rm.features import rows
+from rm.features import rows, table
+from rm.mapping.rows import OUTPUTS
+from rm.mapping.rows import table as heat_table
 from rm.policies.registry import PolicyContext
 from rm.policies.topil import TopIl, make
 from tests.platforms.programs import simulated
+from tests.rm.policy_files import write_policy
 from tests.rm.readings import HIKEY, observation, reading
 
 
@@ -144,7 +150,50 @@ def test_it_scales_by_qos() -> None:
     assert [(2, 3), (2, 3), (1, 4)] == [policy.scale(seen) for _ in range(3)]
 
 
-def test_without_a_network_it_cannot_be_made() -> None:
+# --- files ----------------------------------------------------------------------------------------
+
+
+def made(path: Path | None) -> TopIl:
+    """The policy of a file."""
+    return make(PolicyContext(HIKEY, simulated(), path))
+
+
+def score(policy: TopIl) -> float:
+    """What its network says of a row with a single one in it."""
+    (scores,) = policy._scorer.run(np.eye(1, 21, 6, dtype=np.float32))
+    return float(scores[0])
+
+
+def test_the_network_of_a_file_is_used(tmp_path: Path, nothing_shipped: Path) -> None:
+    """One with an output per core."""
+    path = write_policy(tmp_path / "p.onnx", features=table(HIKEY), outputs=HIKEY.core_names)
+    assert 1.0 == score(made(path))
+
+
+def test_without_a_file_the_shipped_network_is_used(tmp_path: Path, nothing_shipped: Path) -> None:
+    """Also where the file given is another policy's: one option serves several policies."""
+    shipped = nothing_shipped / "topil-hikey970.onnx"
+    write_policy(shipped, features=table(HIKEY), outputs=HIKEY.core_names)
+    ilgov = write_policy(tmp_path / "i.onnx", features=heat_table(HIKEY), outputs=OUTPUTS)
+    for path in (None, ilgov, Path("toprl-hikey970.npz")):
+        assert 1.0 == score(made(path))
+
+
+def test_where_none_is_shipped_it_says_how_to_make_one(nothing_shipped: Path) -> None:
     """The message says where one comes from."""
-    with pytest.raises(InvalidInput, match=r"topil needs a network: give --policy-file"):
-        make(PolicyContext(HIKEY, simulated()))
+    message = (
+        r"topil needs a network for the board 'hikey970', and none is shipped: give --policy-file "
+        r"policy.onnx \('ilgov train' makes one\), or leave topil out"
+    )
+    with pytest.raises(InvalidInput, match=message):
+        made(None)
+    assert [] == list(nothing_shipped.iterdir())
+
+
+def test_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    """By reason."""
+    with pytest.raises(MissingPolicyFile, match="no such file"):
+        made(tmp_path / "missing.onnx")
+    features = table(HIKEY)[:-1]
+    with pytest.raises(WrongFeatures, match="features must be 21 in number"):
+        made(write_policy(tmp_path / "p.onnx", features=features, outputs=HIKEY.core_names))

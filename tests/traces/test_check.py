@@ -12,7 +12,7 @@ from platforms.board_file import load_board, shipped_boards
 from tests.conftest import Ended
 from tests.traces.toy_traces import METADATA, traces
 from traces.check import check_traces
-from traces.schema import board_digest
+from traces.schema import board_digest, cooling_digest
 from traces.store import arrow_schema, write_table
 
 Ilgov = Callable[..., Ended]
@@ -184,9 +184,20 @@ def test_prose_in_a_board_file_does_not_change_its_digest() -> None:
 
     board = load_board(shipped_boards()[0])
     reworded = msgspec.structs.replace(board, title="Another title")
-    hotter = msgspec.structs.replace(
-        board,
-        cooling=tuple(msgspec.structs.replace(c, ambient_c=c.ambient_c + 1) for c in board.cooling),
-    )
+    leakage = msgspec.structs.replace(board.leakage, ref_temp_c=board.leakage.ref_temp_c + 1)
+    hotter = msgspec.structs.replace(board, leakage=leakage)
     assert board_digest(board) == board_digest(reworded)
     assert board_digest(board) != board_digest(hotter)
+
+
+def test_a_boards_digest_leaves_the_cooling_to_a_digest_of_its_own() -> None:
+    """A policy holds under every cooling, so one more must not spoil it; a recording has one."""
+    import msgspec
+
+    board = load_board(shipped_boards()[0])
+    fan = board.cooling_named("fan")
+    hot = msgspec.structs.replace(fan, ambient_c=fan.ambient_c + 1)
+    reworded = msgspec.structs.replace(fan, sources={})
+    assert board_digest(board) == board_digest(msgspec.structs.replace(board, cooling=(hot,)))
+    assert cooling_digest(fan) == cooling_digest(reworded)
+    assert cooling_digest(fan) != cooling_digest(hot)

@@ -95,7 +95,11 @@ def _with_its_parts(out: Path, ilgov: Ilgov, command: tuple[object, ...]) -> Pat
     ("words", "message"),
     [
         (["--board", "pc"], "board must be one of hikey960, hikey970, rk3588, or the path of a "),
-        (["--cooling", "water"], "--cooling must be one of fan, passive, passive-35 (got 'water')"),
+        (["--cooling", "water"], "--cooling must be one of fan, passive, passive-35, heatsink, "),
+        (
+            ["--cooling", "fan-fails"],
+            "--cooling must be one of fan, passive, passive-35, heatsink, fan-cold, fan-hot (got ",
+        ),
         (
             ["--applications", "doom"],
             "application must be a suite (cbench, parsec), a suite file (.toml) or ",
@@ -146,7 +150,8 @@ def test_an_output_that_cannot_be_written_is_told_before_hours_of_work(
     ilgov: Ilgov, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     """A folder, a file where a folder should be, a folder of somebody else's."""
-    words = ["trace", "record"] if command == "record" else ["oracle", "--traces", "none.parquet"]
+    labels = ["oracle", "labels", "--traces", "none.parquet"]
+    words = ["trace", "record"] if command == "record" else labels
     file = tmp_path / "file"
     file.touch()
     expected = f"ilgov: error: --out must be a file (got the folder {tmp_path})\n"

@@ -24,7 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     files = parser.add_argument_group("files")
     files.add_argument(
         "--demonstrations", type=Path, required=True, metavar="FILE",
-        help="demonstrations (Parquet) that 'ilgov oracle' wrote",
+        help="demonstrations (Parquet) that 'ilgov oracle labels' wrote",
     )  # fmt: skip
     files.add_argument(
         "--test-demonstrations", type=Path, metavar="FILE",

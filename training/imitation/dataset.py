@@ -30,7 +30,8 @@ class Task(Struct, frozen=True, kw_only=True):
     """What a policy of these demonstrations is for: the board, the features in, the cores out.
 
     `board_sha256` is the digest of the board's description, `cooling` its setup in the traces, and
-    `oracle` the parameters that the labels were made with.
+    `oracle` the parameters that the labels were made with. `constants` are further numbers that the
+    policy needs beside its network.
     """
 
     board: str
@@ -39,6 +40,7 @@ class Task(Struct, frozen=True, kw_only=True):
     oracle: dict[str, str | int | float]
     features: tuple[Feature, ...]
     outputs: tuple[str, ...]
+    constants: dict[str, float] = {}
 
 
 class _Recording(Struct, frozen=True):
@@ -108,7 +110,7 @@ def read_demonstrations(path: Path) -> Demonstrations:
     except msgspec.ValidationError as error:
         raise InvalidInput(
             f"{path}: metadata must name board, features and outputs ({error}); "
-            "make the demonstrations again with 'ilgov oracle'"
+            "make the demonstrations again with 'ilgov oracle labels'"
         ) from error
     cores = len(task.outputs)
     demonstrations = Demonstrations(
@@ -139,7 +141,7 @@ def _matrix(path: Path, table: Any, column: str, width: int) -> Array:
     if found != width:
         raise InvalidInput(
             f"{path}: column {column} must hold {width} values a row, as the metadata say "
-            f"(got {found}); make the demonstrations again with 'ilgov oracle'"
+            f"(got {found}); make the demonstrations again with 'ilgov oracle labels'"
         )
     flat = table[column].combine_chunks().flatten()
     values: Array = flat.to_numpy(zero_copy_only=False).reshape(-1, width)
@@ -161,7 +163,7 @@ def _check(path: Path, demonstrations: Demonstrations) -> None:
             raise InvalidInput(
                 f"{path}: column {column} must be {requirement} "
                 f"(got {values[row, place]} in row {row}, place {place}); "
-                "make the demonstrations again with 'ilgov oracle'"
+                "make the demonstrations again with 'ilgov oracle labels'"
             )
 
 
@@ -189,7 +191,7 @@ def choose_applications(
     if len(names) == 1:
         raise InvalidInput(
             f"demonstrations must be of two or more applications to split (got {names[0]}); "
-            "demonstrate more with 'ilgov oracle'"
+            "demonstrate more with 'ilgov oracle labels'"
         )
     count = min(max(1, round(share * len(names))), len(names) - 1)
     drawn = _whole_groups(_groups(demonstrations), count, rng)
@@ -242,7 +244,7 @@ def split_by_application(
             "validation applications must leave rows to train on (got "
             f"{', '.join(sorted(held_out))} out of {', '.join(names)}, and {int(mixed.sum())} rows "
             "with them in the background); hold out fewer, or make more scenarios with "
-            "'ilgov oracle'"
+            "'ilgov oracle labels'"
         )
     return Split(
         training=demonstrations.take(trains),
@@ -278,7 +280,7 @@ def _check_same_task(path: Path, found: Task, expected: Task) -> None:
             raise InvalidInput(
                 f"{path}: test demonstrations must be of the board and features trained on "
                 f"(got board {found.board} with another {name}); make them with the same "
-                "'ilgov oracle' from traces of the same board file"
+                "'ilgov oracle labels' from traces of the same board file"
             )
 
 

@@ -145,6 +145,7 @@ def _metadata(
         parity_inputs=_tuples(features[rows].astype(np.float32)),
         parity_outputs=_tuples(scores[rows]),
         graph_sha256=graph_sha256(_serialised(model)),
+        constants=task.constants,
     )
 
 

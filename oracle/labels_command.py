@@ -1,14 +1,20 @@
-"""``ilgov oracle``: demonstrations from traces."""
+"""``ilgov oracle labels``: demonstrations from traces."""
 
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+from oracle.sweep_command import add_options, check_options, is_kept, sweep_and_show
+from platforms.errors import InvalidInput
 from platforms.options import check_ranges
 
+if TYPE_CHECKING:
+    from oracle.demonstrations import OracleParameters
+    from oracle.labels_sweep import LabelSweep
 
-def configure(parser: argparse.ArgumentParser) -> None:
+
+def labels(parser: argparse.ArgumentParser) -> None:
     """Search the optimal decisions in traces and write demonstrations."""
     parser.add_argument("--traces", type=Path, required=True, help="a file of 'ilgov trace record'")
     parser.add_argument(
@@ -57,67 +63,79 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "(0: the paper's) [%(default)s]",
     )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    add_options(parser, shard_size=1000)
     parser.set_defaults(run=_run)
 
 
 def _run(args: argparse.Namespace) -> int:
-    from oracle.demonstrations import contradictions, extract, metadata, scenarios, to_table
-    from platforms.board_file import load_board
-    from platforms.errors import InvalidInput
-    from traces.check import problems
+    from oracle.sweep import finish
     from traces.output import check_output_file
-    from traces.progress import counted
-    from traces.store import read_table, write_table
 
-    board = load_board(args.board)
     parameters = _parameters(args)
+    check_options(args)
     check_output_file(args.out)
     if args.out.resolve() == args.traces.resolve():
         raise InvalidInput(f"--out must be another file than --traces (got {args.out} for both)")
+    labelled = _labelled(args, parameters)
+    if is_kept(labelled.file, args):
+        return _tell(args, "it holds these labels already (--fresh searches them again)")
+    swept = sweep_and_show(
+        labelled.file, labelled.make_shard, labelled.job_of, args, doing="scenarios"
+    )
+    if swept.rows.table.num_rows == 0:
+        labelled.file.parts.forget()
+        raise InvalidInput(
+            f"{args.traces}: no core can meet any of the {swept.rows.figures['demands']} QoS "
+            "targets drawn; lower --lowest-target or record more operating points"
+        )
+    finish(labelled.file, swept, labelled.metadata)
+    return _tell(args, f"{swept.reused_shards} of {swept.shards} shards taken over")
+
+
+def _labelled(args: argparse.Namespace, parameters: "OracleParameters") -> "LabelSweep":
+    """The recording, checked, ready to be swept."""
+    from oracle.contradictions import contradictions
+    from oracle.labels_sweep import LabelSweep
+    from platforms.board_file import load_board
+    from rm.manifest import path_digest
+    from traces.check import problems
+    from traces.store import read_table
+
+    board = load_board(args.board)
     traces, about = read_table(args.traces, kind="traces")
     for problem in problems(traces, about, board=board):
         raise InvalidInput(f"{args.traces}: {problem}")
     for problem in contradictions(traces):
         raise InvalidInput(f"{args.traces}: {problem}; a file must hold one recording")
-    rows: list[dict[str, Any]] = []
-    demands = infeasible = 0
-    count = len(set(traces["scenario"].to_pylist()))
-    with counted("scenarios", count) as show:
-        for done, scenario in enumerate(scenarios(board, traces), start=1):
-            extracted = extract(board, scenario, parameters)
-            rows += extracted.rows
-            demands += extracted.demands
-            infeasible += extracted.infeasible
-            show(done)
-    if not rows:
-        raise InvalidInput(
-            f"{args.traces}: no core can meet any of the {demands} QoS targets drawn; "
-            "lower --lowest-target or record more operating points"
-        )
-    write_table(
-        args.out,
-        to_table(board, rows),
-        kind="demonstrations",
-        metadata=metadata(board, about["cooling"], parameters, pools=about.get("pools", ())),
+    return LabelSweep(
+        board,
+        traces,
+        about,
+        parameters,
+        traces_sha256=path_digest(args.traces),
+        out=args.out,
+        shard_size=args.shard_size,
     )
-    figures = {
-        "scenarios": count,
-        "demands": demands,
-        "infeasible_demands": infeasible,
-        "demonstrations": len(rows),
-        "out": str(args.out),
-    }
+
+
+def _tell(args: argparse.Namespace, how: str) -> int:
+    """Print what the file holds and how it came about; the exit code."""
+    from traces.store import read_table
+
+    table, about = read_table(args.out, kind="demonstrations")
+    figures = {**about["figures"], "demonstrations": table.num_rows, "out": str(args.out)}
     if args.json:
         print(json.dumps(figures))
-    else:
-        print(
-            f"{args.out}: {len(rows)} demonstrations from {count} scenarios; {infeasible} of "
-            f"{demands} demands were infeasible (no free core meets the target) and yield none"
-        )
+        return 0
+    print(
+        f"{args.out}: {table.num_rows} demonstrations from {figures['scenarios']} scenarios; "
+        f"{figures['infeasible_demands']} of {figures['demands']} demands were infeasible (no free "
+        f"core meets the target) and yield none; {how}"
+    )
     return 0
 
 
-def _parameters(args: argparse.Namespace) -> Any:
+def _parameters(args: argparse.Namespace) -> "OracleParameters":
     from oracle.demonstrations import OracleParameters
 
     check_ranges(

@@ -1,4 +1,4 @@
-"""Tests of ``ilgov oracle`` as a user runs it: what it prints, refuses and leaves untouched."""
+"""Tests of ``ilgov oracle labels`` as a user runs it: what it says, refuses, leaves untouched."""
 
 import json
 import signal
@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from oracle.demonstrations import OracleParameters, extract, scenarios
+from oracle.demonstrations import OracleParameters, extract, scenarios, to_table
 from platforms.board_file import load_board
 from tests.conftest import Ended
 from tests.started_command import started
@@ -39,7 +38,7 @@ def test_it_writes_demonstrations_and_counts_them(
 ) -> None:
     """The figures add up, in words and as JSON."""
     out = tmp_path / "new" / "demos.parquet"
-    words = ("oracle", "--traces", traces_path, "--out", out, *FEW)
+    words = ("oracle", "labels", "--traces", traces_path, "--out", out, *FEW)
     code, stdout, stderr = ilgov(*words)
     table, about = read_table(out, kind="demonstrations")
     assert (0, "") == (code, stderr)
@@ -59,7 +58,10 @@ def test_the_same_seed_gives_the_same_bytes(
     """And another seed others."""
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         out = tmp_path / name
-        assert 0 == ilgov("oracle", "--traces", traces_path, "--out", out, "--seed", seed).code
+        assert (
+            0
+            == ilgov("oracle", "labels", "--traces", traces_path, "--out", out, "--seed", seed).code
+        )
     a, b, c = ((tmp_path / name).read_bytes() for name in "abc")
     assert a == b
     assert a != c
@@ -69,15 +71,17 @@ def test_the_options_reach_the_labels(ilgov: Ilgov, traces_path: Path, tmp_path:
     """A file says with which parameters it was made, and was made with them."""
     out = tmp_path / "demos.parquet"
     options = ("--alpha", 2.0, "--unreachable", -0.5, "--occupied", -0.25, "--current", "feasible")
-    assert 0 == ilgov("oracle", "--traces", traces_path, "--out", out, *FEW, *options).code
+    assert (
+        0 == ilgov("oracle", "labels", "--traces", traces_path, "--out", out, *FEW, *options).code
+    )
     table, about = read_table(out, kind="demonstrations")
     parameters = OracleParameters(
         alpha_per_k=2.0, unreachable=-0.5, occupied=-0.25, current="feasible", targets=2, demands=3
     )
     board = load_board("hikey970")
     traces, _ = read_table(traces_path, kind="traces")
-    expected = [row for s in scenarios(board, traces) for row in extract(board, s, parameters).rows]
-    assert [row["labels"] for row in expected] == table["labels"].to_pylist()
+    expected = [extract(board, s, parameters) for s in scenarios(board, traces)]
+    assert to_table(board, expected)["labels"].to_pylist() == table["labels"].to_pylist()
     assert "feasible" == about["oracle"]["current"]
 
 
@@ -104,7 +108,7 @@ def test_what_cannot_work_is_told_in_one_line(
     """And the demonstrations that stood there are still there."""
     out = tmp_path / "demos.parquet"
     out.write_text("mine")
-    code, stdout, stderr = ilgov("oracle", "--traces", traces_path, "--out", out, *words)
+    code, stdout, stderr = ilgov("oracle", "labels", "--traces", traces_path, "--out", out, *words)
     assert (2, "") == (code, stdout)
     assert stderr.startswith(f"ilgov: error: {message.format(traces=traces_path)}")
     assert 1 == stderr.count("\n")
@@ -153,7 +157,7 @@ def test_a_damaged_recording_is_told_in_one_line(
     traces, out = tmp_path / "traces.parquet", tmp_path / "demos.parquet"
     traces.write_bytes(traces_path.read_bytes())
     damage(traces)
-    code, stdout, stderr = ilgov("oracle", "--traces", traces, "--out", out)
+    code, stdout, stderr = ilgov("oracle", "labels", "--traces", traces, "--out", out)
     assert (2, "") == (code, stdout)
     assert stderr.startswith(f"ilgov: error: {traces}: {message}")
     assert 1 == stderr.count("\n")
@@ -166,8 +170,20 @@ def test_a_board_that_was_described_otherwise_is_refused(
     """Same name, other voltages: its labels would be of no board at all."""
     source = Path(__file__).parents[2] / "platforms" / "boards" / "hikey970.toml"
     board = tmp_path / "hikey970.toml"
-    board.write_text(source.read_text().replace("ambient_c = 25.0", "ambient_c = 20.0"))
-    words = ("oracle", "--traces", traces_path, "--out", tmp_path / "d.parquet", "--board", board)
+    text = source.read_text()
+    other = text.replace("thermal_weight = 1024", "thermal_weight = 1023")
+    assert text != other
+    board.write_text(other)
+    words = (
+        "oracle",
+        "labels",
+        "--traces",
+        traces_path,
+        "--out",
+        tmp_path / "d.parquet",
+        "--board",
+        board,
+    )
     code, _, stderr = ilgov(*words)
     assert 2 == code
     assert f"{traces_path}: board_sha256 must be that of 'hikey970' as it is described" in stderr
@@ -179,7 +195,7 @@ def test_the_recording_is_not_overwritten_by_its_own_demonstrations(
     """A slip of the hand must not cost hours of measurement."""
     before = traces_path.read_bytes()
     same = traces_path.parent / "." / traces_path.name
-    code, _, stderr = ilgov("oracle", "--traces", traces_path, "--out", same)
+    code, _, stderr = ilgov("oracle", "labels", "--traces", traces_path, "--out", same)
     expected = f"--out must be another file than --traces (got {traces_path} for both)"
     assert (2, f"ilgov: error: {expected}\n") == (code, stderr)
     assert before == traces_path.read_bytes()
@@ -192,7 +208,7 @@ def test_two_recordings_in_one_file_are_refused(
     table, about = read_table(traces_path, kind="traces")
     both = tmp_path / "both.parquet"
     write_table(both, pa.concat_tables([table, table]), kind="traces", metadata=about)
-    code, _, stderr = ilgov("oracle", "--traces", both, "--out", tmp_path / "d.parquet")
+    code, _, stderr = ilgov("oracle", "labels", "--traces", both, "--out", tmp_path / "d.parquet")
     assert 2 == code
     assert "must have a core at some operating points once (got core " in stderr
     assert stderr.endswith("; a file must hold one recording\n")
@@ -212,7 +228,9 @@ def test_targets_that_no_core_meets_are_told_with_a_way_out(
     out = tmp_path / "d.parquet"
     options = ("--targets", 1, "--demands", 1, "--lowest-target", 0.9)
     for seed in range(50):
-        code, _, stderr = ilgov("oracle", "--traces", path, "--out", out, "--seed", seed, *options)
+        code, _, stderr = ilgov(
+            "oracle", "labels", "--traces", path, "--out", out, "--seed", seed, *options
+        )
         if code:
             break
         out.unlink()
@@ -234,29 +252,68 @@ def test_scenarios_that_were_throttled_throughout_yield_nothing_and_are_counted(
 
     path = rewritten(traces_path, tmp_path / "hot.parquet", throttle_the_first)
     out = tmp_path / "d.parquet"
-    figures = json.loads(ilgov("oracle", "--traces", path, "--out", out, *FEW, "--json").stdout)
+    figures = json.loads(
+        ilgov("oracle", "labels", "--traces", path, "--out", out, *FEW, "--json").stdout
+    )
     assert 24 == figures["demands"]
     assert figures["infeasible_demands"] >= 6
     assert {1, 2, 3} == set(read_table(out, kind="demonstrations")[0]["scenario"].to_pylist())
 
 
-def test_ctrl_c_leaves_the_old_demonstrations_and_nothing_else(
-    traces_path: Path, tmp_path: Path
+def test_labels_that_are_there_are_not_searched_again(
+    ilgov: Ilgov, traces_path: Path, tmp_path: Path
 ) -> None:
-    """The same command starts anew; nothing half-written is left."""
+    """Other ones are, and so are the same ones with --fresh; what is told stays the same."""
+    out = tmp_path / "d.parquet"
+    words = ("oracle", "labels", "--traces", traces_path, "--out", out, *FEW)
+    first = ilgov(*words).stdout
+    before = out.stat().st_mtime_ns
+    told, _, how = first.rpartition("; ")
+    assert "0 of 1 shards taken over\n" == how
+    kept = f"{told}; it holds these labels already (--fresh searches them again)\n"
+    assert Ended(0, kept, "") == ilgov(*words)
+    assert before == out.stat().st_mtime_ns
+    assert first == ilgov(*words, "--fresh").stdout
+    assert before != out.stat().st_mtime_ns
+    assert "shards taken over" in ilgov(*words, "--seed", 1).stdout
+
+
+LONG = ("--targets", 200, "--demands", 50, "--shard-size", 1, "--jobs", 2)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(traces_path: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """What a sweep of some seconds writes."""
+    out = tmp_path_factory.mktemp("undisturbed") / "d.parquet"
+    with started("oracle", "labels", "--traces", traces_path, "--out", out, *LONG) as command:
+        assert ("", 0) == (command.process.communicate()[1], command.process.returncode)
+    return out.read_bytes()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_what_is_done_at_ctrl_c_or_a_kill_is_kept_and_the_same_command_goes_on(
+    traces_path: Path, tmp_path: Path, undisturbed: bytes, number: signal.Signals
+) -> None:
+    """The old demonstrations stay until the new ones are whole; nothing half-written is left."""
     out = tmp_path / "d.parquet"
     out.write_text("old")
-    many = ("--targets", 400, "--demands", 100)
-    with started("oracle", "--traces", traces_path, "--out", out, *many) as command:
-        command.wait_until(lambda: _works(command.process.pid), "the search")
-        code, stdout, stderr = command.send(signal.SIGINT)
+    words = ("oracle", "labels", "--traces", traces_path, "--out", out, *LONG)
+    with started(*words) as command:
+        command.wait_until(lambda: bool(list(tmp_path.glob("*/shard-*"))), "a shard")
+        code, stdout, stderr = command.send(number)
         assert command.leaves_nobody()
-    assert (130, "") == (code, stdout)
-    assert "ilgov: interrupted; run the same command again to go on\n" == stderr
-    assert ("old", [out]) == (out.read_text(), list(tmp_path.iterdir()))
-
-
-def _works(process: int) -> bool:
-    """Whether a process has computed for longer than it takes to load libraries."""
-    times = psutil.Process(process).cpu_times()
-    return bool(times.user + times.system > 1.5)
+    kept = list(tmp_path.glob("*/shard-*"))
+    assert 1 <= len(kept) < 4
+    if number == signal.SIGINT:
+        assert (130, "") == (code, stdout)
+        assert stderr == (
+            f"{len(kept)} of 4 scenarios are done, in {kept[0].parent}\n"
+            "ilgov: interrupted; run the same command again to go on\n"
+        )
+    assert "old" == out.read_text()
+    with started(*words) as command:
+        stdout, stderr = command.process.communicate()
+    assert (0, "") == (command.process.returncode, stderr)
+    assert f"{len(kept)} of 4 shards taken over" in stdout
+    assert undisturbed == out.read_bytes()
+    assert [out] == list(tmp_path.iterdir())

@@ -1,0 +1,253 @@
+"""All applications at once: the mapping and operating points that meet every target, coolest.
+
+The search is exact. It looks first for the coolest decision that meets all targets; where it proves
+that there is none, for the least sum of missed targets, and then for the coolest decision that
+misses no more.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from oracle.joint.solution import DIGITS, Miss, Solution
+from oracle.whatif import Outcome, Placement, Wanted, WhatIf
+from platforms.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from oracle.joint.hardware import Hardware
+    from oracle.joint.measure import Measure
+    from oracle.joint.record import Record
+
+TOLERANCE_K = 1e-3
+"""A decision counts as the best when no other is better by more (kelvin, or watts for `power`)."""
+
+MOST = 14
+"""So many applications with one thread each are searched exactly: time and memory grow with their
+number as ``3^n`` and ``2^n``. More of them, and threads, are decided one decision at a time."""
+
+BUDGET = 2_000_000
+"""Nodes that a search may visit: a second or two. PARSEC's eight on a HiKey 970 need 100."""
+
+
+@dataclass(frozen=True)
+class JointSearch:
+    """The search over one board's models.
+
+    `objective` is one of `measure.OBJECTIVES`; `move_k` is what one migrated application costs in
+    its unit, added to the objective. Without `sharing` every application has a core of its own.
+    `budget` limits the nodes, `tolerance_k` is how much better another decision may be at most.
+    """
+
+    models: WhatIf
+    _: KW_ONLY
+    objective: str = "peak"
+    move_k: float = 0.0
+    sharing: bool = True
+    budget: int = BUDGET
+    tolerance_k: float = TOLERANCE_K
+
+    def solve(
+        self,
+        apps: Sequence[Wanted],
+        *,
+        allowed_clusters: Sequence[frozenset[int]] | None = None,
+    ) -> Solution:
+        """The best decision, with its proof.
+
+        `Wanted.cores` is where an application is now; `allowed_clusters` says for each where it may
+        go. Raises InvalidInput where there is no decision at all, and for a target or a parameter
+        that makes no sense.
+        """
+        if not apps:
+            return self._idle()
+        return _Instance(self, apps, allowed_clusters).solve()
+
+    def _idle(self) -> Solution:
+        outcome = self.models.evaluate((), (), self.models.board.lowest_opps)
+        value = outcome.objective(self.objective)
+        return Solution(
+            placement=(),
+            opp_index=outcome.opp_index,
+            value=value,
+            peak_c=outcome.peak_c,
+            shortfall=0.0,
+            optimal=True,
+            lower_bound=value,
+            shortfall_bound=0.0,
+            nodes=0,
+        )
+
+    @cached_property
+    def arrays(self) -> "tuple[Hardware, Measure, Measure]":
+        """The board, the objective, and a measure by which nothing costs anything."""
+        from oracle.joint.hardware import hardware
+        from oracle.joint.measure import free, measure
+
+        board = hardware(self.models)
+        rated = measure(self.models, board, self.objective, self.move_k)
+        return board, rated, free(rated)
+
+
+class _Found(NamedTuple):
+    """What came of one pass: the decision, if any, and whether the pass went through."""
+
+    placement: Placement | None
+    opp_index: tuple[int, ...]
+    shortfall: float
+    proven: float
+    finished: bool
+
+
+class _Instance:
+    """One call of `solve`."""
+
+    def __init__(
+        self,
+        search: JointSearch,
+        apps: Sequence[Wanted],
+        allowed_clusters: Sequence[frozenset[int]] | None,
+    ) -> None:
+        from oracle.joint.demand import demand
+
+        self._search, self._apps = search, apps
+        self._board, self._rated, self._free = search.arrays
+        self._asked = demand(
+            search.models,
+            self._board,
+            apps,
+            allowed_clusters,
+            sharing=search.sharing,
+            homes_count=search.move_k > 0.0,
+        )
+        self._nodes = 0
+
+    def solve(self) -> Solution:
+        """All targets met if that can be, the least sum missed otherwise."""
+        if len(self._apps) > MOST or any(app.threads > 1 for app in self._apps):
+            return self._one_by_one()
+        met = self._pass(0.0)
+        if met.placement is not None:
+            return self._solution(met, 0.0)
+        guess = self._pass(math.inf, guess=True)
+        if guess.placement is None:
+            raise InvalidInput(self._impossible())
+        least = self._pass(guess.shortfall)
+        bound = least.shortfall if least.finished else 0.0
+        if least.placement is None:
+            least = guess._replace(proven=least.proven)
+        return self._solution(least, bound if met.finished else 0.0)
+
+    def _one_by_one(self) -> Solution:
+        """All decisions where the budget allows that, else the best one found on a walk."""
+        from oracle.joint.enumeration import try_all, walk
+        from oracle.joint.record import NODES, SHORTFALL, empty_record
+        from oracle.joint.relaxation import least_value
+        from oracle.joint.threads import crowd, decisions
+
+        search = self._search
+        who = crowd(search.models, self._apps, self._asked.allowed, sharing=search.sharing)
+        record = empty_record(
+            len(self._apps),
+            len(self._board.sizes),
+            shortfall=math.inf,
+            tolerance=0.0,
+            budget=search.budget,
+        )
+        few = decisions(self._board, who) <= search.budget
+        if (who.choices[:, 0] >= 0).all():
+            (try_all if few else walk)(self._board, self._asked, self._rated, who, record)
+        self._nodes = int(record.counts[NODES])
+        if record.cores[0] < 0:
+            raise InvalidInput(self._impossible())
+        clusters = self._search.models.board.clusters
+        placement = tuple(
+            (int(at),) if app.threads == 1 else clusters[at].cores
+            for app, at in zip(self._apps, record.cores, strict=True)
+        )
+        found = _Found(placement, self._opps_of(placement, record), 0.0, math.inf, few)
+        missed = float(record.numbers[SHORTFALL])
+        if few:
+            return self._solution(found, missed)
+        threads = np.array([app.threads for app in self._apps])
+        bound = least_value(self._board, self._asked, self._rated, threads, missed)
+        return self._solution(found._replace(proven=bound), 0.0)
+
+    def _impossible(self) -> str:
+        apps, cores = len(self._apps), len(self._board.heat)
+        how = "may share cores" if self._search.sharing else "have a core each"
+        return (
+            f"apps must fit the board where they {how} (got {apps} for {cores} cores); "
+            "allow more clusters, or sharing"
+        )
+
+    def _pass(self, shortfall: float, *, guess: bool = False) -> _Found:
+        """One search over all decisions that miss no more, or a guess that misses little."""
+        from oracle.joint import slices
+        from oracle.joint.record import NODES, PROVEN, RUNAWAY, SHORTFALL, empty_record
+
+        left = max(0, self._search.budget - self._nodes)
+        record = empty_record(
+            len(self._apps),
+            len(self._board.sizes),
+            shortfall=shortfall,
+            tolerance=self._search.tolerance_k,
+            budget=1 if guess else left,
+        )
+        if guess:
+            slices.guess(self._board, self._asked, self._free, record)
+        else:
+            slices.search(self._board, self._asked, self._rated, record)
+        nodes = int(record.counts[NODES])
+        self._nodes += nodes
+        placement = tuple((int(core),) for core in record.cores)
+        return _Found(
+            placement if record.cores[0] >= 0 else None,
+            self._opps_of(placement, record),
+            float(record.numbers[SHORTFALL]),
+            float(record.numbers[PROVEN]) if record.numbers[PROVEN] < RUNAWAY else math.inf,
+            nodes < left,
+        )
+
+    def _opps_of(self, placement: Placement, record: "Record") -> tuple[int, ...]:
+        """The points decided; a cluster that serves nobody stands at its lowest one."""
+        owner = self._search.models.board.cluster_of_core
+        used = {owner[cores[0]] for cores in placement}
+        return tuple(int(opp) if x in used else 0 for x, opp in enumerate(record.opps))
+
+    def _solution(self, found: _Found, shortfall_bound: float) -> Solution:
+        assert found.placement is not None
+        models, objective = self._search.models, self._search.objective
+        outcome = models.evaluate(self._apps, found.placement, found.opp_index)
+        pairs = zip(self._apps, found.placement, strict=True)
+        moves = sum(app.cores != cores for app, cores in pairs)
+        value = outcome.objective(objective) + self._search.move_k * moves
+        lower_bound = min(value, found.proven)
+        exact = shortfall_bound >= outcome.shortfall - 0.5 * 10.0**-DIGITS
+        return Solution(
+            placement=found.placement,
+            opp_index=found.opp_index,
+            value=value,
+            peak_c=outcome.peak_c,
+            shortfall=outcome.shortfall,
+            optimal=exact and lower_bound >= value - self._search.tolerance_k,
+            lower_bound=lower_bound,
+            shortfall_bound=min(shortfall_bound, outcome.shortfall),
+            nodes=self._nodes,
+            misses=self._misses(outcome),
+        )
+
+    def _misses(self, outcome: Outcome) -> tuple[Miss, ...]:
+        """The targets missed, if any is missed by so much that it counts."""
+        if round(outcome.shortfall, DIGITS) == 0.0:
+            return ()
+        rates = self._search.models.rates_ips(self._apps, outcome.placement, outcome.opp_index)
+        rows = zip(self._apps, outcome.placement, rates, strict=True)
+        return tuple(
+            Miss(app.id, cores[0], app.target_ips, rate, 1.0 - rate / app.target_ips)
+            for app, cores, rate in rows
+            if rate < app.target_ips * (1.0 - 10.0**-DIGITS / len(self._apps))
+        )

@@ -1,0 +1,89 @@
+"""Finished episodes, kept until the whole evaluation is: who stops it loses those under way only.
+
+An episode is found again by everything that it depends on, ilgov's own code included. The process
+that ran it writes it, as a whole or not at all, so Ctrl-C and kill -9 are safe at any time.
+"""
+
+import hashlib
+import shutil
+from functools import cached_property
+from importlib.metadata import EntryPoint, version
+from importlib.util import find_spec
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from platforms.atomic_file import replacing
+from rm.evaluation.episode import EpisodeSetup, Finished, run_timed_episode
+from rm.manifest import path_digest, source_digest
+from rm.policies.registry import policy_entry
+
+FOLDER = "unfinished"
+"""Below the folder of the results; gone when these are written."""
+
+
+class KeptEpisode(Struct, frozen=True):
+    """An episode to run, and where it is kept."""
+
+    setup: EpisodeSetup
+    path: Path
+
+
+class KeptEpisodes:
+    """The finished episodes of an evaluation that writes into `out`."""
+
+    def __init__(self, out: Path) -> None:
+        """Nothing is written before an episode is finished."""
+        self._folder = out / FOLDER
+        self._files: dict[Path, str] = {}
+
+    def place(self, setup: EpisodeSetup) -> KeptEpisode:
+        """Where this episode is kept."""
+        network = "" if setup.policy_file is None else self._file_digest(setup.policy_file)
+        described = msgspec.json.encode(replace(setup, policy_file=None), order="sorted")
+        maker = _distribution(policy_entry(setup.policy))
+        whole = hashlib.sha256(described)
+        for part in (network, maker, self._ilgov):
+            whole.update(f"\0{part}".encode())
+        return KeptEpisode(setup, self._folder / f"{whole.hexdigest()}.msgpack")
+
+    def forget(self) -> None:
+        """Remove them all."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _file_digest(self, file: Path) -> str:
+        if file not in self._files:
+            self._files[file] = path_digest(file)
+        return self._files[file]
+
+    @cached_property
+    def _ilgov(self) -> str:
+        """Digest of ilgov's code, of the networks that come with it, of what computes for it."""
+        spec = find_spec("rm.policies")
+        places = (spec and spec.submodule_search_locations) or ()
+        shipped = [Path(place) / "shipped" for place in places]
+        networks = [path_digest(folder) for folder in shipped if folder.is_dir()]
+        return " ".join([source_digest(), *networks, version("numpy")])
+
+
+def _distribution(point: EntryPoint) -> str:
+    """Who made a policy, as ``name version``."""
+    return f"{point.dist.name} {point.dist.version}" if point.dist else ""
+
+
+def find_kept(episode: KeptEpisode) -> Finished | None:
+    """The episode as it was kept, or None where it was not, or is damaged."""
+    try:
+        return msgspec.msgpack.decode(episode.path.read_bytes(), type=Finished)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def run_kept(episode: KeptEpisode) -> Finished:
+    """Run an episode and keep it."""
+    finished = run_timed_episode(episode.setup)
+    with replacing(episode.path) as temporary:
+        temporary.write_bytes(msgspec.msgpack.encode(finished))
+    return finished

@@ -1,0 +1,196 @@
+"""`ilgov`: all applications at once, several on a core where that is cooler.
+
+Every migration period the policy rates joint mappings near the present one: which applications go
+to which cluster, and how few cores of it they share. What a mapping asks of the clocks follows from
+the speeds that were seen (`rm.speed_estimate`); which of those that meet all targets settles
+coolest says a network that imitates the joint oracle (``ilgov train-ilgov``). DVFS is by QoS and
+knows about stalls (`rm.stall_aware_dvfs`).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from npu_runtime.load import load_policy
+from npu_runtime.policy_file import read_policy_file
+from platforms.board import Board
+from platforms.errors import InvalidInput
+from platforms.platform import ApplicationReading, Migration, Observation
+from rm.dvfs import QosScaling, demands_hz, opp_at_least
+from rm.mapping.demand import Demand, demand
+from rm.mapping.packing import Mappings, groups_of_cores
+from rm.mapping.rows import OUTPUTS, table
+from rm.mapping.search import Rated, best_of, search
+from rm.mapping.seats import seats
+from rm.mapping.single_moves import single_moves
+from rm.policies.registry import PolicyContext
+from rm.policies.shipped_files import shipped
+from rm.speed_estimate import SpeedEstimator, SpeedPriors
+from rm.stall_aware_dvfs import StallAwareScaling
+from traces.schema import board_digest
+
+GAIN_PER_MOVE_K = 0.05
+"""A new mapping must promise this much less heat for every application that it moves."""
+
+SEARCH_STEPS = 4
+"""Batches for the network in one migration period, at most."""
+
+
+class Scorer(Protocol):
+    """Feature rows in, one score per row out."""
+
+    def run(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Score a batch (R, F) -> (R, 1)."""
+        ...
+
+
+class Ilgov:
+    """The policy.
+
+    Applications of several threads stay where they are: their threads are spread over what the
+    others leave free, as the kernel does it. One that stands still is not judged; its cluster is as
+    fast as DVFS makes it.
+    """
+
+    name = "ilgov"
+
+    def __init__(
+        self,
+        board: Board,
+        scorer: Scorer,
+        priors: SpeedPriors,
+        *,
+        question: Literal["joint", "one"] = "joint",
+        stall_aware: bool = True,
+        gain_per_move_k: float = GAIN_PER_MOVE_K,
+        steps: int = SEARCH_STEPS,
+    ) -> None:
+        """`scorer` is the network, `priors` what its training measured of programs' speeds.
+
+        For comparisons, `question` "one" moves one application at a time, and `stall_aware` False
+        scales linearly, as TOP-IL does both.
+        """
+        self._board = board
+        self._scorer = scorer
+        self._gain_per_move_k = gain_per_move_k
+        self._steps = steps
+        self._joint = question == "joint"
+        self._estimator = SpeedEstimator(board, priors, stall_aware=stall_aware)
+        self._scaling = (
+            StallAwareScaling(board, self._estimator) if stall_aware else QosScaling(board)
+        )
+
+    def migrate(self, observation: Observation) -> tuple[Migration, ...]:
+        """All moves to the best mapping found, if it is enough better than the present one."""
+        self._estimator.update(observation)
+        running = [app for app in observation.applications if app.rate_ips > 0.0]
+        movable = [app for app in running if app.threads == 1]
+        if not movable or self._board.core_count == 1:
+            return ()
+        threads = _threads([app for app in running if app.threads > 1])
+        wanted = self.demand(observation, [*movable, *threads])
+        cores = [app.cores[0] for app in movable]
+        held = [self._board.cluster_of_core[thread.cores[0]] for thread in threads]
+        now = self._best_of(wanted, groups_of_cores(self._board, cores), held)
+        best = self._best(wanted, cores, held)
+        chosen = seats(self._board, cluster=best.cluster, group=best.group, present=cores)
+        moves = tuple(
+            Migration(app.id, (core,))
+            for app, core in zip(movable, chosen, strict=True)
+            if app.cores != (core,)
+        )
+        return moves if self._is_worth(best, now, len(moves)) else ()
+
+    def scale(self, observation: Observation) -> tuple[int, ...]:
+        """DVFS by QoS; every round teaches the speed estimate."""
+        self._estimator.update(observation)
+        return self._scaling.scale(observation)
+
+    def demand(
+        self, observation: Observation, applications: Sequence[ApplicationReading]
+    ) -> Demand:
+        """What these applications, none at a stand, ask for, as far as was seen.
+
+        The others bind their clusters.
+        """
+        ids = {app.id for app in applications}
+        others = [app for app in observation.applications if app.id not in ids]
+        bound = demands_hz(self._board, observation, others)
+        pairs = zip(self._board.clusters, bound, strict=True)
+        return demand(
+            self._board,
+            instruction_s=self._estimator.instruction_s(observation, applications),
+            stall_s_per_cycle=np.array(
+                [self._estimator.stall_s_per_cycle(app.id) for app in applications]
+            ),
+            l2d_per_instruction=np.array([app.l2d_per_s / app.rate_ips for app in applications]),
+            target_ips=np.array([app.target_ips for app in applications]),
+            lowest_opp=[opp_at_least(cluster.freqs_hz, need) for cluster, need in pairs],
+        )
+
+    def _best(self, wanted: Demand, cores: Sequence[int], held: Sequence[int]) -> Rated:
+        if not self._joint:
+            return self._best_of(wanted, single_moves(self._board, cores), held)
+        start = [self._board.cluster_of_core[core] for core in cores]
+        return search(self._board, wanted, start, self._heat, steps=self._steps, threads=held)
+
+    def _best_of(self, wanted: Demand, mappings: Mappings, held: Sequence[int]) -> Rated:
+        return best_of(self._board, wanted, mappings, self._heat, threads=held)
+
+    def _heat(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        return self._scorer.run(rows)[:, 0]
+
+    def _is_worth(self, best: Rated, now: Rated, moves: int) -> bool:
+        if best.rank[0] != now.rank[0]:
+            return best.rank[0] < now.rank[0]
+        return now.heat_k - best.heat_k > self._gain_per_move_k * moves
+
+
+def _threads(applications: Sequence[ApplicationReading]) -> list[ApplicationReading]:
+    """Every thread as an application with its share of the target."""
+    return [
+        replace(app, target_ips=app.target_ips / app.threads)
+        for app in applications
+        for _ in range(app.threads)
+    ]
+
+
+def make(context: PolicyContext) -> Ilgov:
+    """The policy from the file given, if it is one of `ilgov`'s, or else from the shipped one.
+
+    InvalidInput where none is shipped for the board.
+    """
+    board = context.board
+    path = context.policy_file
+    if path is None or is_for_another(path):
+        path = shipped(f"ilgov-{board.name}.onnx")
+    if path is None:
+        raise InvalidInput(
+            f"ilgov needs a network for the board {board.name!r}, and none is shipped: make one "
+            f"with 'ilgov train-ilgov --board {board.name} --out policy.onnx' and give "
+            "--policy-file policy.onnx, or leave ilgov out"
+        )
+    scorer = load_policy(
+        path,
+        features=table(board),
+        board=board.name,
+        board_sha256=board_digest(board),
+        outputs=OUTPUTS,
+    )
+    trained = scorer.metadata.oracle
+    return Ilgov(
+        board,
+        scorer,
+        SpeedPriors.of_constants(board, scorer.metadata.constants),
+        question="one" if trained.get("question") == "one" else "joint",
+        stall_aware=bool(trained.get("stall_aware", True)),
+    )
+
+
+def is_for_another(path: Path) -> bool:
+    """Whether a file is another policy's: a Q-table, or a network with other outputs."""
+    return path.suffix == ".npz" or read_policy_file(path).metadata.outputs != OUTPUTS

@@ -1,0 +1,68 @@
+"""DVFS by QoS that knows what the clock can shorten: straight to the lowest point that serves all.
+
+TOP-IL's loop (`rm.dvfs`) scales linearly and goes one point a round. This one asks the
+`SpeedEstimator` for the share of an instruction's time that is stall, solves for the frequency that
+just meets the target, and goes there at once.
+"""
+
+import math
+
+from platforms.board import Board
+from platforms.platform import Observation
+from rm.dvfs import opp_at_least
+from rm.speed_estimate import SpeedEstimator
+
+SETTLE_ROUNDS = 1
+"""Rounds that pass after a migration or an arrival: a window across one mixes two speeds."""
+
+
+class StallAwareScaling:
+    """The loop's memory: where the applications were, and how long to wait."""
+
+    def __init__(self, board: Board, estimator: SpeedEstimator) -> None:
+        """`estimator` must hear of every observation before `scale` does."""
+        self._board = board
+        self._estimator = estimator
+        self._placed: tuple[tuple[int, tuple[int, ...]], ...] = ()
+        self._wait = 0
+
+    def scale(self, observation: Observation) -> tuple[int, ...]:
+        """The operating point of every cluster."""
+        placed = tuple((app.id, app.cores) for app in observation.applications)
+        if placed != self._placed:
+            self._placed = placed
+            self._wait = SETTLE_ROUNDS
+        if self._wait:
+            self._wait -= 1
+            return observation.opp_index
+        needs_hz = self._needs_hz(observation)
+        pairs = zip(self._board.clusters, needs_hz, strict=True)
+        return tuple(opp_at_least(cluster.freqs_hz, need) for cluster, need in pairs)
+
+    def _needs_hz(self, observation: Observation) -> list[float]:
+        """Per cluster the largest demand, 0 where nobody runs."""
+        freqs_hz = self._board.freqs_hz_at(observation.opp_index)
+        needs = [0.0] * len(freqs_hz)
+        for app in observation.applications:
+            cluster = self._board.cluster_of_core[app.cores[0]]
+            stall = self._estimator.stall_s_per_cycle(app.id)
+            need = needed_hz(freqs_hz[cluster], app.rate_ips / app.target_ips, stall)
+            needs[cluster] = max(needs[cluster], need)
+        return needs
+
+
+def needed_hz(freq_hz: float, reached: float, stall_s_per_cycle: float) -> float:
+    """The frequency that just meets a target of which `freq_hz` gives the share `reached`.
+
+    An instruction takes ``c (1 / f + u)`` seconds with u stall seconds per cycle, and may take
+    `reached` times as long as now. Infinite where no frequency is enough.
+
+    >>> round(needed_hz(1e9, 2.0, 0.0) / 1e6)
+    500
+    >>> round(needed_hz(1e9, 2.0, 1e-9) / 1e6)
+    333
+    """
+    if reached <= 0.0:
+        return math.inf
+    left_s = reached * (1.0 / freq_hz + stall_s_per_cycle) - stall_s_per_cycle
+    return 1.0 / left_s if left_s > 0.0 else math.inf

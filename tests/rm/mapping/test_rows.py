@@ -1,0 +1,130 @@
+"""Tests of the features: what a mapping looks like to the network."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from npu_runtime.policy_file import Feature
+from rm.mapping.packing import Mappings, pack
+from rm.mapping.rows import describe, table
+from tests.rm.mapping.demands import BOARDS, groups, mapping, random_demand, seeds
+from tests.rm.readings import HIKEY
+
+NAMES = [feature.name for feature in table(HIKEY)]
+
+
+def test_the_table_counts_cores_by_cluster_and_clock() -> None:
+    """Index, name, unit and range of every column, on a board with 7 and 9 operating points."""
+    rows = table(HIKEY)
+    assert 2 * (7 + 9) + 2 == len(rows)
+    assert list(range(34)) == [feature.index for feature in rows]
+    assert Feature(0, "cores_of_little_at_509_mhz", "cores", 0.0, 4.0) == rows[0]
+    assert Feature(7, "computing_on_little_at_509_mhz", "cores", 0.0, 4.0) == rows[7]
+    assert "l2d_per_s_of_little" == rows[14].name
+    assert Feature(23, "cores_of_big_at_2362_mhz", "cores", 0.0, 4.0) == rows[23]
+    assert len(set(NAMES)) == len(NAMES)
+
+
+def random_mappings(rng: np.random.Generator, name: str, count: int) -> Mappings:
+    """Five, packed or not."""
+    on = BOARDS[name]
+    cluster = rng.integers(0, len(on.clusters), size=(5, count))
+    sizes = np.array([len(c.cores) for c in on.clusters])
+    return Mappings(cluster, rng.integers(0, sizes[cluster]))
+
+
+@given(seeds(), st.sampled_from(sorted(BOARDS)), st.integers(1, 7))
+def test_features_are_sums_over_the_cores_that_are_in_use(
+    rng: np.random.Generator, name: str, count: int
+) -> None:
+    """Column by column, computed core by core."""
+    board = BOARDS[name]
+    asked = random_demand(board, rng, count)
+    mappings = random_mappings(rng, name, count)
+    described = describe(board, asked, mappings)
+    columns = {feature.name: feature.index for feature in table(board)}
+    assert (5, len(columns)) == described.features.shape
+    assert np.float32 == described.features.dtype
+    for at in range(5):
+        expected = np.zeros(len(columns))
+        for (x, _), members in groups(mappings, at).items():
+            cluster, point = board.clusters[x], described.opp_index[at, x]
+            mhz = cluster.freqs_hz[point] // 1_000_000
+            share = 1.0 / len(members)
+            busy = share * sum(asked.busy[x][k, point] for k in members)
+            l2d_per_s = share * sum(asked.l2d_per_s[x][k, point] for k in members)
+            expected[columns[f"cores_of_{cluster.name}_at_{mhz}_mhz"]] += 1.0
+            expected[columns[f"computing_on_{cluster.name}_at_{mhz}_mhz"]] += busy
+            expected[columns[f"l2d_per_s_of_{cluster.name}"]] += l2d_per_s
+        np.testing.assert_allclose(described.features[at], expected, rtol=1e-5)
+
+
+@given(seeds(), st.integers(1, 8))
+def test_features_stay_within_the_ranges_of_the_table(rng: np.random.Generator, count: int) -> None:
+    """What the table promises to a network that quantises."""
+    asked = random_demand(HIKEY, rng, count, lightest=0.01, heaviest=3.0)
+    features = describe(HIKEY, asked, random_mappings(rng, "hikey970", count)).features
+    assert (features >= [feature.low for feature in table(HIKEY)]).all()
+    assert (features <= [feature.high for feature in table(HIKEY)]).all()
+
+
+@given(seeds(), st.integers(2, 7))
+def test_who_is_called_what_does_not_matter(rng: np.random.Generator, count: int) -> None:
+    """The order of the applications, and the numbers of the cores within a cluster."""
+    asked = random_demand(HIKEY, rng, count)
+    mappings = random_mappings(rng, "hikey970", count)
+    order = rng.permutation(count)
+    described = describe(HIKEY, asked, mappings)
+    names = rng.permutation(4)
+    shuffled = Mappings(mappings.cluster[:, order], names[mappings.group[:, order]])
+    reordered = type(asked)(
+        *(
+            tuple(values[order] for values in getattr(asked, field))
+            for field in ("served", "busy", "l2d_per_s", "least_opp")
+        )
+    )
+    again = describe(HIKEY, reordered, shuffled)
+    np.testing.assert_allclose(described.features, again.features, rtol=1e-6)
+    np.testing.assert_array_equal(described.opp_index, again.opp_index)
+
+
+@given(seeds(), st.integers(1, 7))
+def test_a_missed_target_is_told_by_its_share(rng: np.random.Generator, count: int) -> None:
+    """Also where the others on the cluster keep the clock at its highest."""
+    asked = random_demand(HIKEY, rng, count, lightest=0.5, heaviest=3.0)
+    mappings = random_mappings(rng, "hikey970", count)
+    described = describe(HIKEY, asked, mappings)
+    for at in range(5):
+        missed = sum(
+            max(0.0, 1.0 - asked.served[x][k, -1] / len(members))
+            for (x, _), members in groups(mappings, at).items()
+            for k in members
+        )
+        assert missed == pytest.approx(described.shortfall[at], abs=1e-12)
+
+
+def test_a_cluster_nobody_uses_asks_for_nothing() -> None:
+    """No core, no clock, no traffic."""
+    asked = random_demand(HIKEY, np.random.default_rng(0), 2)
+    described = describe(HIKEY, asked, mapping([1, 1], groups=[[0, 1]]))
+    little = [i for i, name in enumerate(NAMES) if "little" in name]
+    assert 0 == described.opp_index[0, 0]
+    assert not described.features[0, little].any()
+
+
+def test_sharing_a_core_takes_one_core_at_a_higher_clock() -> None:
+    """What the network has to weigh."""
+    asked = random_demand(HIKEY, np.random.default_rng(5), 2, lightest=0.1, heaviest=0.3)
+    together, apart = describe(
+        HIKEY, asked, mapping([0, 0], [0, 0], groups=[[0, 0], [0, 1]])
+    ).features[:, :7]
+    assert (1.0, 2.0) == (together.sum(), apart.sum())
+    assert together.argmax() > apart.argmax()
+
+
+def test_packings_meet_all_targets_where_that_can_be() -> None:
+    """Described so."""
+    asked = random_demand(HIKEY, np.random.default_rng(1), 6, heaviest=0.2)
+    assignments = np.random.default_rng(2).integers(0, 2, size=(16, 6))
+    assert not describe(HIKEY, asked, pack(HIKEY, asked, assignments)).shortfall.any()
