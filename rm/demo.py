@@ -49,7 +49,9 @@ def steps(*, quick: bool) -> tuple[Step, ...]:
         *("--seed", "1"),
     )
     fan, passive = ("--cooling", "fan"), ("--cooling", "passive")
-    compare = (*fan, "--seeds", "2", "--duration-s", "300") if quick else (*fan, *passive, "--seeds", "6")
+    compare = (
+        (*fan, "--seeds", "2", "--duration-s", "300") if quick else (*fan, *passive, "--seeds", "6")
+    )
     return (
         Step(name="board", words=("board", "show", _BOARD)),
         *_demonstrations("", *record),

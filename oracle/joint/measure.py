@@ -10,12 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from oracle.joint.hardware import Floats, Hardware
+from oracle.joint.solution import OBJECTIVES
 from oracle.whatif import WhatIf
 from platforms.errors import InvalidInput
-
-OBJECTIVES = ("peak", "sensor", "mean", "power")
-"""`peak`: the hottest core, degC. `sensor`: the board's first sensor without noise, degC. `mean`:
-the mean over the cores, degC. `power`: what the SoC takes, W. All in the steady state."""
 
 
 class Measure(NamedTuple):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from oracle.joint.solution import DIGITS, Miss, Solution
+from oracle.joint.solution import DIGITS, OBJECTIVES, Miss, Solution
 from oracle.whatif import Outcome, Placement, Wanted, WhatIf
 from platforms.errors import InvalidInput
 
@@ -37,7 +37,7 @@ BUDGET = 2_000_000
 class JointSearch:
     """The search over one board's models.
 
-    `objective` is one of `measure.OBJECTIVES`; `move_k` is what one migrated application costs in
+    `objective` is one of `solution.OBJECTIVES`; `move_k` is what one migrated application costs in
     its unit, added to the objective. Without `sharing` every application has a core of its own.
     `budget` limits the nodes, `tolerance_k` is how much better another decision may be at most.
     """
@@ -49,6 +49,18 @@ class JointSearch:
     sharing: bool = True
     budget: int = BUDGET
     tolerance_k: float = TOLERANCE_K
+
+    def __post_init__(self) -> None:
+        """Refuse parameters that make no sense."""
+        if self.objective not in OBJECTIVES:
+            known = ", ".join(OBJECTIVES)
+            raise InvalidInput(f"objective must be one of {known} (got {self.objective!r})")
+        for name in ("move_k", "tolerance_k"):
+            if not 0.0 <= getattr(self, name) < math.inf:
+                got = getattr(self, name)
+                raise InvalidInput(f"{name} must be a finite number, not negative (got {got})")
+        if self.budget < 1:
+            raise InvalidInput(f"budget must be at least 1 node (got {self.budget})")
 
     def solve(
         self,
@@ -62,9 +74,34 @@ class JointSearch:
         go. Raises InvalidInput where there is no decision at all, and for a target or a parameter
         that makes no sense.
         """
+        self._check(apps, allowed_clusters)
         if not apps:
             return self._idle()
         return _Instance(self, apps, allowed_clusters).solve()
+
+    def _check(
+        self, apps: Sequence[Wanted], allowed_clusters: Sequence[frozenset[int]] | None
+    ) -> None:
+        clusters = len(self.models.board.clusters)
+        for app in apps:
+            if not 0.0 < app.target_ips < math.inf:
+                raise InvalidInput(
+                    f"target_ips of application {app.id} must be a positive finite number "
+                    f"(got {app.target_ips})"
+                )
+        if allowed_clusters is None:
+            return
+        if len(allowed_clusters) != len(apps):
+            raise InvalidInput(
+                f"allowed_clusters must have one entry for each of {len(apps)} applications "
+                f"(got {len(allowed_clusters)})"
+            )
+        for app, allowed in zip(apps, allowed_clusters, strict=True):
+            if not allowed or not allowed <= set(range(clusters)):
+                raise InvalidInput(
+                    f"allowed_clusters of application {app.id} must be some out of "
+                    f"0 ... {clusters - 1} (got {sorted(allowed)})"
+                )
 
     def _idle(self) -> Solution:
         outcome = self.models.evaluate((), (), self.models.board.lowest_opps)

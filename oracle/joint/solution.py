@@ -4,6 +4,10 @@ from msgspec import Struct
 
 from oracle.whatif import Placement
 
+OBJECTIVES = ("peak", "sensor", "mean", "power")
+"""`peak`: the hottest core, degC. `sensor`: the board's first sensor without noise, degC. `mean`:
+the mean over the cores, degC. `power`: what the SoC takes, W. All in the steady state."""
+
 DIGITS = 6
 """Sums of missed targets that agree in so many digits after the point count as equal."""
 

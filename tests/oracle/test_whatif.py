@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from oracle.whatif import Placement, Wanted, WhatIf
 from platforms.application import Job
+from platforms.errors import InvalidInput
 from platforms.platform import Decision
 from platforms.simulated.simulated_board import SimulatedBoard
 from tests.oracle.small_boards import COOLING, board, wanted
@@ -106,4 +107,17 @@ def test_what_is_told_is_what_the_simulated_board_does(seed: int) -> None:
     rates = [app.rate_ips for app in simulated.running]
     assert pytest.approx(models.rates_ips(apps, placement, opps)) == rates
     outcome = models.evaluate(apps, placement, opps)
-    assert pytest.approx(outcome.peak_c) == simulated.temperatures_c.max()
+    cores_c = simulated.temperatures_c[models.power.core_nodes]
+    assert pytest.approx(outcome.objective("peak")) == cores_c.max()
+    assert pytest.approx(outcome.objective("mean")) == cores_c.mean()
+    assert pytest.approx(outcome.objective("sensor")) == simulated.sensor_temp_c
+    assert pytest.approx(outcome.objective("power")) == simulated.power_w.sum()
+
+
+def test_an_objective_that_nobody_knows_is_refused() -> None:
+    """With those that there are."""
+    models, _, _ = drawn(0, most=0.5)
+    outcome = models.evaluate((), (), models.board.lowest_opps)
+    with pytest.raises(InvalidInput) as caught:
+        outcome.objective("noise")
+    assert "objective must be one of peak, sensor, mean, power (got 'noise')" == str(caught.value)
