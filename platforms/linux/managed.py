@@ -1,0 +1,41 @@
+"""A process whose QoS ilgov looks after, as those who read and place it need to know it."""
+
+from collections.abc import Callable
+from typing import Literal
+
+from msgspec import Struct
+
+RateUnit = Literal["instructions/s", "heartbeats/s"]
+
+
+class ProcessKey(Struct, frozen=True, gc=False):
+    """A process for ever: its number may be given to another one, its start then differs.
+
+    `start_ticks` is field 22 of ``/proc/PID/stat``, clock ticks since boot.
+    """
+
+    pid: int
+    start_ticks: int
+
+
+class Target(Struct, frozen=True, gc=False):
+    """The rate that an application must reach."""
+
+    value: float
+    unit: RateUnit
+
+
+class ManagedProcess(Struct, frozen=True, kw_only=True):
+    """An application: the process `key` with all its threads and descendants.
+
+    `id` is given once and never again. `heartbeats` counts those received so far, None for an
+    application that sends none. `priority`: the larger, the more important.
+    """
+
+    id: int
+    name: str
+    key: ProcessKey
+    target: Target
+    priority: int = 0
+    source: Literal["configuration", "client"] = "configuration"
+    heartbeats: Callable[[], int] | None = None

@@ -1,0 +1,1 @@
+"""The governor as a root daemon: configuration, applications, socket, states, logs."""

@@ -1,0 +1,121 @@
+"""What the daemon says of itself: the answer to ``ilgov status``, and what its metrics show.
+
+Every reading carries its age, so that who reads it sees when it is stale. Times are seconds, ages
+counted from the moment of the answer.
+"""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from platforms.linux.managed import RateUnit
+
+SCHEMA = 1
+
+State = Literal["normal", "degraded", "hands-off", "stopped"]
+"""See `rm.safety.states`."""
+
+
+class ClusterStatus(Struct, frozen=True, kw_only=True):
+    """A cluster: the clock that runs, the one asked for (None: not steered), the kernel's cap."""
+
+    name: str
+    cores: tuple[int, ...]
+    freq_hz: int
+    asked_hz: int | None
+    cap_hz: int
+
+
+class CoreStatus(Struct, frozen=True, kw_only=True):
+    """A core; `utilisation` is its busy share, 0 to 1, over the last DVFS period."""
+
+    core: int
+    cluster: str
+    online: bool
+    utilisation: float
+
+
+class TemperatureStatus(Struct, frozen=True, kw_only=True):
+    """A sensor; None where it was never read. `problem` says why it is not trusted."""
+
+    sensor: str
+    temp_c: float | None
+    age_s: float | None
+    problem: str | None = None
+
+
+class ApplicationStatus(Struct, frozen=True, kw_only=True):
+    """An application against its target, both in `unit`; `rate` None where nothing measures it."""
+
+    id: int
+    name: str
+    pid: int
+    source: str
+    priority: int
+    threads: int
+    cores: tuple[int, ...]
+    rate: float | None
+    target: float
+    unit: RateUnit
+    met: bool | None
+    measured_by: str
+
+
+class BackendStatus(Struct, frozen=True, kw_only=True):
+    """What rates the mappings: how often it answered, was late, crashed, was wrong."""
+
+    name: str
+    device: str
+    answers: int
+    late: int
+    crashed: int
+    wrong: int
+    restarts: int
+
+
+class LoopTimes(Struct, frozen=True, kw_only=True):
+    """How long rounds took since the start, seconds."""
+
+    rounds: int
+    missed_rounds: int
+    least_s: float
+    mean_s: float
+    most_s: float
+    sd_s: float
+
+
+class Counts(Struct, frozen=True, kw_only=True):
+    """What happened since the start."""
+
+    migrations: int
+    opp_changes: int
+    writes: int
+    writes_refused: int
+    clamped: int
+    failsafe_rounds: int
+    hands_off: int
+    connections: int
+    connections_closed_for_cause: int
+
+
+class Status(Struct, frozen=True, kw_only=True):
+    """The whole answer."""
+
+    schema: int = SCHEMA
+    version: str
+    pid: int
+    board: str
+    policy: str
+    dry_run: bool
+    state: State
+    reason: str | None
+    state_for_s: float
+    uptime_s: float
+    features: tuple[str, ...]
+    clusters: tuple[ClusterStatus, ...]
+    cores: tuple[CoreStatus, ...]
+    temperatures: tuple[TemperatureStatus, ...]
+    applications: tuple[ApplicationStatus, ...]
+    backend: BackendStatus | None
+    loop: LoopTimes
+    counts: Counts
