@@ -5,7 +5,9 @@ skips the rounds that it missed and counts them.
 """
 
 import math
+import sys
 from collections.abc import Callable
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -14,6 +16,18 @@ from platforms.platform import Clock, Decision, Observation, Platform
 from rm.policy import Policy
 
 Listener = Callable[[Observation, Decision], None]
+
+
+class Guard(Protocol):
+    """Stands between the policy and the board; it can only make a decision safer."""
+
+    def admits(self, observation: Observation) -> bool:
+        """Whether the policy may steer now. If not, it is not asked, and nothing is applied."""
+        ...
+
+    def limit(self, observation: Observation, decision: Decision) -> Decision:
+        """What is left of the policy's decision."""
+        ...
 
 
 class Periods(Struct, frozen=True, kw_only=True):
@@ -51,13 +65,18 @@ class Governor:
         clock: Clock,
         *,
         periods: Periods | None = None,
+        guard: Guard | None = None,
         listener: Listener | None = None,
     ) -> None:
-        """`listener` hears every observation with the decision that was applied."""
+        """`listener` hears every observation with the decision that was applied.
+
+        Without a `guard` the policy has the board to itself.
+        """
         self._platform = platform
         self._policy = policy
         self._clock = clock
         self._periods = periods or Periods()
+        self._guard = guard
         self._listener = listener
         self.rounds = 0
         self.missed_rounds = 0
@@ -66,15 +85,21 @@ class Governor:
         self._asked: tuple[int, ...] | None = None
 
     def run(self, until_s: float, *, stop: Callable[[], bool] = lambda: False) -> None:
-        """Run rounds until the clock shows `until_s`, or `stop` says so between two rounds."""
+        """Run rounds until the clock shows `until_s`, or `stop` says so between two rounds.
+
+        `stop` is asked before and after every sleep. An infinite `until_s` is never reached.
+        """
         period_s = self._periods.dvfs_s
         per_migration = self._periods.rounds_per_migration
         start_s = self._clock.now_s()
-        last_round = int((until_s - start_s) / period_s + 1e-6)
+        rounds = (until_s - start_s) / period_s + 1e-6
+        last_round = sys.maxsize if rounds > sys.maxsize else int(rounds)
         number = 1
         migrated = 0
         while number <= last_round and not stop():
             self._clock.sleep_until(start_s + number * period_s)
+            if stop():
+                return
             epoch = number // per_migration
             self._round(migration_due=epoch > migrated)
             migrated = max(migrated, epoch)
@@ -82,19 +107,32 @@ class Governor:
 
     def _round(self, *, migration_due: bool) -> None:
         observation = self._platform.observe()
-        migrations = self._policy.migrate(observation) if migration_due else ()
-        opps = self._policy.scale(observation)
-        decision = Decision(migrations, opps)
-        present = observation.opp_index
-        changed = opps != present and _allowed(opps, observation) != present
-        if migrations or changed or opps != self._asked:
-            self._platform.apply(decision)
-            self._asked = opps
-            self.migrations += len(migrations)
-            self.opp_changes += changed
+        if self._guard is None:
+            decision = self._decide(observation, migration_due=migration_due)
+            self._apply(observation, decision)
+        elif self._guard.admits(observation):
+            wanted = self._decide(observation, migration_due=migration_due)
+            decision = self._guard.limit(observation, wanted)
+            self._apply(observation, decision)
+        else:
+            decision, self._asked = Decision(), None
         self.rounds += 1
         if self._listener is not None:
             self._listener(observation, decision)
+
+    def _decide(self, observation: Observation, *, migration_due: bool) -> Decision:
+        migrations = self._policy.migrate(observation) if migration_due else ()
+        return Decision(migrations, self._policy.scale(observation))
+
+    def _apply(self, observation: Observation, decision: Decision) -> None:
+        """Carry a decision out, unless it says what was said before and still holds."""
+        opps, present = decision.opp_index, observation.opp_index
+        changed = opps is not None and opps != present and _allowed(opps, observation) != present
+        if decision.migrations or changed or opps != self._asked:
+            self._platform.apply(decision)
+            self._asked = opps
+            self.migrations += len(decision.migrations)
+            self.opp_changes += changed
 
     def _next_number(self, start_s: float, number: int, last_round: int) -> int:
         """The next round whose time has not passed yet; what lies between is counted as missed."""

@@ -282,3 +282,74 @@ def test_a_governor_needs_no_listener_and_no_periods() -> None:
     governor = Governor(_FakePlatform(clock), _FakePolicy(clock), clock)
     governor.run(1.0)
     assert 20 == governor.rounds
+
+
+# --- the guard ----------------------------------------------------------------------------------
+
+
+class _FakeGuard:
+    """Admits what it is told to, and never lets the big cluster above its lowest point."""
+
+    def __init__(self, *, admits: bool) -> None:
+        self.open = admits
+
+    def admits(self, observation: Observation) -> bool:
+        return self.open
+
+    def limit(self, observation: Observation, decision: Decision) -> Decision:
+        assert decision.opp_index is not None
+        return replace(decision, opp_index=(decision.opp_index[0], 0))
+
+
+def _guarded(*, admits: bool) -> tuple[_Bench, _FakeGuard]:
+    bench, guard = _Bench(), _FakeGuard(admits=admits)
+    bench.governor = Governor(
+        bench.platform,
+        bench.policy,
+        bench.clock,
+        periods=Periods(dvfs_s=0.1, migration_s=1.0),
+        guard=guard,
+        listener=lambda *heard: bench.heard.append(heard),
+    )
+    return bench, guard
+
+
+def test_a_policy_is_not_asked_and_nothing_is_applied_while_the_guard_does_not_admit() -> None:
+    """The kernel steers then; the governor goes on watching."""
+    bench, _ = _guarded(admits=False)
+    bench.governor.run(1.0)
+    assert ([], []) == (bench.policy.scaled_s, bench.platform.applied)
+    assert [Decision()] * 10 == [decision for _, decision in bench.heard]
+
+
+def test_what_the_guard_leaves_of_a_decision_is_applied() -> None:
+    """No policy passes it."""
+    bench, _ = _guarded(admits=True)
+    bench.policy.opps = (3, 8)
+    bench.governor.run(0.1)
+    assert [Decision((), (3, 0))] == bench.platform.applied
+
+
+def test_a_decision_is_applied_anew_after_the_guard_had_closed() -> None:
+    """What was asked for before does not hold any more: the knobs were given back."""
+    bench, guard = _guarded(admits=True)
+    bench.governor.run(0.3)
+    guard.open = False
+    bench.governor.run(0.6)
+    guard.open = True
+    bench.governor.run(0.9)
+    assert [Decision((), (0, 0))] * 2 == bench.platform.applied
+
+
+def test_a_stop_during_the_sleep_ends_without_another_round() -> None:
+    """A signal that comes while the governor sleeps is answered at once."""
+    bench = _Bench()
+    bench.governor.run(9.0, stop=lambda: bench.clock.time_s > 0.25)
+    assert 2 == bench.governor.rounds
+
+
+def test_a_run_without_an_end_goes_on_until_it_is_stopped() -> None:
+    """A daemon does not know when it will end."""
+    bench = _Bench()
+    bench.governor.run(float("inf"), stop=lambda: bench.governor.rounds >= 25)
+    assert 25 == bench.governor.rounds
