@@ -1,0 +1,125 @@
+"""The daemon's configuration file: read it, check it, tell every problem at once."""
+
+import os
+import stat
+import tomllib
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from platforms.errors import InvalidInput
+from rm.daemon.every_problem import Conversion
+from rm.daemon.settings import (
+    ApplicationRule,
+    Configuration,
+    LogSettings,
+    MetricsSettings,
+    SafetySettings,
+)
+from rm.daemon.settings_check import (
+    criteria_problems,
+    metrics_problems,
+    rule_problems,
+    top_problems,
+)
+from rm.daemon.trusted_file import untrusted
+
+__all__ = [
+    "ApplicationRule",
+    "Configuration",
+    "LogSettings",
+    "MetricsSettings",
+    "SafetySettings",
+    "load_configuration",
+    "parse_configuration",
+]
+
+MOST_BYTES = 256 * 1024
+MOST_PROBLEMS = 50
+_REAL_ROOT = Path("/")
+
+
+def load_configuration(path: Path, *, root: Path = _REAL_ROOT) -> Configuration:
+    """The configuration in the file at `path`, for the system at `root`.
+
+    Raises InvalidInput with every problem of the file, one a line. Who runs as root on the real
+    system must be the only one who can change the file, its folders, and the files that it names.
+    """
+    text = _read(path)
+    trusted = os.geteuid() == 0 and root == _REAL_ROOT
+    problems = list(untrusted(path)) if trusted else []
+    return _parse(text, origin=str(path), root=root, problems=problems, check_named=trusted)
+
+
+def parse_configuration(
+    text: str, *, origin: str = "configuration", root: Path = _REAL_ROOT
+) -> Configuration:
+    """The configuration that a TOML text describes; `origin` names the text in errors."""
+    return _parse(text, origin=origin, root=root, problems=[], check_named=False)
+
+
+def _read(path: Path) -> str:
+    """The text of the file at `path`: a regular one of at most `MOST_BYTES`, in UTF-8."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"{path}: must be a file that can be read ({_reason(error)})") from error
+    with open(descriptor, "rb") as file:  # noqa: PTH123 -- a descriptor
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise InvalidInput(f"{path}: must be a regular file")
+        data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise InvalidInput(f"{path}: must have at most {MOST_BYTES} bytes (has more)")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{path}: must be text in UTF-8 ({error})") from error
+
+
+def _reason(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error)
+
+
+def _parse(
+    text: str, *, origin: str, root: Path, problems: list[str], check_named: bool
+) -> Configuration:
+    raw = _parsed_toml(text, origin, problems)
+    conversion = Conversion(
+        {
+            Configuration: top_problems,
+            MetricsSettings: metrics_problems,
+            ApplicationRule: partial(rule_problems, root),
+        }
+    )
+    configuration = conversion.section(Configuration, raw)
+    problems = [*problems, *conversion.problems, *criteria_problems(raw)]
+    if check_named:
+        problems.extend(_untrusted_named(raw))
+    if problems or configuration is None:
+        raise InvalidInput(_all_of(problems, origin))
+    return configuration
+
+
+def _parsed_toml(text: str, origin: str, problems: list[str]) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # ValueError: of TOML, or of a number's digits
+        problem = f"must be a TOML file ({str(error) or type(error).__name__})"
+        raise InvalidInput(_all_of([*problems, problem], origin)) from error
+
+
+def _untrusted_named(raw: dict[str, Any]) -> Iterator[str]:
+    """What lets others than root change the files that the configuration names."""
+    for key in ("policy_file", "board"):
+        path = raw.get(key)
+        if isinstance(path, str) and path.startswith("/") and "\0" not in path:
+            yield from (f"{key}: {reason}" for reason in untrusted(Path(path)))
+
+
+def _all_of(problems: list[str], origin: str) -> str:
+    """All problems, one a line, each with the file's name."""
+    lines = [f"{origin}: {problem}" for problem in problems[:MOST_PROBLEMS]]
+    if len(problems) > MOST_PROBLEMS:
+        lines.append(f"{origin}: ... and {len(problems) - MOST_PROBLEMS} more problems")
+    return "\n".join(lines)

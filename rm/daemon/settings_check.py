@@ -1,0 +1,153 @@
+"""What settings must fulfil beyond their types: looked at together, and against what there is."""
+
+import functools
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from msgspec import structs
+
+from npu_runtime.load import BACKENDS
+from platforms.board_file import load_board, shipped_boards
+from platforms.errors import InvalidInput
+from rm.daemon.every_problem import shown
+from rm.daemon.path_glob import glob_problem
+from rm.daemon.repetition import repeats_a_repetition
+from rm.daemon.settings import Configuration
+from rm.daemon.users import user_id
+from rm.governor import Periods
+from rm.policies.registry import policy_names
+
+LONGEST_SOCKET_PATH = 107
+"""Bytes of a Unix socket's address, the closing zero left out (``man 7 unix``)."""
+
+CRITERIA = ("executable", "command_line", "cgroup", "unit", "user")
+
+_installed_policies = functools.cache(policy_names)
+
+
+def top_problems(fields: Mapping[str, Any], _key: str = "") -> Iterator[str]:
+    """Problems of the settings that stand in no section; `fields` are those with a right type."""
+    yield from _period_problems({**_DEFAULT_TIMES, **fields})
+    for key, known in (("policy", _installed_policies()), ("backend", tuple(BACKENDS))):
+        if key in fields and fields[key] not in known:
+            yield f"{key} must be one of {', '.join(known)} (got {fields[key]!r})"
+    if "board" in fields:
+        yield from _board_problems(fields["board"])
+    if "socket" in fields:
+        yield from _socket_path_problems("socket", str(fields["socket"]))
+
+
+_DEFAULT_TIMES = {
+    name: value
+    for name, value in structs.asdict(Configuration(board="-")).items()
+    if name in ("dvfs_period_s", "migration_period_s", "npu_deadline_s")
+}
+
+
+def _period_problems(times: Mapping[str, Any]) -> Iterator[str]:
+    dvfs_s, migration_s = times["dvfs_period_s"], times["migration_period_s"]
+    try:
+        Periods(dvfs_s=dvfs_s, migration_s=migration_s)
+    except InvalidInput:
+        yield (
+            f"migration_period_s must be a whole multiple of dvfs_period_s, {dvfs_s} "
+            f"(got {migration_s})"
+        )
+    if times["npu_deadline_s"] >= dvfs_s:
+        yield (
+            f"npu_deadline_s must be below dvfs_period_s, {dvfs_s} (got {times['npu_deadline_s']})"
+        )
+
+
+def _board_problems(board: str) -> Iterator[str]:
+    if board not in shipped_boards() and not board.startswith("/"):
+        known = ", ".join(shipped_boards())
+        yield (
+            f"board must be one of {known}, or the absolute path of a board file (got {board!r}); "
+            "'ilgov board probe' writes one"
+        )
+    if not board.startswith("/"):
+        return
+    try:
+        load_board(board)
+    except (InvalidInput, OSError, ValueError) as error:
+        yield f"board must be one that can be used ({error})"
+
+
+def _socket_path_problems(key: str, path: str) -> Iterator[str]:
+    length = len(path.encode("utf-8", "surrogateescape"))
+    if length > LONGEST_SOCKET_PATH or not path.startswith("/") or "\0" in path:
+        yield (
+            f"{key} must be an absolute path of at most {LONGEST_SOCKET_PATH} bytes, "
+            f"as the kernel wants it for a socket (got {path[:80]!r}, {length} bytes)"
+        )
+
+
+def metrics_problems(fields: Mapping[str, Any], key: str) -> Iterator[str]:
+    """Problems of where metrics are served."""
+    listen = fields.get("listen")
+    if listen is None:
+        return
+    where, _, port = listen.rpartition(":")
+    if listen.startswith("unix:"):
+        yield from _socket_path_problems(f"{key}.listen", listen.removeprefix("unix:"))
+    elif where != "localhost" or not re.fullmatch("[1-9][0-9]{0,4}", port) or int(port) > 65535:
+        yield (
+            f"{key}.listen must be 'unix:' and an absolute path, or 'localhost:' and a port from "
+            f"1 to 65535 (got {shown(listen)})"
+        )
+
+
+def rule_problems(root: Path, fields: Mapping[str, Any], key: str) -> Iterator[str]:
+    """Problems of one application's rule; names of users are those of the system at `root`."""
+    if not fields.get("name", "-").isprintable():
+        yield f"{key}.name must be printable (got {shown(fields['name'])})"
+    if "user" in fields and user_id(fields["user"], root) is None:
+        yield (
+            f"{key}.user must be a user of this system, or a number (got {shown(fields['user'])})"
+        )
+    for criterion, problem_of in _PATTERNS.items():
+        problem = problem_of(fields[criterion]) if criterion in fields else None
+        if problem:
+            yield f"{key}.{criterion} must {problem} (got {shown(fields[criterion])})"
+
+
+def criteria_problems(raw: Mapping[str, Any]) -> Iterator[str]:
+    """Complain about rules that would fit every process."""
+    rules = raw.get("applications")
+    for index, rule in enumerate(rules if isinstance(rules, list) else ()):
+        if isinstance(rule, dict) and not any(criterion in rule for criterion in CRITERIA):
+            yield f"applications[{index}] must have one of {', '.join(CRITERIA)} (got none)"
+
+
+def _executable_problem(pattern: str) -> str | None:
+    if not pattern.startswith(("/", "*")):
+        return "start with '/' or '*', as executables are known by their absolute paths"
+    return glob_problem(pattern)
+
+
+def regex_problem(pattern: str) -> str | None:
+    """Why a text is no regular expression that can be trusted with what users type."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            re.compile(pattern)
+    except (re.error, OverflowError, RecursionError, Warning) as error:
+        return f"be a regular expression of Python's ({str(error) or type(error).__name__})"
+    if repeats_a_repetition(pattern):
+        return (
+            "not repeat what is itself repeated, as '(a+)+' does: a command line could be made "
+            "that takes for ever"
+        )
+    return None
+
+
+_PATTERNS = {
+    "executable": _executable_problem,
+    "command_line": regex_problem,
+    "cgroup": glob_problem,
+    "unit": glob_problem,
+}
