@@ -97,9 +97,9 @@ class Notifier:
 
 
 def _status(text: str) -> tuple[str, ...]:
-    """The line that shows a text, if there is one; a line break would begin another assignment.
+    r"""The line that shows a text, if there is one; a line break would begin another assignment.
 
-    >>> _status("normal\\nREADY=1")
+    >>> _status("normal\nREADY=1")
     ('STATUS=normal READY=1',)
     """
     return (f"STATUS={' '.join(text.split())}",) if text else ()

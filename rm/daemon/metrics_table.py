@@ -1,0 +1,305 @@
+"""Every metric that the daemon shows: name, kind, labels, what it means, and where it comes from.
+
+Names follow Prometheus' conventions: prefix, base units, ``_total`` for what only grows. Times of
+loops are seconds, frequencies hertz, shares ratios from 0 to 1.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal, NamedTuple, get_args
+
+from platforms.linux.managed import RateUnit
+from rm.daemon.status import ApplicationStatus, ClusterStatus, State, Status
+
+Kind = Literal["gauge", "counter", "summary"]
+Sample = tuple[tuple[str, ...], float]
+"""Values of the labels, and the value."""
+
+
+class Metric(NamedTuple):
+    """One family. A summary's sample is its sum; its number is that of the rounds."""
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...]
+    samples: Callable[[Status], Iterable[Sample]]
+
+
+def _info(status: Status) -> Iterator[Sample]:
+    yield (status.version, status.board, status.policy, str(status.dry_run).lower()), 1.0
+
+
+def _states(status: Status) -> Iterator[Sample]:
+    for state in get_args(State):
+        yield (state,), float(state == status.state)
+
+
+def _clusters(value: Callable[[ClusterStatus], float | None]) -> Callable[[Status], list[Sample]]:
+    def samples(status: Status) -> list[Sample]:
+        found = ((cluster.name, value(cluster)) for cluster in status.clusters)
+        return [((name,), number) for name, number in found if number is not None]
+
+    return samples
+
+
+def _utilisation(status: Status) -> Iterator[Sample]:
+    for core in status.cores:
+        yield (str(core.core), core.cluster), core.utilisation
+
+
+def _online(status: Status) -> Iterator[Sample]:
+    for core in status.cores:
+        yield (str(core.core), core.cluster), float(core.online)
+
+
+def _temperatures(status: Status) -> Iterator[Sample]:
+    for sensor in status.temperatures:
+        if sensor.temp_c is not None:
+            yield (sensor.sensor,), sensor.temp_c
+
+
+def _temperature_ages(status: Status) -> Iterator[Sample]:
+    for sensor in status.temperatures:
+        if sensor.age_s is not None:
+            yield (sensor.sensor,), sensor.age_s
+
+
+def _trusted(status: Status) -> Iterator[Sample]:
+    for sensor in status.temperatures:
+        yield (sensor.sensor,), float(sensor.problem is None and sensor.temp_c is not None)
+
+
+def _applications(
+    value: Callable[[ApplicationStatus], float | None], unit: RateUnit | None = None
+) -> Callable[[Status], list[Sample]]:
+    """A number per application, of those whose target is in `unit` (None: of all)."""
+
+    def samples(status: Status) -> list[Sample]:
+        chosen = (app for app in status.applications if unit in {None, app.unit})
+        found = ((app, value(app)) for app in chosen)
+        return [((str(app.id), app.name), number) for app, number in found if number is not None]
+
+    return samples
+
+
+def _backend(field: str) -> Callable[[Status], list[Sample]]:
+    def samples(status: Status) -> list[Sample]:
+        used = status.backend
+        return [] if used is None else [((used.name, used.device), float(getattr(used, field)))]
+
+    return samples
+
+
+def _count(field: str) -> Callable[[Status], list[Sample]]:
+    return lambda status: [((), float(getattr(status.counts, field)))]
+
+
+def _one(value: Callable[[Status], float]) -> Callable[[Status], list[Sample]]:
+    return lambda status: [((), value(status))]
+
+
+_CLUSTER = ("cluster",)
+_CORE = ("core", "cluster")
+_SENSOR = ("sensor",)
+_APPLICATION = ("id", "application")
+_BACKEND = ("backend", "device")
+
+_DAEMON = (
+    Metric(
+        "ilgov_info",
+        "gauge",
+        "What runs on what; always 1.",
+        ("version", "board", "policy", "dry_run"),
+        _info,
+    ),
+    Metric("ilgov_state", "gauge", "1 for the state that the daemon is in.", ("state",), _states),
+    Metric(
+        "ilgov_state_duration_seconds",
+        "gauge",
+        "Time since the state was entered.",
+        (),
+        _one(lambda status: status.state_for_s),
+    ),
+    Metric(
+        "ilgov_uptime_seconds",
+        "gauge",
+        "Time since the daemon started.",
+        (),
+        _one(lambda status: status.uptime_s),
+    ),
+)
+
+_BOARD = (
+    Metric(
+        "ilgov_cluster_frequency_hertz",
+        "gauge",
+        "Clock that the cluster runs at.",
+        _CLUSTER,
+        _clusters(lambda cluster: cluster.freq_hz),
+    ),
+    Metric(
+        "ilgov_cluster_asked_frequency_hertz",
+        "gauge",
+        "Clock that was asked for; absent while the cluster is not steered.",
+        _CLUSTER,
+        _clusters(lambda cluster: cluster.asked_hz),
+    ),
+    Metric(
+        "ilgov_cluster_allowed_frequency_hertz",
+        "gauge",
+        "Highest clock that the kernel allows now.",
+        _CLUSTER,
+        _clusters(lambda cluster: cluster.cap_hz),
+    ),
+    Metric(
+        "ilgov_core_utilization_ratio",
+        "gauge",
+        "Busy share of the core in the last period.",
+        _CORE,
+        _utilisation,
+    ),
+    Metric("ilgov_core_online", "gauge", "Whether the core is plugged in.", _CORE, _online),
+    Metric(
+        "ilgov_temperature_celsius",
+        "gauge",
+        "Last reading of the sensor.",
+        _SENSOR,
+        _temperatures,
+    ),
+    Metric(
+        "ilgov_temperature_age_seconds",
+        "gauge",
+        "Age of the sensor's last reading.",
+        _SENSOR,
+        _temperature_ages,
+    ),
+    Metric(
+        "ilgov_temperature_trusted",
+        "gauge",
+        "Whether the sensor's reading is believed.",
+        _SENSOR,
+        _trusted,
+    ),
+)
+
+_OF_APPLICATIONS = (
+    Metric(
+        "ilgov_application_instructions_per_second",
+        "gauge",
+        "Rate of an application whose target is in instructions/s.",
+        _APPLICATION,
+        _applications(lambda app: app.rate, "instructions/s"),
+    ),
+    Metric(
+        "ilgov_application_target_instructions_per_second",
+        "gauge",
+        "Target of an application in instructions/s.",
+        _APPLICATION,
+        _applications(lambda app: app.target, "instructions/s"),
+    ),
+    Metric(
+        "ilgov_application_heartbeats_per_second",
+        "gauge",
+        "Rate of an application whose target is in heartbeats/s.",
+        _APPLICATION,
+        _applications(lambda app: app.rate, "heartbeats/s"),
+    ),
+    Metric(
+        "ilgov_application_target_heartbeats_per_second",
+        "gauge",
+        "Target of an application in heartbeats/s.",
+        _APPLICATION,
+        _applications(lambda app: app.target, "heartbeats/s"),
+    ),
+    Metric(
+        "ilgov_application_attainment_ratio",
+        "gauge",
+        "Rate divided by target.",
+        _APPLICATION,
+        _applications(lambda app: None if app.rate is None else app.rate / app.target),
+    ),
+    Metric(
+        "ilgov_application_target_met",
+        "gauge",
+        "Whether the application meets its target; absent where nothing measures it.",
+        _APPLICATION,
+        _applications(lambda app: None if app.met is None else float(app.met)),
+    ),
+    Metric(
+        "ilgov_application_threads",
+        "gauge",
+        "Threads of the application and its descendants.",
+        _APPLICATION,
+        _applications(lambda app: app.threads),
+    ),
+)
+
+_OF_THE_BACKEND = tuple(
+    Metric(f"ilgov_backend_{name}_total", "counter", text, _BACKEND, _backend(field))
+    for name, field, text in (
+        ("answers", "answers", "Batches of mappings that the network's back end has rated."),
+        ("late_answers", "late", "Answers that came after their deadline or not at all."),
+        ("crashes", "crashed", "Times that the back end's process has died."),
+        ("wrong_answers", "wrong", "Answers that failed their check."),
+        ("restarts", "restarts", "Times that the back end's process was started again."),
+    )
+)
+
+_OF_THE_LOOP = (
+    Metric(
+        "ilgov_round_duration_seconds",
+        "summary",
+        "How long rounds of the loop took.",
+        (),
+        _one(lambda status: status.loop.rounds * status.loop.mean_s),
+    ),
+    Metric(
+        "ilgov_round_shortest_seconds",
+        "gauge",
+        "The shortest round since the start.",
+        (),
+        _one(lambda status: status.loop.least_s),
+    ),
+    Metric(
+        "ilgov_round_longest_seconds",
+        "gauge",
+        "The longest round since the start.",
+        (),
+        _one(lambda status: status.loop.most_s),
+    ),
+    Metric(
+        "ilgov_round_deviation_seconds",
+        "gauge",
+        "Standard deviation of the rounds' durations since the start.",
+        (),
+        _one(lambda status: status.loop.sd_s),
+    ),
+    Metric(
+        "ilgov_rounds_missed_total",
+        "counter",
+        "Rounds that were skipped because an earlier one took too long.",
+        (),
+        _one(lambda status: status.loop.missed_rounds),
+    ),
+)
+
+_COUNTS = tuple(
+    Metric(f"ilgov_{name}_total", "counter", text, (), _count(field))
+    for name, field, text in (
+        ("migrations", "migrations", "Applications moved to other cores."),
+        ("frequency_changes", "opp_changes", "Operating points changed, over all clusters."),
+        ("writes", "writes", "Values written to the kernel's files."),
+        ("writes_refused", "writes_refused", "Writes that the kernel refused."),
+        ("writes_clamped", "clamped", "Frequencies that read back lower than they were asked."),
+        ("failsafe_rounds", "failsafe_rounds", "Rounds in which the failsafe acted."),
+        ("hands_off", "hands_off", "Times that control was given back to the kernel."),
+        ("connections", "connections", "Connections of clients."),
+        (
+            "connections_closed_for_cause",
+            "connections_closed_for_cause",
+            "Connections closed because the client broke the protocol or a limit.",
+        ),
+    )
+)
+
+METRICS = (*_DAEMON, *_BOARD, *_OF_APPLICATIONS, *_OF_THE_BACKEND, *_OF_THE_LOOP, *_COUNTS)
