@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test rig lint bench clean
 
 help: ## show this text
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -16,8 +16,11 @@ demo: $(READY) ## walk the whole way on the simulated HiKey 970, into demo-outpu
 	$(BIN)/ilgov demo --jobs $(JOBS)
 
 test: $(READY) ## run all tests, the examples in docstrings included
-	$(BIN)/python -m pytest -n $(JOBS) --benchmark-disable --doctest-modules \
+	$(BIN)/python -m pytest -n $(JOBS) --benchmark-disable --doctest-modules -m 'not rig' \
 	    tests npu_runtime oracle platforms rm traces training
+
+rig: $(READY) ## run the tests on a real kernel: an emulated board, by QEMU (Debian, root)
+	$(BIN)/python -m pytest -m rig tests/rig
 
 lint: $(READY) ## check style, format and types
 	$(BIN)/ruff check .

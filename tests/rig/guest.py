@@ -1,0 +1,206 @@
+"""Run a command as root in the emulated guest; its output comes as it is written.
+
+The guest sees the checkout at ``/repo`` (read-only) and may write below ``/out``, which the host
+finds in the build folder. Guest time follows the clock that is chosen:
+
+- ``icount``: executed instructions make the time, so that no result depends on the host's load.
+- ``host``: one thread per emulated core, in the host's time; for looking around.
+"""
+
+import fcntl
+import shlex
+import shutil
+import subprocess
+import time
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from platforms.board import Board
+from tests.rig.debian import RigUnavailable
+from tests.rig.device_tree import device_tree
+from tests.rig.places import CHECKOUT, Build
+from tests.rig.registers import RAM_BYTES, Registers, initial_words, write_memory
+
+Clock = Literal["icount", "host"]
+
+START_TEMP_C = 40.0
+_POLL_S = 0.1
+_KEPT = ("compiled",)
+
+
+class GuestFailed(Exception):
+    """The guest gave no exit status: it crashed, or ran past its time."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What is emulated.
+
+    With ``icount``, an instruction takes ``2 ** shift`` nanoseconds of guest time. Without `pmu`
+    there are no hardware counters: those of the emulator count the whole machine's instructions,
+    which no application's speed can be taken from.
+    """
+
+    board: Board
+    clock: Clock = "icount"
+    shift: int = 1
+    pmu: bool = True
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a command in the guest left behind; `guest_s` is how long it took there."""
+
+    exit_code: int
+    output: str
+    out: Path
+    guest_s: float
+    host_s: float
+
+
+def run(
+    setup: Setup,
+    build: Build,
+    words: Sequence[str],
+    *,
+    timeout_s: float,
+    hear: Callable[[str], None] = lambda text: None,
+) -> Ended:
+    """Boot, run a command, power off. `hear` gets the output as it comes.
+
+    Raises GuestFailed with the console's end when it takes longer than `timeout_s` on the host.
+    """
+    with locked(build):
+        started_s = time.monotonic()
+        _prepare(setup, build)
+        (build.out / "command").write_text(shlex.join(words) + "\n")
+        output = _follow(_command_line(setup, build, "run"), build, timeout_s, hear)
+        return _ended(build, output, time.monotonic() - started_s)
+
+
+def shell(setup: Setup, build: Build) -> None:
+    """Boot to a shell on this terminal; powering off ends it."""
+    with locked(build):
+        _prepare(setup, build)
+        subprocess.run(_command_line(setup, build, "shell"), check=False)
+
+
+def registers_of(build: Build) -> Registers:
+    """The running guest's registers, from the host."""
+    try:
+        return Registers(build.ram)
+    except FileNotFoundError as error:
+        raise RigUnavailable("no guest runs: there is no memory to look into") from error
+
+
+@contextmanager
+def locked(build: Build) -> Iterator[None]:
+    """Keep other guests out of the build folder; waits for the one that is there."""
+    build.folder.mkdir(parents=True, exist_ok=True)
+    with build.lock.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _prepare(setup: Setup, build: Build) -> None:
+    """Write the guest's hardware, memory and empty output folder."""
+    build.out.mkdir(exist_ok=True)
+    for old in build.out.iterdir():
+        if old.name not in _KEPT:
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
+    (build.out / "output").touch()
+    _write_metadata(build.out / "metadata")
+    blob = build.folder / "board.dtb"
+    subprocess.run(
+        ["dtc", "-q", "-I", "dts", "-O", "dtb", "-o", str(blob)],
+        input=device_tree(setup.board, pmu=setup.pmu),
+        text=True,
+        check=True,
+    )
+    tables = [[(opp.freq_hz, opp.volt_v) for opp in c.opps] for c in setup.board.clusters]
+    write_memory(build.ram, initial_words(tables, len(setup.board.sensors), START_TEMP_C))
+
+
+def _write_metadata(folder: Path) -> None:
+    """What ``pip install`` would leave of ilgov's entry points, so that the command works."""
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text("utf-8"))["project"]
+    info = folder / f"ilgov-{project['version']}.dist-info"
+    info.mkdir(parents=True)
+    head = f"Metadata-Version: 2.1\nName: ilgov\nVersion: {project['version']}\n"
+    (info / "METADATA").write_text(head)
+    lines = []
+    for group, points in project["entry-points"].items():
+        lines += [f"[{group}]", *[f"{name} = {target}" for name, target in points.items()], ""]
+    (info / "entry_points.txt").write_text("\n".join(lines))
+
+
+def _command_line(setup: Setup, build: Build, mode: str) -> list[str]:
+    kernel = f"console=ttyAMA0 iomem=relaxed loglevel=4 panic=-1 rig={mode}"
+    memory = f"memory-backend-file,id=ram,mem-path={build.ram},size={RAM_BYTES},share=on"
+    return [
+        "qemu-system-aarch64",
+        *("-machine", "virt,gic-version=3,memory-backend=ram", "-cpu", "cortex-a57"),
+        *_accelerator(setup),
+        *("-smp", str(setup.board.core_count), "-m", f"{RAM_BYTES >> 20}M", "-object", memory),
+        *("-kernel", str(build.kernel), "-initrd", str(build.initramfs)),
+        *("-dtb", str(build.folder / "board.dtb"), "-append", kernel),
+        *_shared("repo", CHECKOUT, writable=False),
+        *_shared("site", build.site, writable=False),
+        *_shared("out", build.out, writable=True),
+        *("-nographic", "-monitor", "none", "-serial", "stdio", "-nic", "none", "-no-reboot"),
+    ]
+
+
+def _accelerator(setup: Setup) -> list[str]:
+    if setup.clock == "host":
+        return ["-accel", "tcg,thread=multi"]
+    return ["-accel", "tcg,thread=single", "-icount", f"shift={setup.shift}"]
+
+
+def _shared(tag: str, folder: Path, *, writable: bool) -> list[str]:
+    access = "" if writable else ",readonly=on"
+    return [
+        *("-fsdev", f"local,id={tag},path={folder},security_model=none{access}"),
+        *("-device", f"virtio-9p-device,fsdev={tag},mount_tag={tag}"),
+    ]
+
+
+def _follow(
+    command: Sequence[str], build: Build, timeout_s: float, hear: Callable[[str], None]
+) -> str:
+    """Run QEMU and hand on what the guest's command writes."""
+    deadline_s = time.monotonic() + timeout_s
+    heard: list[str] = []
+    with build.console.open("wb") as console, (build.out / "output").open(errors="replace") as log:
+        qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console)
+        try:
+            while qemu.poll() is None and time.monotonic() < deadline_s:
+                _hand_on(log.read(), heard, hear)
+                time.sleep(_POLL_S)
+        finally:
+            qemu.kill()
+            qemu.wait()
+        _hand_on(log.read(), heard, hear)
+    return "".join(heard)
+
+
+def _hand_on(text: str, heard: list[str], hear: Callable[[str], None]) -> None:
+    if text:
+        heard.append(text)
+        hear(text)
+
+
+def _ended(build: Build, output: str, host_s: float) -> Ended:
+    try:
+        code = int((build.out / "exit_code").read_text())
+        up_s = float((build.out / "up_s").read_text())
+        down_s = float((build.out / "down_s").read_text())
+    except (FileNotFoundError, ValueError):
+        console = build.console.read_text(errors="replace")
+        last = "\n".join([*output.splitlines()[-20:], "--- console:", *console.splitlines()[-20:]])
+        raise GuestFailed(f"the guest gave no exit status within {host_s:.0f} s; {last}") from None
+    return Ended(code, output, build.out, down_s - up_s, host_s)
