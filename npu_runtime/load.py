@@ -1,8 +1,19 @@
-"""Open a policy for a board: nothing runs before file, board, features, shape and parity agree."""
+"""Open a policy for a board: nothing runs before file, board, features, shape and parity agree.
 
+A back end is named by ``auto`` (onnxruntime where it is installed, else numpy), by its name in
+`BACKENDS`, which runs in this process, or by ``isolated:NAME``, which runs in a process of its own
+with a deadline and numpy to cover for it. NAME is one of `BACKENDS`, an entry point of the group
+``ilgov.backends``, or ``module:callable``; entry points and callables are isolated with or without
+the prefix, since they are other people's code. Each names a function from `PolicyFile` to
+`Backend`.
+"""
+
+import importlib
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from importlib.metadata import entry_points
 
 import numpy as np
 
@@ -14,22 +25,34 @@ from npu_runtime.errors import (
     WrongFeatures,
     WrongShape,
 )
+from npu_runtime.isolation import DEADLINE_S, IsolatedBackend
+from npu_runtime.numpy_backend import NumpyBackend
 from npu_runtime.onnxruntime_backend import OnnxRuntimeBackend
 from npu_runtime.policy_file import Feature, PolicyFile, PolicyMetadata, read_policy_file
 
 PARITY_TOLERANCE = 1e-4
 """Largest difference to the training's scores, as a share of the range of those scores."""
 
-BACKENDS: Mapping[str, Callable[[PolicyFile], Backend]] = {"onnxruntime": OnnxRuntimeBackend}
+OpenBackend = Callable[[PolicyFile], Backend]
+
+BACKENDS: Mapping[str, OpenBackend] = {"numpy": NumpyBackend, "onnxruntime": OnnxRuntimeBackend}
 """Back ends by name; each imports its library when it is called."""
+
+AUTO = "auto"
+ISOLATED = "isolated:"
+GROUP = "ilgov.backends"
 
 
 class LoadedPolicy:
-    """A policy that passed every check, on a back end that computes what the training computed."""
+    """A policy that passed every check, on a back end that computes what the training computed.
 
-    def __init__(self, file: PolicyFile, backend: Backend) -> None:
+    `why` says why it is this back end.
+    """
+
+    def __init__(self, file: PolicyFile, backend: Backend, *, why: str = "asked for") -> None:
         self.file = file
         self.backend = backend
+        self.why = why
         self._width = len(file.metadata.features)
         any_batch = backend.capabilities.max_batch is None
         self._run = backend.run if any_batch else partial(run_in_batches, backend)
@@ -67,12 +90,15 @@ def load_policy(
     board: str,
     board_sha256: str | None = None,
     outputs: Sequence[str],
-    backend: str = "onnxruntime",
+    backend: str = AUTO,
+    deadline_s: float = DEADLINE_S,
+    clock: Callable[[], float] = time.monotonic,
 ) -> LoadedPolicy:
     """The policy at `path`, for a board with this name, these `features` and cores `outputs`.
 
     `board_sha256` is the digest of the board's description (`traces.schema.board_digest`); None
-    leaves it unchecked.
+    leaves it unchecked. `deadline_s` and `clock` (monotonic seconds, for the pauses between
+    restarts) are for an isolated `backend`.
 
     Raises a PolicyFileError by reason: MissingPolicyFile, DamagedPolicyFile, WrongSchema,
     WrongBoard, WrongFeatures, WrongShape; BackendUnavailable where the back end cannot run here.
@@ -81,7 +107,7 @@ def load_policy(
     check_board(file, board, board_sha256=board_sha256)
     check_features(file, features)
     check_outputs(file, outputs)
-    return open_policy(file, backend=backend)
+    return open_policy(file, backend=backend, deadline_s=deadline_s, clock=clock)
 
 
 def check_board(file: PolicyFile, board: str, *, board_sha256: str | None = None) -> None:
@@ -129,19 +155,86 @@ def check_outputs(file: PolicyFile, outputs: Sequence[str]) -> None:
         )
 
 
-def open_policy(file: PolicyFile, *, backend: str = "onnxruntime") -> LoadedPolicy:
-    """A policy file on a back end, with shape and parity checked. Raises as `load_policy`."""
-    if backend not in BACKENDS:
-        known = ", ".join(sorted(BACKENDS))
-        raise BackendUnavailable(f"backend must be one of {known} (got {backend!r})")
-    opened = BACKENDS[backend](file)
+def open_policy(
+    file: PolicyFile,
+    *,
+    backend: str = AUTO,
+    deadline_s: float = DEADLINE_S,
+    clock: Callable[[], float] = time.monotonic,
+) -> LoadedPolicy:
+    """A policy file on a back end, with shape and parity checked. Raises as `load_policy`.
+
+    Nothing waits for an isolated back end: until it is ready, the one that covers for it answers.
+    """
+    if backend == AUTO:
+        return _automatic(file)
+    if backend in BACKENDS:
+        return _checked(file, backend)
+    name = backend.removeprefix(ISOLATED)
+    _check_known(name)
+    cover = _cover(file)
+    able = cover.capabilities
+    return LoadedPolicy(
+        file,
+        IsolatedBackend(name, file, fallback=cover.backend, deadline_s=deadline_s, clock=clock),
+        why=f"asked for, in a process of its own; {able.name} on {able.device} covers for it",
+    )
+
+
+def _automatic(file: PolicyFile) -> LoadedPolicy:
+    try:
+        return _checked(file, "onnxruntime", why="auto: onnxruntime is installed")
+    except BackendUnavailable as error:
+        return _checked(file, "numpy", why=f"auto: numpy is always there, and {error}")
+
+
+def _cover(file: PolicyFile) -> LoadedPolicy:
+    """What answers where an isolated back end does not: numpy takes half of the memory."""
+    try:
+        return _checked(file, "numpy")
+    except DamagedPolicyFile:  # a network that only onnxruntime can run
+        return _checked(file, "onnxruntime")
+
+
+def _checked(file: PolicyFile, name: str, *, why: str = "asked for") -> LoadedPolicy:
+    opened = BACKENDS[name](file)
     try:
         check_shapes(file, opened)
         check_parity(file, opened)
     except BaseException:
         opened.close()
         raise
-    return LoadedPolicy(file, opened)
+    return LoadedPolicy(file, opened, why=why)
+
+
+def backend_named(name: str) -> OpenBackend:
+    """What opens a back end: one of `BACKENDS`, ``module:callable``, or an entry point.
+
+    Imports other people's code; the daemon itself never calls it. Raises BackendUnavailable.
+    """
+    _check_known(name)
+    if name in BACKENDS:
+        return BACKENDS[name]
+    try:
+        if ":" in name:
+            module, _, attribute = name.partition(":")
+            found: OpenBackend = getattr(importlib.import_module(module), attribute)
+            return found
+        (point, *_) = entry_points(group=GROUP, name=name)
+        loaded: OpenBackend = point.load()
+        return loaded
+    except (ImportError, AttributeError) as error:
+        raise BackendUnavailable(f"the back end {name} cannot be loaded ({error})") from error
+
+
+def _check_known(name: str) -> None:
+    """Raise BackendUnavailable for a name that nobody has; nothing is imported."""
+    if ":" in name or name in BACKENDS:
+        return
+    names = {*BACKENDS, *(point.name for point in entry_points(group=GROUP))}
+    if name not in names:
+        known = ", ".join([AUTO, *sorted(names)])
+        raise BackendUnavailable(f"backend must be one of {known} (got {name!r})")
 
 
 def check_shapes(file: PolicyFile, backend: Backend) -> None:

@@ -20,6 +20,11 @@ from npu_runtime.errors import DamagedPolicyFile, MissingPolicyFile, WrongSchema
 
 METADATA_KEY = "ilgov"
 SCHEMA_VERSION = 2
+
+MOST_BYTES = 16 << 20
+"""No policy file is larger; the networks are a few tens of KiB, and the daemon runs as root."""
+
+_LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 _TRAIN = "'ilgov train' writes such files"
 _RETRAIN = "train it again with 'ilgov train', or copy it again"
 
@@ -101,7 +106,7 @@ def decode_metadata(text: str | bytes, *, origin: str) -> PolicyMetadata:
                 "train the policy again with this version of ilgov"
             )
         metadata = msgspec.json.decode(text, type=PolicyMetadata)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DamagedPolicyFile(
             f"{origin}: metadata {METADATA_KEY!r} must describe a policy ({error}); {_RETRAIN}"
         ) from error
@@ -128,6 +133,9 @@ def _contradictions(metadata: PolicyMetadata) -> Iterator[str]:
         widths = sorted({len(row) for row in rows} - {width})
         if widths:
             yield f"{name} must have {width} columns (got {widths[0]})"
+        largest = max((abs(value) for row in rows for value in row), default=0.0)
+        if largest > _LARGEST_FLOAT32:
+            yield f"{name} must be float32 (got {largest:g})"
 
 
 def graph_sha256(content: bytes) -> str:
@@ -166,7 +174,8 @@ def read_policy_file(path: str | os.PathLike[str]) -> PolicyFile:
         found = "a folder" if file.is_dir() else "no such file"
         raise MissingPolicyFile(f"{file}: must be a policy file ({found}); {_TRAIN}")
     try:
-        content = file.read_bytes()
+        with file.open("rb") as stream:
+            content = stream.read(MOST_BYTES + 1)
     except OSError as error:
         raise MissingPolicyFile(f"{file}: must be readable ({error.strerror})") from error
     return parse_policy_file(content, path=file)
@@ -176,6 +185,10 @@ def parse_policy_file(content: bytes, *, path: Path) -> PolicyFile:
     """The policy file with these bytes; `path` names it in errors. Raises as `read_policy_file`."""
     if not content:
         raise DamagedPolicyFile(f"{path}: must be an ONNX file (it is empty: 0 bytes); {_RETRAIN}")
+    if len(content) > MOST_BYTES:
+        raise DamagedPolicyFile(
+            f"{path}: must be at most {MOST_BYTES >> 20} MiB, as policies are; {_RETRAIN}"
+        )
     try:
         graph, entries = _parts(content)
     except ValueError as error:

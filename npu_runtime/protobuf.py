@@ -41,6 +41,18 @@ def fields(message: bytes) -> Iterator[tuple[int, bytes | int]]:
         position += length
 
 
+def varints(packed: bytes) -> Iterator[int]:
+    """The integers of a packed repeated field; ValueError where the last one is cut off.
+
+    >>> list(varints(bytes([3, 0x96, 0x01])))
+    [3, 150]
+    """
+    position = 0
+    while position < len(packed):
+        value, position = _varint(packed, position)
+        yield value
+
+
 def _varint(message: bytes, start: int) -> tuple[int, int]:
     """A variable-length integer and the position behind it."""
     value = 0

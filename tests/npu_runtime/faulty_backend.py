@@ -1,0 +1,133 @@
+"""Back ends with the faults that vendors' code shows; each name here is one, as `module:callable`.
+
+They run in a process of their own, started by the tests of isolation. All compute as numpy does,
+until their fault shows.
+"""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from npu_runtime.numpy_backend import NumpyBackend
+from npu_runtime.policy_file import PolicyFile
+
+LATE_S = float(os.environ.get("FAULTY_BACKEND_LATE_S", "0.06"))
+"""How long a late answer takes, seconds: 10 ms more than the usual deadline."""
+
+
+class _Faulty(NumpyBackend):
+    """Computes as numpy does, and lets `fault` have its scores; not while it is warmed up."""
+
+    def __init__(self, file: PolicyFile, fault: Callable[[Any], Any]) -> None:
+        super().__init__(file)
+        self._fault = fault
+
+    def run(self, rows: Any) -> Any:
+        """The scores as the fault leaves them."""
+        scores = super().run(rows)
+        return self._fault(scores) if hasattr(self, "_fault") and rows.any() else scores
+
+
+def sound(file: PolicyFile) -> _Faulty:
+    """No fault at all."""
+    return _Faulty(file, lambda scores: scores)
+
+
+def hang(file: PolicyFile) -> _Faulty:
+    """Never answers, and ignores every signal that can be ignored."""
+
+    def for_ever(scores: Any) -> Any:
+        for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}:
+            signal.signal(number, signal.SIG_IGN)
+        while True:
+            time.sleep(60)
+
+    return _Faulty(file, for_ever)
+
+
+def crash(file: PolicyFile) -> _Faulty:
+    """Dies as by a segmentation fault."""
+    return _Faulty(file, lambda scores: os.kill(os.getpid(), signal.SIGSEGV))
+
+
+def quits(file: PolicyFile) -> _Faulty:
+    """Raises, as a library does that lost its device."""
+
+    def lost(scores: Any) -> Any:
+        raise OSError("the device is gone")
+
+    return _Faulty(file, lost)
+
+
+def nan(file: PolicyFile) -> _Faulty:
+    """Answers NaN, but not for the canary."""
+
+    def spoil(scores: Any) -> Any:
+        scores[0] = np.nan
+        return scores
+
+    return _Faulty(file, spoil)
+
+
+def zeros(file: PolicyFile) -> _Faulty:
+    """Answers zeros, which pass for scores."""
+    return _Faulty(file, np.zeros_like)
+
+
+def stale(file: PolicyFile) -> _Faulty:
+    """Answers for ever what it answered first."""
+    first: list[Any] = []
+
+    def keep(scores: Any) -> Any:
+        first.append(scores)
+        return np.resize(first[0], scores.shape)
+
+    return _Faulty(file, keep)
+
+
+def wrong(file: PolicyFile) -> _Faulty:
+    """Answers the right scores in the wrong rows."""
+    return _Faulty(file, lambda scores: np.roll(scores, 1, axis=0))
+
+
+def short(file: PolicyFile) -> _Faulty:
+    """Leaves the last row out."""
+    return _Faulty(file, lambda scores: scores[:-1])
+
+
+def late(file: PolicyFile) -> _Faulty:
+    """Answers rightly, 10 ms after the deadline."""
+
+    def wait(scores: Any) -> Any:
+        time.sleep(LATE_S)
+        return scores
+
+    return _Faulty(file, wait)
+
+
+def wide(file: PolicyFile) -> _Faulty:
+    """Answers one score too many in every row."""
+    return _Faulty(file, lambda scores: np.hstack([scores, scores[:, :1]]))
+
+
+def refuses(file: PolicyFile) -> _Faulty:
+    """Finds no device when it is opened."""
+    raise OSError("no NPU on this machine")
+
+
+def never_ready(file: PolicyFile) -> _Faulty:
+    """Hangs while it loads its policy."""
+    time.sleep(3600)
+    return sound(file)
+
+
+def chatty(file: PolicyFile) -> _Faulty:
+    """Prints to standard output, as vendors' libraries do, and is well otherwise."""
+    print("vendor library, version 1")
+    sys.stdout.flush()
+    return sound(file)
