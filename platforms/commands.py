@@ -1,4 +1,4 @@
-"""The command ``ilgov board``: the boards that are known, what a file says, whether it is right."""
+"""The command ``ilgov board``: known boards, what files say, if they are right, what this is."""
 
 import argparse
 import json
@@ -11,14 +11,16 @@ import msgspec
 from platforms.board import Board, Cluster, CoolingSetup
 from platforms.board_file import load_board, shipped_boards
 from platforms.errors import InvalidInput
+from platforms.linux import probe_command
 
 
 def board(parser: argparse.ArgumentParser) -> None:
-    """Show the boards that ilgov knows, and check board files.
+    """Show the boards that ilgov knows, check board files, find out what this machine is.
 
-    Adds ``list``, ``show`` and ``check``; exit code 2 where a board file is wrong.
+    Adds ``list``, ``show``, ``check`` and ``probe``; exit code 2 where a board file is wrong or
+    this machine can be no board.
     """
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="list|show|check")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="list|show|check|probe")
     listing = verbs.add_parser("list", help="the boards that come with ilgov")
     listing.add_argument("--json", action="store_true", help="as JSON, for machines")
     listing.set_defaults(run=_run_list)
@@ -30,6 +32,8 @@ def board(parser: argparse.ArgumentParser) -> None:
     check = verbs.add_parser("check", help="check board files")
     check.add_argument("paths", nargs="+", metavar="PATH", help="a board file, or a board's name")
     check.set_defaults(run=_run_check)
+    probe = verbs.add_parser("probe", help="find out what board this machine is, and describe it")
+    probe_command.configure(probe)
 
 
 def _run_list(args: argparse.Namespace) -> int:
