@@ -1,0 +1,309 @@
+"""The undo, on disk before the first write: old values as lines of JSON, one file.
+
+What was journaled once is never overwritten, so the first old value, the true one, is what counts.
+Entries hold for one boot: after the next one the kernel's knobs are fresh. A lock on the file keeps
+a second ilgov away.
+"""
+
+import errno
+import fcntl
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from platforms.linux.errors import JournalUnusable
+from platforms.linux.journal_entries import (
+    SCHEMA,
+    Contents,
+    Header,
+    Released,
+    ThreadMask,
+    Undo,
+    file_lines,
+    line_of,
+    mask_lines,
+    read_contents,
+)
+from platforms.linux.journal_trust import check_file, check_folder
+from platforms.linux.kernel_file import KernelFile
+from platforms.linux.managed import ProcessKey
+
+JOURNAL_NAME = "undo.jsonl"
+"""The journal's file in the state folder."""
+
+_OPEN = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_COMPACT_FROM_BYTES = 256 * 1024
+
+
+def read_boot_id(root: Path) -> str:
+    """Return what tells this boot from all others; raises Unreadable."""
+    file = KernelFile(root / "proc/sys/kernel/random/boot_id")
+    try:
+        return file.read_text()
+    finally:
+        file.close()
+
+
+def read_journal(path: Path, *, boot_id: str) -> Undo:
+    """Return what a journal would undo now, changing nothing; empty if there is none.
+
+    Raises JournalUnusable.
+    """
+    try:
+        descriptor = os.open(path, _READ)
+    except FileNotFoundError:
+        return Undo()
+    except OSError as error:
+        raise _not_opened(path, error) from error
+    try:
+        return _read(path, descriptor, boot_id).undo
+    finally:
+        os.close(descriptor)
+
+
+class Journal:
+    """The open journal. Open it with `open`; every method raises JournalUnusable."""
+
+    def __init__(self, path: Path, descriptor: int, contents: Contents, boot_id: str) -> None:
+        self.path = path
+        self.damaged_lines = contents.damaged_lines
+        self._descriptor = descriptor
+        self._undo = contents.undo
+        self._boot_id = boot_id
+        self._size_bytes = contents.good_bytes
+        self._compacted_bytes = 0
+
+    @classmethod
+    def open(
+        cls, path: Path, *, boot_id: str, strict: bool = True, create: bool = True
+    ) -> "Journal":
+        """Open the journal, with what an earlier run of this boot left in it.
+
+        The folder is made (mode 0700) if it is missing. `strict`: refuse a folder that others may
+        write to. `create`: False raises FileNotFoundError if there is no journal.
+        """
+        if create:
+            _make_folder(path.parent)
+        elif not path.is_symlink() and not path.exists():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+        if strict:
+            check_folder(path.parent)
+        descriptor = _open_locked(path, create=create)
+        try:
+            journal = cls(path, descriptor, _read(path, descriptor, boot_id), boot_id)
+            journal._start()
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return journal
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """The first old content of each file, by path."""
+        return self._undo.files
+
+    @property
+    def masks(self) -> Mapping[ProcessKey, Mapping[int, ThreadMask]]:
+        """The first old cores of each thread, by managed process and tid."""
+        return self._undo.masks
+
+    def remember_files(self, old: Mapping[str, str]) -> None:
+        """Store files' old contents, by path; those known already stay as they are."""
+        new = {path: text for path, text in old.items() if path not in self._undo.files}
+        if new:
+            self._append(file_lines(new))
+            self._undo.files.update(new)
+
+    def remember_masks(self, key: ProcessKey, old: Mapping[int, ThreadMask]) -> None:
+        """Store the old cores of a process's threads; those known already stay as they are."""
+        known = self._undo.masks.get(key, {})
+        new = {tid: mask for tid, mask in old.items() if tid not in known}
+        if new:
+            self._append(mask_lines(key, new))
+            self._undo.masks.setdefault(key, {}).update(new)
+
+    def release(self, key: ProcessKey) -> None:
+        """Note that a process's threads were given back.
+
+        This need not reach the disk: undoing twice does no harm.
+        """
+        if self._undo.masks.pop(key, None) is not None:
+            line = line_of(Released(pid=key.pid, start_ticks=key.start_ticks))
+            try:
+                self._append(line, sync=False)
+            except JournalUnusable:
+                return
+
+    def keep_only(self, undo: Undo) -> None:
+        """Forget everything but `undo`: the rest was done."""
+        if undo:
+            self._replace(undo)
+        else:
+            self._undo = Undo()
+            self._truncate(0)
+
+    @property
+    def has_grown(self) -> bool:
+        """Whether `compact` is worth its writes."""
+        return self._size_bytes > _COMPACT_FROM_BYTES + 4 * self._compacted_bytes
+
+    def compact(self, is_alive: Callable[[int, int], bool]) -> None:
+        """Drop threads that are gone; `is_alive` takes a tid and the thread's start.
+
+        A full disk is no harm here: the journal stays as it is, and is tried again later.
+        """
+        kept = Undo(files=dict(self._undo.files))
+        for key, masks in self._undo.masks.items():
+            alive = {t: mask for t, mask in masks.items() if is_alive(t, mask.thread_start)}
+            if alive:
+                kept.masks[key] = alive
+        self._compacted_bytes = self._size_bytes
+        try:
+            self._replace(kept)
+        except JournalUnusable:
+            return
+
+    def remove(self) -> None:
+        """Delete the file and close it: there is nothing to undo any more."""
+        self.path.unlink(missing_ok=True)
+        self.close()
+
+    def close(self) -> None:
+        """Close the file and give up the lock; what is in it stays."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _start(self) -> None:
+        """Cut off a torn last line, and say who writes from here on."""
+        self._truncate(self._size_bytes)
+        self._append(b"", header=True)
+
+    def _append(self, lines: bytes, *, sync: bool = True, header: bool = False) -> None:
+        """Add lines; on any failure the file is as it was."""
+        if header or self._size_bytes == 0:
+            lines = line_of(Header(boot_id=self._boot_id, pid=os.getpid())) + lines
+        try:
+            _write_all(self._descriptor, lines)
+            if sync:
+                os.fdatasync(self._descriptor)
+        except OSError as error:
+            self._truncate(self._size_bytes)
+            raise _not_stored(self.path, error) from error
+        self._size_bytes += len(lines)
+
+    def _truncate(self, size_bytes: int) -> None:
+        """Cut the file; where that fails nothing may be added any more, it could follow half a line."""
+        try:
+            os.ftruncate(self._descriptor, size_bytes)
+        except OSError as error:
+            self.close()
+            raise _not_stored(self.path, error) from error
+        self._size_bytes = size_bytes
+
+    def _replace(self, undo: Undo) -> None:
+        """Write `undo` to a new file and put it in the old one's place, whole or not at all."""
+        new = self.path.with_name(f".{self.path.name}.new")
+        lines = line_of(Header(boot_id=self._boot_id, pid=os.getpid())) + undo.lines()
+        try:
+            new.unlink(missing_ok=True)
+            descriptor = os.open(new, _OPEN | os.O_CREAT | os.O_EXCL, 0o600)
+        except OSError as error:
+            raise _not_stored(new, error) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _write_all(descriptor, lines)
+            os.fsync(descriptor)
+            new.rename(self.path)
+        except OSError as error:
+            os.close(descriptor)
+            new.unlink(missing_ok=True)
+            raise _not_stored(new, error) from error
+        os.close(self._descriptor)
+        self._descriptor, self._undo = descriptor, undo
+        self._size_bytes = self._compacted_bytes = len(lines)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _not_stored(folder, error) from error
+
+
+def _open_locked(path: Path, *, create: bool) -> int:
+    """Open and lock the file that has this name now; another may be removing it."""
+    while True:
+        try:
+            descriptor = os.open(path, _OPEN | (os.O_CREAT if create else 0), 0o600)
+        except OSError as error:
+            raise _not_opened(path, error) from error
+        try:
+            _lock(path, descriptor)
+            found = os.fstat(descriptor)
+            check_file(path, found)
+            if _is_still(path, found):
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _is_still(path: Path, found: os.stat_result) -> bool:
+    try:
+        return path.lstat().st_ino == found.st_ino
+    except FileNotFoundError:
+        return False
+
+
+def _lock(path: Path, descriptor: int) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        message = (
+            f"{path} must be free (got: another ilgov holds it); stop that one first: "
+            "systemctl stop ilgov"
+        )
+        raise JournalUnusable(message) from error
+
+
+def _read(path: Path, descriptor: int, boot_id: str) -> Contents:
+    """Return what holds for this boot; what is of another one is cut off by starting at 0."""
+    data = b""
+    while chunk := os.pread(descriptor, 1 << 20, len(data)):
+        data += chunk
+    contents = read_contents(data)
+    if contents.header is None or contents.header.boot_id != boot_id:
+        return Contents()
+    if contents.header.schema != SCHEMA:
+        message = (
+            f"{path} must be of schema {SCHEMA} (got {contents.header.schema}); restore with the "
+            "version of ilgov that wrote it, or reboot"
+        )
+        raise JournalUnusable(message)
+    return contents
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+def _not_opened(path: Path, error: OSError) -> JournalUnusable:
+    if error.errno == errno.ELOOP:
+        message = f"{path} must be a plain file (got a symbolic link); look into it, remove it"
+        return JournalUnusable(message)
+    return _not_stored(path, error)
+
+
+def _not_stored(path: Path, error: OSError) -> JournalUnusable:
+    """The undo cannot be stored; the caller must not write to the machine."""
+    message = (
+        f"{path} must be writable, as old values are stored there before anything is changed "
+        f"(got: {error.strerror or error}); free the disk or choose another --state-dir"
+    )
+    unusable = JournalUnusable(message)
+    unusable.errno = error.errno
+    return unusable

@@ -1,0 +1,66 @@
+"""A file of the kernel that is read over and over: opened once, read from its start each time."""
+
+import os
+from pathlib import Path
+
+from platforms.linux.errors import Unreadable
+
+_CHUNK_BYTES = 4096
+
+
+class KernelFile:
+    """The file at `path`, opened at the first read and kept.
+
+    A failed read, or a content that is no number where one is asked for, raises Unreadable with the
+    path and closes the file, so that the next read opens it anew: it may be another one by then.
+    """
+
+    __slots__ = ("_descriptor", "path")
+
+    def __init__(self, path: Path) -> None:
+        self.path = str(path)
+        self._descriptor = -1
+
+    def read_bytes(self) -> bytes:
+        """Return the whole content as it is now."""
+        try:
+            if self._descriptor < 0:
+                self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            data = os.pread(self._descriptor, _CHUNK_BYTES, 0)
+            return self._read_on(data) if len(data) == _CHUNK_BYTES else data
+        except OSError as error:
+            self.close()
+            raise self._unreadable(error.strerror or str(error), error.errno) from error
+
+    def read_text(self) -> str:
+        """Return the content as text, without white space at its ends."""
+        try:
+            return self.read_bytes().decode().strip()
+        except UnicodeDecodeError as error:
+            self.close()
+            raise self._unreadable("content that is no text") from error
+
+    def read_int(self) -> int:
+        """Return the content as a whole number."""
+        data = self.read_bytes()
+        try:
+            return int(data)
+        except ValueError:
+            self.close()
+            raise self._unreadable(repr(data[:40].decode(errors="replace"))) from None
+
+    def close(self) -> None:
+        """Close the file; the next read opens it again."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _read_on(self, data: bytes) -> bytes:
+        while more := os.pread(self._descriptor, 16 * _CHUNK_BYTES, len(data)):
+            data += more
+        return data
+
+    def _unreadable(self, got: str, number: int | None = None) -> Unreadable:
+        error = Unreadable(f"{self.path} must be readable (got {got})")
+        error.errno = number
+        return error

@@ -1,0 +1,187 @@
+"""The only writer: nothing of ilgov changes the machine but through `KnobWriter`.
+
+Old value onto the disk, write, read back. Reading the files of this folder's other modules tells
+how; `platforms.linux.restore` undoes what a run that ended badly has left.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from platforms.linux.file_undo import undo_files
+from platforms.linux.journal import Journal
+from platforms.linux.journal_entries import ThreadMask, Undo
+from platforms.linux.knob_file import KnobFile
+from platforms.linux.managed import ProcessKey
+from platforms.linux.system_calls import SchedulerCalls
+from platforms.linux.thread_masks import Placed, ThreadMasks, inherited_mask
+
+__all__ = ["KnobWriter", "Placed", "RestoreReport"]
+
+_KEPT_WOULD_WRITE = 1000
+
+
+class RestoreReport(Struct, frozen=True):
+    """Knobs and threads put back, those that are gone (ended, unloaded), and what failed."""
+
+    restored: int = 0
+    problems: tuple[str, ...] = ()
+    gone: int = 0
+
+
+class KnobWriter:
+    """Writes to the machine under `root`, each old value journaled first.
+
+    `dry_run`: nothing is journaled or written; the last 1000 writes that would have been are in
+    `would_write`, their number in `would_write_count`; `journal` may then be None. Methods raise
+    JournalUnusable, before anything is written, where the undo cannot be stored, and WriteRefused
+    where the kernel does not take a value.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        journal: Journal | None,
+        calls: SchedulerCalls,
+        *,
+        dry_run: bool = False,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        if journal is None and not dry_run:
+            message = "journal must be given where the machine is written to (got None)"
+            raise ValueError(message)
+        self.dry_run = dry_run
+        self.would_write: deque[tuple[str, str]] = deque(maxlen=_KEPT_WOULD_WRITE)
+        self.would_write_count = 0
+        self._root = root
+        self._journal = journal
+        self._pause = pause
+        self._threads = ThreadMasks(root, calls)
+        self._knobs: dict[str, KnobFile] = {}
+        self._placed: dict[ProcessKey, set[frozenset[int]]] = {}
+
+    def write(self, path: str, value: str) -> str:
+        """Write a knob ("/sys/...") and return what it reads then, without its line break.
+
+        A limit of cpufreq is applied by the kernel a moment later: it may still read the old one.
+        """
+        if self.dry_run or self._journal is None:
+            self._would(path, value)
+            return value
+        if path not in self._journal.files:
+            self.remember((path,))
+        knob = self._knob(path)
+        knob.write(value)
+        return knob.read()
+
+    def remember(self, paths: Iterable[str]) -> None:
+        """Journal the present contents of knobs, all with one wait for the disk; write later."""
+        if self._journal is not None and not self.dry_run:
+            known = self._journal.files
+            new = [path for path in paths if path not in known]
+            self._journal.remember_files({path: self._knob(path).read() for path in new})
+
+    def old(self, path: str) -> str | None:
+        """Return what a knob read before it was first written to; None if it was not."""
+        return None if self._journal is None else self._journal.files.get(path)
+
+    def place(self, key: ProcessKey, tids: Iterable[int], cores: Iterable[int]) -> Placed:
+        """Let threads of a process, or of its descendants, run on these cores only.
+
+        All their old cores are journaled at once before the first is moved. Threads that are gone
+        are counted as vanished; those that the kernel does not move (their cpuset has none of the
+        cores, the core was unplugged) as refused.
+        """
+        wanted, numbers = frozenset(cores), list(tids)
+        if self.dry_run or self._journal is None:
+            self._would(f"process {key.pid}", ",".join(map(str, sorted(wanted))))
+            return Placed(len(numbers), 0, 0)
+        known = self._journal.masks.get(key, {})
+        new = [tid for tid in numbers if tid not in known]
+        if new:
+            self._journal.remember_masks(key, self._old_masks(key, new, known))
+            known = self._journal.masks.get(key, {})
+        self._placed.setdefault(key, set()).add(wanted)
+        alive = [tid for tid in numbers if tid in known]
+        placed = self._threads.set(alive, wanted)
+        return Placed(placed.moved, placed.vanished + len(numbers) - len(alive), placed.refused)
+
+    def restore_process(self, key: ProcessKey) -> RestoreReport:
+        """Give a process's threads, and its descendants', their old cores back; it is let go."""
+        if self._journal is None or key not in self._journal.masks:
+            return RestoreReport()
+        report = self._undo(Undo(masks={key: dict(self._journal.masks[key])}))
+        if not report.problems:
+            self._journal.release(key)
+            self._placed.pop(key, None)
+        return report
+
+    def restore_all(self) -> RestoreReport:
+        """Put everything back as it was; what failed stays in the journal, to be tried again."""
+        if self._journal is None:
+            return RestoreReport()
+        files, masks = dict(self._journal.files), dict(self._journal.masks)
+        left = Undo()
+        report = self._undo(Undo(files, {k: dict(m) for k, m in masks.items()}), left)
+        self._journal.keep_only(left)
+        self._placed = {k: placed for k, placed in self._placed.items() if k in left.masks}
+        return report
+
+    def compact(self) -> None:
+        """Drop what is gone from the journal if it has grown much. Costs some milliseconds then."""
+        if self._journal is not None and self._journal.has_grown:
+            self._journal.compact(self._threads.is_alive)
+            kept = self._journal.masks
+            self._placed = {k: placed for k, placed in self._placed.items() if k in kept}
+
+    def close(self) -> None:
+        """Close all files; nothing is restored."""
+        for knob in self._knobs.values():
+            knob.close()
+        self._knobs.clear()
+
+    def _undo(self, undo: Undo, left: Undo | None = None) -> RestoreReport:
+        """Write old values; what failed is added to `left`."""
+        restored, problems, gone = undo_files(undo.files, self._knob, pause=self._pause)
+        threads = self._threads.undo(undo.masks)
+        if left is not None:
+            left.files.update({path: undo.files[path] for path in problems})
+            left.masks.update({key: undo.masks[key] for key in threads.problems})
+        return RestoreReport(
+            len(restored) + threads.restored,
+            (*problems.values(), *threads.problems.values()),
+            len(gone) + threads.gone,
+        )
+
+    def _old_masks(
+        self, key: ProcessKey, tids: Iterable[int], known: Mapping[int, ThreadMask]
+    ) -> dict[int, ThreadMask]:
+        """Return the threads' cores as they were without ilgov.
+
+        Who was born since the process was first moved has inherited cores that ilgov chose, unless
+        it has chosen its own.
+        """
+        found = self._threads.read_old(key, tids)
+        placed = self._placed.get(key, set())
+        if not known:
+            return found
+        inherited = inherited_mask(known, key.pid, key.pid)
+        return {
+            tid: ThreadMask(mask.thread_start, inherited)
+            if any(mask.cores <= cores for cores in placed)
+            else mask
+            for tid, mask in found.items()
+        }
+
+    def _knob(self, path: str) -> KnobFile:
+        knob = self._knobs.get(path)
+        if knob is None:
+            knob = self._knobs[path] = KnobFile(self._root, path)
+        return knob
+
+    def _would(self, what: str, value: str) -> None:
+        self.would_write.append((what, value))
+        self.would_write_count += 1

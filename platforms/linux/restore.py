@@ -1,0 +1,41 @@
+"""What a run that ended badly has left, undone: the work of ``ilgov restore`` and of each start."""
+
+from pathlib import Path
+
+from platforms.linux.journal import Journal, read_boot_id, read_journal
+from platforms.linux.journal_entries import Undo
+from platforms.linux.knobs import KnobWriter, RestoreReport
+from platforms.linux.system_calls import SchedulerCalls
+
+__all__ = ["RestoreReport", "pending", "restore"]
+
+
+def restore(
+    root: Path, journal_path: Path, calls: SchedulerCalls, *, strict: bool = True
+) -> RestoreReport:
+    """Put everything back as the journal says, then delete it.
+
+    No journal, or one of another boot: nothing to do. It is kept, with what is left to do, where
+    something could not be restored. `strict`: see `Journal.open`. Raises JournalUnusable where the
+    journal cannot be trusted or another ilgov holds it.
+    """
+    try:
+        journal = Journal.open(
+            journal_path, boot_id=read_boot_id(root), strict=strict, create=False
+        )
+    except FileNotFoundError:
+        return RestoreReport()
+    try:
+        writer = KnobWriter(root, journal, calls)
+        report = writer.restore_all()
+        writer.close()
+        if not report.problems:
+            journal.remove()
+        return report
+    finally:
+        journal.close()
+
+
+def pending(root: Path, journal_path: Path) -> Undo:
+    """Return what `restore` would write, changing nothing. Raises JournalUnusable."""
+    return read_journal(journal_path, boot_id=read_boot_id(root))

@@ -1,0 +1,164 @@
+"""Threads onto cores, and back to where they could run before.
+
+What is undone is a process with its descendants: those who were born after the move have inherited
+it. They get the old cores of the process they come from.
+"""
+
+import errno
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from platforms.linux.errors import Unreadable
+from platforms.linux.journal_entries import ThreadMask
+from platforms.linux.managed import ProcessKey
+from platforms.linux.online_cores import OnlineCores
+from platforms.linux.process_start import Life, read_all_lives, start_of_thread, threads_of
+from platforms.linux.system_calls import SchedulerCalls
+
+Masks = Mapping[int, ThreadMask]
+
+
+class Placed(Struct, frozen=True):
+    """How many threads of a process were moved, were gone, could not be moved."""
+
+    moved: int
+    vanished: int
+    refused: int
+
+
+class MasksUndone(Struct, frozen=True):
+    """Threads given back, processes that are gone, and what went wrong, by process."""
+
+    restored: int
+    gone: int
+    problems: dict[ProcessKey, str]
+
+
+class ThreadMasks:
+    """Reads and sets threads' cores under one root."""
+
+    def __init__(self, root: Path, calls: SchedulerCalls) -> None:
+        self._root = root
+        self._calls = calls
+        self._online = OnlineCores(root)
+
+    def read_old(self, key: ProcessKey, tids: Iterable[int]) -> dict[int, ThreadMask]:
+        """Return the present cores of these threads; those that are gone are left out.
+
+        A thread that may use every core that is online may use the others as well: the kernel does
+        not tell, and a core that is unplugged now must not be lost for it.
+        """
+        found: dict[int, ThreadMask] = {}
+        for tid in tids:
+            start = start_of_thread(self._root, key.pid, tid)
+            if start is None:
+                continue
+            try:
+                cores = self._calls.get_affinity(tid)
+            except OSError:
+                continue
+            found[tid] = ThreadMask(start, self._widened(cores))
+        return found
+
+    def set(self, tids: Iterable[int], cores: Iterable[int]) -> Placed:
+        """Let these threads run on these cores only; what the kernel refuses is counted."""
+        moved = vanished = refused = 0
+        wanted = frozenset(cores)
+        for tid in tids:
+            try:
+                self._calls.set_affinity(tid, wanted)
+                moved += 1
+            except ProcessLookupError:
+                vanished += 1
+            except OSError:
+                refused += 1
+        return Placed(moved, vanished, refused)
+
+    def undo(self, old: Mapping[ProcessKey, Masks]) -> MasksUndone:
+        """Give all threads of these processes, and of their descendants, their old cores."""
+        restored = gone = 0
+        problems: dict[ProcessKey, str] = {}
+        lives = read_all_lives(self._root) if old else {}
+        children = _children(lives)
+        for key, masks in old.items():
+            family = _family(key, masks, lives, children)
+            gone += not family
+            count, problem = self._undo_family(key, masks, family)
+            restored += count
+            if problem is not None:
+                problems[key] = problem
+        return MasksUndone(restored, gone, problems)
+
+    def is_alive(self, tid: int, thread_start: int) -> bool:
+        """Whether this is still the same thread."""
+        return start_of_thread(self._root, tid, tid) == thread_start
+
+    def _widened(self, cores: frozenset[int]) -> frozenset[int]:
+        try:
+            return self._online.possible() if cores >= self._online.read() else cores
+        except Unreadable:
+            return cores
+
+    def _undo_family(
+        self, key: ProcessKey, masks: Masks, family: Iterable[int]
+    ) -> tuple[int, str | None]:
+        restored, problem = 0, None
+        for pid in family:
+            inherited = inherited_mask(masks, pid, key.pid)
+            for tid in threads_of(self._root, pid):
+                cores = masks[tid].cores if tid in masks else inherited
+                try:
+                    restored += self._give_back(tid, cores)
+                except OSError as error:
+                    what = f"thread {tid} of process {key.pid}"
+                    problem = f"{what} must get its cores back (got: {error.strerror or error})"
+        return restored, problem
+
+    def _give_back(self, tid: int, cores: frozenset[int]) -> int:
+        """Set a thread's old cores; where none of them is left to it, all that its cpuset has."""
+        try:
+            try:
+                self._calls.set_affinity(tid, cores)
+            except OSError as error:
+                if error.errno != errno.EINVAL:
+                    raise
+                self._calls.set_affinity(tid, self._online.possible())
+        except ProcessLookupError:
+            return 0
+        return 1
+
+
+def inherited_mask(masks: Masks, pid: int, managed_pid: int) -> frozenset[int]:
+    """Return the old cores for a thread of `pid` that was born after the move."""
+    for candidate in (pid, managed_pid):
+        if candidate in masks:
+            return masks[candidate].cores
+    return next(iter(masks.values())).cores
+
+
+def _children(lives: Mapping[int, Life]) -> dict[int, list[int]]:
+    children: dict[int, list[int]] = {}
+    for pid, life in lives.items():
+        children.setdefault(life.parent, []).append(pid)
+    return children
+
+
+def _family(
+    key: ProcessKey, masks: Masks, lives: Mapping[int, Life], children: Mapping[int, list[int]]
+) -> list[int]:
+    """Return the process if it is still the same one, its known descendants, and all theirs."""
+    starts = {pid: life.start_ticks for pid, life in lives.items()}
+    family = [key.pid] if starts.get(key.pid) == key.start_ticks else []
+    family += [
+        tid
+        for tid, mask in masks.items()
+        if tid != key.pid and starts.get(tid) == mask.thread_start
+    ]
+    seen = set(family)
+    for pid in family:  # grows while it is walked
+        new = [child for child in children.get(pid, ()) if child not in seen]
+        family += new
+        seen.update(new)
+    return family
