@@ -13,7 +13,8 @@ Snapshot = dict[str, str]
 
 def snapshot(pids: Iterable[int] = ()) -> Snapshot:
     """The cpufreq settings, the cores that are online, and where these processes may run."""
-    found = {str(path): _read(path) for path in sorted(_POLICIES.glob("policy*/*")) if _counts(path)}
+    files = filter(_counts, sorted(_POLICIES.glob("policy*/*")))
+    found = {str(path): _read(path) for path in files}
     found["online"] = _read(Path("/sys/devices/system/cpu/online"))
     for pid in pids:
         for task in sorted(Path(f"/proc/{pid}/task").glob("*")):

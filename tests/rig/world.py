@@ -35,7 +35,9 @@ def wait_until(
 
 
 @contextmanager
-def process(module: str, *words: object, log: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
+def process(
+    module: str, *words: object, log: Path | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """A Python module of the rig as a process; SIGTERM at the block's end."""
     output = (log or OUT / f"{module.rpartition('.')[2]}.log").open("ab")
     child = subprocess.Popen(

@@ -1,0 +1,35 @@
+"""What the tests of the rig share: the built guest, or the reason why there is none."""
+
+import sys
+
+import pytest
+
+from platforms.board_file import load_board
+from tests.rig.debian import RigUnavailable
+from tests.rig.guest import Setup
+from tests.rig.guest_build import ensure_built
+from tests.rig.places import RIG, Build, chosen_build
+
+
+@pytest.fixture(scope="session")
+def build() -> Build:
+    """The guest, built where it is not yet; these tests are skipped, aloud, where it cannot be."""
+    found = chosen_build()
+    try:
+        ensure_built(found)
+    except RigUnavailable as reason:
+        sys.__stderr__.write(f"\nTHE RIG CANNOT RUN HERE: {reason}\n")  # past pytest's capture
+        pytest.skip(f"the rig cannot run here: {reason}")
+    return found
+
+
+@pytest.fixture(scope="session")
+def with_pmu() -> Setup:
+    """The board with hardware counters, whose values mean nothing."""
+    return Setup(load_board(str(RIG / "boards" / "rig44.toml")))
+
+
+@pytest.fixture(scope="session")
+def without_pmu() -> Setup:
+    """The board without hardware counters: the daemon goes by heartbeats."""
+    return Setup(load_board(str(RIG / "boards" / "rig44.toml")), pmu=False)
