@@ -1,0 +1,171 @@
+"""Is a temperature sensor to be believed? A governor that steers by a dead one cooks the board.
+
+Doubted is a sensor that is missing, stale, absurd, jumps as no heat capacity can, or is stuck: it
+shows one value although the load has changed so much that it must have moved (see
+`rm.safety.heat_estimate`).
+A sensor that is stuck while the load does not change cannot be told from a board at rest.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from platforms.board import Board
+from platforms.platform import Observation, TemperatureReading
+from rm.safety.heat_estimate import HeatEstimate
+from rm.safety.plausible import (
+    HIGHEST_C,
+    LOWEST_C,
+    STALE_AFTER_S,
+    is_plausible,
+    stale_limit_s,
+)
+
+MOVED_K = 3.0
+"""A sensor that must have moved this far cannot show the same value: it is three steps of the
+coarsest sensor that is known (0.92 K), so the description may be wrong by a factor of two or three.
+For coarser ones it is `MOVED_STEPS` steps."""
+
+MOVED_STEPS = 3.0
+
+STUCK_FOR_S = 10.0
+"""How long it must be out by as much before it is doubted: three time constants of a die, and ten
+refreshes of the slowest sensor that is known. For slower ones it is `STUCK_PERIODS` periods."""
+
+STUCK_PERIODS = 5.0
+
+JUMP_K = 15.0
+"""What a reading may jump by beyond the description's doubled worst case: hot spots below a sensor
+are smaller, hence faster, than a description's nodes. What broken sensors show instead (zero, the
+end of the scale, other steps by bits that fell over) is mostly farther away."""
+
+JUMP_HELD_S = 10.0
+"""After a jump a sensor is doubted for this long."""
+
+
+@dataclass
+class _Track:
+    """What is remembered of one sensor, and the limits that hold for it."""
+
+    number: int
+    stale_after_s: float
+    moved_k: float
+    stuck_for_s: float
+    value_c: float | None = None
+    sampled_s: float = 0.0
+    moved: bool = True
+    jumped_s: float = -np.inf
+    jump: str = ""
+    out_since_s: float | None = None
+
+
+class SensorWatch:
+    """Watches the board's sensors, or those that are named. Units as in the names of the options.
+
+    `problems` holds what is wrong with which sensor, as of the last observation.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        *,
+        sensors: Iterable[str] | None = None,
+        stale_after_s: float = STALE_AFTER_S,
+        moved_k: float = MOVED_K,
+        stuck_for_s: float = STUCK_FOR_S,
+        jump_k: float = JUMP_K,
+    ) -> None:
+        wanted = None if sensors is None else frozenset(sensors)
+        watched = [s for s in board.sensors if wanted is None or s.name in wanted]
+        self._tracks = {
+            sensor.name: _Track(
+                number=number,
+                stale_after_s=stale_limit_s(sensor, stale_after_s),
+                moved_k=max(moved_k, MOVED_STEPS * sensor.step_k),
+                stuck_for_s=max(stuck_for_s, STUCK_PERIODS * sensor.period_s),
+            )
+            for number, sensor in enumerate(watched)
+        }
+        self._estimate = HeatEstimate(board, [sensor.name for sensor in watched])
+        self._at_last_change_k = self._estimate.above_air_k.copy()
+        self._spread_then_k = self._estimate.spread_k()
+        self._jump_k = jump_k
+        self.problems: dict[str, str] = {}
+
+    def problem(self, observation: Observation) -> str | None:
+        """Why the sensors cannot be believed now; None while they can. Once per observation."""
+        found = {reading.sensor: reading for reading in observation.temperatures}
+        for name, track in self._tracks.items():
+            if name in found and is_plausible(found[name].temp_c):
+                self._follow(track, found[name], observation.time_s)
+        if self._estimate.add(observation):
+            self._compare(observation.time_s)
+        self.problems = {}
+        for name, track in self._tracks.items():
+            text = self._doubt(track, found.get(name), observation.time_s)
+            if text is not None:
+                self.problems[name] = f"sensor {name} {text}"
+        return next(iter(self.problems.values()), None)
+
+    # --- inside ---------------------------------------------------------------------------------
+
+    def _follow(self, track: _Track, reading: TemperatureReading, now_s: float) -> None:
+        """Note a reading, and whether it differs from the one before."""
+        sampled_s = now_s - reading.age_s
+        before_c, track.value_c = track.value_c, reading.temp_c
+        if before_c != reading.temp_c:
+            track.moved = True
+            track.out_since_s = None
+            if before_c is not None and abs(reading.temp_c - before_c) > self._jump_k:
+                self._judge_jump(track, before_c, reading.temp_c, sampled_s)
+        track.sampled_s = sampled_s
+
+    def _judge_jump(self, track: _Track, before_c: float, now_c: float, sampled_s: float) -> None:
+        passed_s = max(0.0, sampled_s - track.sampled_s)
+        change_k = float(self._estimate.largest_change_k(passed_s)[track.number])
+        possible_k = self._jump_k + 2.0 * change_k
+        if abs(now_c - before_c) > possible_k:
+            track.jumped_s = sampled_s
+            track.jump = (
+                f"must not jump by more than {possible_k:.0f} K in {passed_s:.2g} s "
+                f"(got {before_c:g} degC, then {now_c:g})"
+            )
+
+    def _compare(self, now_s: float) -> None:
+        """How far each sensor must have moved since its value changed last."""
+        present_k, spread_k = self._estimate.above_air_k, self._estimate.spread_k()
+        tracks = self._tracks.values()
+        for track in tracks:
+            if track.moved:
+                self._at_last_change_k[:, track.number] = present_k[:, track.number]
+                self._spread_then_k[track.number] = spread_k[track.number]
+                track.moved = False
+        moved_k = present_k - self._at_last_change_k
+        risen_k = moved_k.min(axis=(0, 2)) - self._spread_then_k
+        fallen_k = -moved_k.max(axis=(0, 2)) - spread_k
+        for track, least_k in zip(tracks, np.maximum(risen_k, fallen_k).tolist(), strict=True):
+            if least_k <= track.moved_k:
+                track.out_since_s = None
+            elif track.out_since_s is None:
+                track.out_since_s = now_s
+
+    def _doubt(self, track: _Track, reading: TemperatureReading | None, now_s: float) -> str | None:
+        if reading is None:
+            return "must have a reading (got none)"
+        if not is_plausible(reading.temp_c):
+            return f"must lie in {LOWEST_C:g} ... {HIGHEST_C:g} degC (got {reading.temp_c:g})"
+        if not reading.age_s <= track.stale_after_s:
+            return (
+                f"must be read at least every {track.stale_after_s:g} s "
+                f"(got a reading of {reading.age_s:.1f} s ago)"
+            )
+        if now_s - track.jumped_s < JUMP_HELD_S:
+            return track.jump
+        out_s = 0.0 if track.out_since_s is None else now_s - track.out_since_s
+        if out_s >= track.stuck_for_s:
+            return (
+                f"must follow the load (got {reading.temp_c:g} degC all the time, although it must "
+                f"have moved by more than {track.moved_k:.1f} K {out_s:.0f} s ago)"
+            )
+        return None
