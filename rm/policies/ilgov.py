@@ -15,7 +15,6 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from npu_runtime.load import load_policy
 from npu_runtime.policy_file import read_policy_file
 from platforms.board import Board
 from platforms.errors import InvalidInput
@@ -31,7 +30,6 @@ from rm.policies.registry import PolicyContext
 from rm.policies.shipped_files import shipped
 from rm.speed_estimate import SpeedEstimator, SpeedPriors
 from rm.stall_aware_dvfs import StallAwareScaling
-from traces.schema import board_digest
 
 GAIN_PER_MOVE_K = 0.05
 """A new mapping must promise this much less heat for every application that it moves."""
@@ -79,13 +77,18 @@ class Ilgov:
         self._gain_per_move_k = gain_per_move_k
         self._steps = steps
         self._joint = question == "joint"
+        self.last_gain: float | None = None
         self._estimator = SpeedEstimator(board, priors, stall_aware=stall_aware)
         self._scaling = (
             StallAwareScaling(board, self._estimator) if stall_aware else QosScaling(board)
         )
 
     def migrate(self, observation: Observation) -> tuple[Migration, ...]:
-        """All moves to the best mapping found, if it is enough better than the present one."""
+        """All moves to the best mapping found, if it is enough better than the present one.
+
+        `last_gain` is how many kelvin it promises, chosen or not.
+        """
+        self.last_gain = None
         self._estimator.update(observation)
         running = [app for app in observation.applications if app.rate_ips > 0.0]
         movable = [app for app in running if app.threads == 1]
@@ -97,6 +100,7 @@ class Ilgov:
         held = [self._board.cluster_of_core[thread.cores[0]] for thread in threads]
         now = self._best_of(wanted, groups_of_cores(self._board, cores), held)
         best = self._best(wanted, cores, held)
+        self.last_gain = float(now.heat_k - best.heat_k)
         chosen = seats(self._board, cluster=best.cluster, group=best.group, present=cores)
         moves = tuple(
             Migration(app.id, (core,))
@@ -174,13 +178,7 @@ def make(context: PolicyContext) -> Ilgov:
             f"with 'ilgov train-ilgov --board {board.name} --out policy.onnx' and give "
             "--policy-file policy.onnx, or leave ilgov out"
         )
-    scorer = load_policy(
-        path,
-        features=table(board),
-        board=board.name,
-        board_sha256=board_digest(board),
-        outputs=OUTPUTS,
-    )
+    scorer = context.load(path, features=table(board), outputs=OUTPUTS)
     trained = scorer.metadata.oracle
     return Ilgov(
         board,

@@ -12,7 +12,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from npu_runtime.load import load_policy
 from npu_runtime.policy_file import read_policy_file
 from platforms.board import Board
 from platforms.errors import InvalidInput
@@ -22,7 +21,6 @@ from rm.features import rows, table
 from rm.mapping.rows import OUTPUTS as HEAT
 from rm.policies.registry import PolicyContext
 from rm.policies.shipped_files import shipped
-from traces.schema import board_digest
 
 BUSY_ABOVE = 0.1
 """A core counts as free up to this utilisation: the kernel's own housekeeping is everywhere."""
@@ -49,14 +47,19 @@ class TopIl:
     name = "topil"
 
     def __init__(self, board: Board, scorer: Scorer, *, least_gain: float = LEAST_GAIN) -> None:
-        """A move is made when its predicted improvement exceeds `least_gain` (score units)."""
+        """A move is made when its predicted improvement exceeds `least_gain` (score units).
+
+        `last_gain` is that of the last epoch's best move, made or not; None where there was none.
+        """
         self._board = board
         self._scorer = scorer
         self._least_gain = least_gain
         self._scaling = QosScaling(board)
+        self.last_gain: float | None = None
 
     def migrate(self, observation: Observation) -> tuple[Migration, ...]:
         """The best single move to a free core, if any improves on staying."""
+        self.last_gain = None
         movable = [app for app in observation.applications if app.threads == 1]
         if not movable:
             return ()
@@ -65,7 +68,8 @@ class TopIl:
         gain = scores - scores[np.arange(len(movable)), present][:, None]
         gain[:, _occupied(observation)] = -np.inf
         which, core = divmod(int(gain.argmax()), gain.shape[1])
-        if not gain[which, core] > self._least_gain:
+        self.last_gain = float(gain[which, core])
+        if not self.last_gain > self._least_gain:
             return ()
         return (Migration(movable[which].id, (core,)),)
 
@@ -97,13 +101,7 @@ def make(context: PolicyContext) -> TopIl:
             f"topil needs a network for the board {board.name!r}, and none is shipped: give "
             "--policy-file policy.onnx ('ilgov train' makes one), or leave topil out"
         )
-    scorer = load_policy(
-        path,
-        features=table(board),
-        board=board.name,
-        board_sha256=board_digest(board),
-        outputs=board.core_names,
-    )
+    scorer = context.load(path, features=table(board), outputs=board.core_names)
     return TopIl(board, scorer)
 
 
