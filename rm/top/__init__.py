@@ -1,0 +1,1 @@
+"""``ilgov top``: a live view of the running daemon. What is shown knows no terminal library."""
