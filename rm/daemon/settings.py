@@ -18,6 +18,9 @@ DEFAULT_PATH = Path("/etc/ilgov/ilgov.toml")
 DEFAULT_SOCKET = Path("/run/ilgov/socket")
 DEFAULT_STATE_DIR = Path("/var/lib/ilgov")
 
+LONGEST_SOCKET_PATH = 107
+"""Bytes of a Unix socket's address, the closing zero left out (``man 7 unix``)."""
+
 Name = Annotated[
     str, Meta(min_length=1, max_length=64, description="be a text of 1 to 64 characters")
 ]

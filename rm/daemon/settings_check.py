@@ -15,13 +15,12 @@ from platforms.errors import InvalidInput
 from rm.daemon.every_problem import shown
 from rm.daemon.path_glob import glob_problem
 from rm.daemon.repetition import repeats_a_repetition
-from rm.daemon.settings import Configuration
+from rm.daemon.settings import LONGEST_SOCKET_PATH, Configuration
 from rm.daemon.users import user_id
 from rm.governor import Periods
 from rm.policies.registry import policy_names
 
-LONGEST_SOCKET_PATH = 107
-"""Bytes of a Unix socket's address, the closing zero left out (``man 7 unix``)."""
+_OWN_ADDRESSES = ("localhost", "127.0.0.1", "[::1]")
 
 CRITERIA = ("executable", "command_line", "cgroup", "unit", "user")
 
@@ -94,11 +93,15 @@ def metrics_problems(fields: Mapping[str, Any], key: str) -> Iterator[str]:
     where, _, port = listen.rpartition(":")
     if listen.startswith("unix:"):
         yield from _socket_path_problems(f"{key}.listen", listen.removeprefix("unix:"))
-    elif where != "localhost" or not re.fullmatch("[1-9][0-9]{0,4}", port) or int(port) > 65535:
+    elif where not in _OWN_ADDRESSES or not _is_port(port):
         yield (
             f"{key}.listen must be 'unix:' and an absolute path, or 'localhost:' and a port from "
             f"1 to 65535 (got {shown(listen)})"
         )
+
+
+def _is_port(text: str) -> bool:
+    return re.fullmatch("[1-9][0-9]{0,4}", text) is not None and int(text) < 65536
 
 
 def rule_problems(root: Path, fields: Mapping[str, Any], key: str) -> Iterator[str]:
