@@ -12,6 +12,7 @@ Pause = Callable[[float], None]
 
 _ORDER = ("scaling_governor", "scaling_setspeed")
 """First the governors: speeds are only taken under userspace, and a slow board speeds up."""
+_LIMITS = ("/scaling_max_freq", "/scaling_min_freq")
 _GONE = {errno.ENOENT, errno.ENODEV}
 _PAUSE_S = 0.001
 _PATIENCE = 50
@@ -23,7 +24,9 @@ def undo_files(
     """Write the old contents, by path; return the paths restored, those not and why, those gone.
 
     Refused writes are tried again as long as others succeed, because a lower limit is refused while
-    the upper one is below it. A written limit shows a moment later; it is waited for up to 50 ms.
+    the upper one is below it. What was written shows a moment later; it is waited for up to 50 ms.
+    A limit of cpufreq that still reads otherwise was taken all the same: the kernel is throttling
+    and goes back to it by itself.
     """
     gone: list[str] = []
     restored: list[str] = []
@@ -45,6 +48,7 @@ def undo_files(
             break
         pending = list(problems)
     wrong = _wait_for(restored, old, open_knob, pause)
+    wrong = {path: text for path, text in wrong.items() if not path.endswith(_LIMITS)}
     problems.update(wrong)
     return [path for path in restored if path not in wrong], problems, gone
 

@@ -194,7 +194,7 @@ class Journal:
         self._size_bytes += len(lines)
 
     def _truncate(self, size_bytes: int) -> None:
-        """Cut the file; where that fails nothing may be added any more, it could follow half a line."""
+        """Cut the file; where that fails nothing may follow any more: half a line stays."""
         try:
             os.ftruncate(self._descriptor, size_bytes)
         except OSError as error:

@@ -36,12 +36,13 @@ class KnobFile:
 
     def write(self, value: str) -> None:
         """Write a value; a file that was replaced since it was opened is opened once more."""
+        data = value.encode() or b"\n"  # writing nothing at all would not reach the kernel
         try:
-            self._write(value.encode())
+            self._write(data)
         except OSError:
             self.close()
             try:
-                self._write(value.encode())
+                self._write(data)
             except OSError as error:
                 self.close()
                 raise refused(self.path, f"take {value!r}", error) from error

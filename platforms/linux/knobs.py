@@ -6,7 +6,7 @@ how; `platforms.linux.restore` undoes what a run that ended badly has left.
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from msgspec import Struct
@@ -102,7 +102,7 @@ class KnobWriter:
         known = self._journal.masks.get(key, {})
         new = [tid for tid in numbers if tid not in known]
         if new:
-            self._journal.remember_masks(key, self._old_masks(key, new, known))
+            self._journal.remember_masks(key, self._old_masks(key, new))
             known = self._journal.masks.get(key, {})
         self._placed.setdefault(key, set()).add(wanted)
         alive = [tid for tid in numbers if tid in known]
@@ -156,25 +156,33 @@ class KnobWriter:
             len(gone) + threads.gone,
         )
 
-    def _old_masks(
-        self, key: ProcessKey, tids: Iterable[int], known: Mapping[int, ThreadMask]
-    ) -> dict[int, ThreadMask]:
+    def _old_masks(self, key: ProcessKey, tids: Iterable[int]) -> dict[int, ThreadMask]:
         """Return the threads' cores as they were without ilgov.
 
-        Who was born since the process was first moved has inherited cores that ilgov chose, unless
-        it has chosen its own.
+        Who was born since the process, or one that it descends from, was first moved has inherited
+        cores that ilgov chose, unless it has chosen its own.
         """
         found = self._threads.read_old(key, tids)
-        placed = self._placed.get(key, set())
-        if not known:
+        origin = self._moved_origin(key)
+        if origin is None or self._journal is None:
             return found
-        inherited = inherited_mask(known, key.pid, key.pid)
+        inherited = inherited_mask(self._journal.masks[origin], key.pid, origin.pid)
+        placed = self._placed.get(origin, set())
         return {
             tid: ThreadMask(mask.thread_start, inherited)
             if any(mask.cores <= cores for cores in placed)
             else mask
             for tid, mask in found.items()
         }
+
+    def _moved_origin(self, key: ProcessKey) -> ProcessKey | None:
+        """Return the process itself if it was moved before, else its nearest ancestor that was."""
+        moved = {} if self._journal is None else self._journal.masks
+        if not moved or key in moved:
+            return key if key in moved else None
+        by_pid = {other.pid: other for other in moved}
+        pids = self._threads.ancestors(key.pid)
+        return next((by_pid[pid] for pid in pids if pid in by_pid), None)
 
     def _knob(self, path: str) -> KnobFile:
         knob = self._knobs.get(path)

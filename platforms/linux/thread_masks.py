@@ -5,7 +5,7 @@ it. They get the old cores of the process they come from.
 """
 
 import errno
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from msgspec import Struct
@@ -14,8 +14,16 @@ from platforms.linux.errors import Unreadable
 from platforms.linux.journal_entries import ThreadMask
 from platforms.linux.managed import ProcessKey
 from platforms.linux.online_cores import OnlineCores
-from platforms.linux.process_start import Life, read_all_lives, start_of_thread, threads_of
+from platforms.linux.process_start import (
+    Life,
+    read_all_lives,
+    read_life,
+    start_of_thread,
+    threads_of,
+)
 from platforms.linux.system_calls import SchedulerCalls
+
+_MOST_ANCESTORS = 64
 
 Masks = Mapping[int, ThreadMask]
 
@@ -78,22 +86,37 @@ class ThreadMasks:
 
     def undo(self, old: Mapping[ProcessKey, Masks]) -> MasksUndone:
         """Give all threads of these processes, and of their descendants, their old cores."""
-        restored = gone = 0
-        problems: dict[ProcessKey, str] = {}
-        lives = read_all_lives(self._root) if old else {}
+        alive = {key: masks for key, masks in old.items() if self._has_survivors(key, masks)}
+        lives = read_all_lives(self._root) if alive else {}
         children = _children(lives)
-        for key, masks in old.items():
-            family = _family(key, masks, lives, children)
-            gone += not family
-            count, problem = self._undo_family(key, masks, family)
-            restored += count
-            if problem is not None:
-                problems[key] = problem
-        return MasksUndone(restored, gone, problems)
+        families = {key: _family(key, masks, lives, children) for key, masks in alive.items()}
+        known = {tid: mask for masks in alive.values() for tid, mask in masks.items()}
+        done: set[int] = set()
+        problems: dict[ProcessKey, str] = {}
+        restored = 0
+        for key, family in families.items():
+            masks = {**known, **alive[key]}
+            for tid, cores in self._old_cores(key, masks, family):
+                if tid not in done:
+                    done.add(tid)
+                    try:
+                        restored += self._give_back(tid, cores)
+                    except OSError as error:
+                        problems[key] = _problem(tid, key, error)
+        return MasksUndone(restored, len(old) - len(alive), problems)
 
     def is_alive(self, tid: int, thread_start: int) -> bool:
         """Whether this is still the same thread."""
         return start_of_thread(self._root, tid, tid) == thread_start
+
+    def ancestors(self, pid: int) -> Iterator[int]:
+        """Yield the pids of a process's parent, its parent's parent and so on."""
+        for _ in range(_MOST_ANCESTORS):
+            life = read_life(self._root, pid)
+            if life is None or life.parent <= 1:
+                return
+            pid = life.parent
+            yield pid
 
     def _widened(self, cores: frozenset[int]) -> frozenset[int]:
         try:
@@ -101,20 +124,20 @@ class ThreadMasks:
         except Unreadable:
             return cores
 
-    def _undo_family(
+    def _has_survivors(self, key: ProcessKey, masks: Masks) -> bool:
+        life = read_life(self._root, key.pid)
+        if life is not None and life.start_ticks == key.start_ticks:
+            return True
+        return any(self.is_alive(tid, mask.thread_start) for tid, mask in masks.items())
+
+    def _old_cores(
         self, key: ProcessKey, masks: Masks, family: Iterable[int]
-    ) -> tuple[int, str | None]:
-        restored, problem = 0, None
+    ) -> Iterator[tuple[int, frozenset[int]]]:
+        """Yield each thread of a family with the cores that it should have."""
         for pid in family:
             inherited = inherited_mask(masks, pid, key.pid)
             for tid in threads_of(self._root, pid):
-                cores = masks[tid].cores if tid in masks else inherited
-                try:
-                    restored += self._give_back(tid, cores)
-                except OSError as error:
-                    what = f"thread {tid} of process {key.pid}"
-                    problem = f"{what} must get its cores back (got: {error.strerror or error})"
-        return restored, problem
+                yield tid, masks[tid].cores if tid in masks else inherited
 
     def _give_back(self, tid: int, cores: frozenset[int]) -> int:
         """Set a thread's old cores; where none of them is left to it, all that its cpuset has."""
@@ -136,6 +159,11 @@ def inherited_mask(masks: Masks, pid: int, managed_pid: int) -> frozenset[int]:
         if candidate in masks:
             return masks[candidate].cores
     return next(iter(masks.values())).cores
+
+
+def _problem(tid: int, key: ProcessKey, error: OSError) -> str:
+    what = f"thread {tid} of process {key.pid}"
+    return f"{what} must get its cores back (got: {error.strerror or error})"
 
 
 def _children(lives: Mapping[int, Life]) -> dict[int, list[int]]:
