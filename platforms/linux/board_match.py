@@ -5,7 +5,6 @@ from pathlib import Path
 
 from platforms.board import Board
 from platforms.board_file import load_board, shipped_boards
-from platforms.linux.device_tree import DeviceTree
 from platforms.linux.frequency_policies import listed_hz
 from platforms.linux.place import Place, find_places
 from platforms.linux.thermal_zones import find_zones, zone_for
@@ -18,7 +17,7 @@ def differences(
 
     `sensors` gives the thermal zone's type for sensors that are called otherwise in the board file.
     """
-    places = find_places(root, DeviceTree(root))
+    places = find_places(root)
     yield from cluster_differences(board, places)
     zones = find_zones(root)
     for sensor in board.sensors:
@@ -49,7 +48,7 @@ def cluster_differences(board: Board, places: tuple[Place, ...]) -> Iterator[str
 
 def shipped_board_of(root: Path) -> str | None:
     """The shipped board with this machine's cores and frequencies, None where there is none."""
-    places = find_places(root, DeviceTree(root))
+    places = find_places(root)
     names = shipped_boards() if places else ()
     return next((n for n in names if not any(cluster_differences(load_board(n), places))), None)
 

@@ -36,11 +36,12 @@ class Place(Struct, frozen=True, dict=True):
         return self.node.cell("dynamic-power-coefficient") if self.node else None
 
 
-def find_places(root: Path, tree: DeviceTree) -> tuple[Place, ...]:
+def find_places(root: Path) -> tuple[Place, ...]:
     """The places of all clusters, by first core; policies whose cores are all offline are not one.
 
     A policy's cores include those of its cores that are offline now.
     """
+    tree = DeviceTree(root)
     places = []
     for folder in policy_folders(root):
         cores = numbers_at(folder / "related_cpus")

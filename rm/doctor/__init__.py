@@ -1,0 +1,1 @@
+"""What on this machine would let the daemon work, what not, and what to do about it."""

@@ -1,0 +1,94 @@
+"""Configuration, board file, policy: can they be read, and are they this machine's."""
+
+from collections.abc import Iterator
+
+from npu_runtime.errors import BackendUnavailable, PolicyFileError
+from npu_runtime.load import BACKENDS
+from platforms.board import Board
+from platforms.errors import InvalidInput
+from platforms.linux.board_match import cluster_differences
+from platforms.linux.place import find_places
+from platforms.platform import Decision, Observation
+from rm.doctor.finding import Finding, degraded, missing, ok
+from rm.doctor.subject import Machine
+from rm.policies.registry import PolicyContext, policy_factory
+
+
+def examine_configuration(machine: Machine) -> Iterator[Finding]:
+    """The file itself."""
+    if machine.configuration is not None:
+        yield ok("configuration", str(machine.origin))
+    elif machine.configuration_problem is not None:
+        for line in machine.configuration_problem.splitlines():
+            yield missing("configuration", line, "the daemon refuses to start", "correct the file")
+    else:
+        yield degraded(
+            "configuration",
+            f"{machine.origin} is not there",
+            "all else here is judged by the defaults",
+            "write one; its manual is ilgov.example.toml, and 'board' must be given",
+        )
+
+
+def examine_board(machine: Machine) -> Iterator[Finding]:
+    """The board file, and whether its clusters are this machine's; sensors are looked at apart."""
+    board = machine.board_or_problem
+    if not isinstance(board, Board):
+        found = board if machine.configuration else "no shipped board has this machine's clusters"
+        yield missing(
+            "board",
+            found,
+            "ilgov does not know what it would govern",
+            "'ilgov board probe --out FILE' describes this machine; name FILE as board",
+        )
+        return
+    unlike = list(cluster_differences(board, find_places(machine.root)))
+    for difference in unlike:
+        yield missing(
+            "board",
+            f"{board.name}: {difference}",
+            "the board file is another machine's",
+            "'ilgov board probe --out FILE' describes this one",
+        )
+    if not unlike:
+        named = "" if machine.configuration else " (found among the shipped ones)"
+        yield ok("board", f"{board.name}{named}: its clusters and frequencies are this machine's")
+
+
+def examine_policy(machine: Machine) -> Iterator[Finding]:
+    """Whether the policy can be made, with its network if it has one."""
+    settings, board = machine.settings, machine.board
+    if settings.backend not in BACKENDS:
+        known = ", ".join(sorted(BACKENDS))
+        found = f"no back end {settings.backend!r} (there are: {known})"
+        yield missing("back end", found, "no network can be run", "name another in 'backend'")
+    if board is None:
+        means = "a policy is for one board"
+        yield degraded("policy", f"{settings.policy}: not judged, the board is unknown", means)
+        return
+    context = PolicyContext(board, _NoPlatform(board), settings.policy_file)
+    try:
+        policy_factory(settings.policy)(context)
+    except (InvalidInput, PolicyFileError, BackendUnavailable, ImportError, OSError) as error:
+        yield missing(
+            "policy",
+            f"{settings.policy}: {error}",
+            "there is nothing to decide",
+            "train one for this board, or name a policy that needs no network (eas-schedutil ...)",
+        )
+    else:
+        yield ok("policy", f"{settings.policy} for {board.name}")
+
+
+class _NoPlatform:
+    """Stands where a policy is only made and never asked."""
+
+    def __init__(self, board: Board) -> None:
+        self.board = board
+
+    def observe(self) -> Observation:
+        """Nothing is observed here."""
+        raise NotImplementedError
+
+    def apply(self, decision: Decision) -> None:
+        """Nothing is done here."""

@@ -1,0 +1,23 @@
+"""Who else turns the same knobs."""
+
+from collections.abc import Iterator
+
+from platforms.linux.processes import ProcessTable
+from rm.daemon.rivals import find_rivals
+from rm.doctor.finding import Finding, missing, ok
+from rm.doctor.subject import Machine
+
+
+def examine_rivals(machine: Machine) -> Iterator[Finding]:
+    """Every rival that runs."""
+    rivals = find_rivals(ProcessTable(machine.root))
+    for rival in rivals:
+        where = f"pid {rival.pid}" + (f", {rival.unit}" if rival.unit else "")
+        yield missing(
+            "rivals",
+            f"{rival.name} runs ({where})",
+            f"it sets {rival.turns}: ilgov refuses to start beside it",
+            rival.way_out,
+        )
+    if not rivals:
+        yield ok("rivals", "none runs")
