@@ -18,7 +18,7 @@ def build() -> Build:
     try:
         ensure_built(found)
     except RigUnavailable as reason:
-        sys.__stderr__.write(f"\nTHE RIG CANNOT RUN HERE: {reason}\n")  # past pytest's capture
+        print(f"\nTHE RIG CANNOT RUN HERE: {reason}", file=sys.__stderr__)  # past the capture
         pytest.skip(f"the rig cannot run here: {reason}")
     return found
 

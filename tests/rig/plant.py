@@ -5,8 +5,8 @@ says how long a core was busy. Frequencies come from, and temperatures go to, th
 kernel's drivers use (`registers`). What a core ran is the kernel's account: ``/proc/stat`` and the
 applications' own.
 
-A file named as a sensor in `FAULTS` breaks that sensor: ``failing`` (reading it gives an error) or
-``stuck`` (it shows what it showed).
+A file named as a sensor in `FAULTS` breaks that sensor: ``failing`` (reading it gives an error),
+``stuck`` (it shows what it showed), or a number (it shows that many degC).
 """
 
 import argparse
@@ -169,7 +169,7 @@ class Loop:
         for number, (sensor, temp_c) in enumerate(shown):
             fault = _fault_of(sensor.name)
             if fault != "stuck":
-                self.registers.show(number, None if fault == "failing" else temp_c)
+                self.registers.show(number, None if fault == "failing" else float(fault or temp_c))
 
     def _line(self, now_s: float) -> dict[str, object]:
         domains = range(len(self.board.clusters))

@@ -43,11 +43,11 @@ class Node:
 
     def lines(self, depth: int = 0) -> Iterator[str]:
         """The node's text, indented."""
-        indent = "\t" * depth
+        indent = "    " * depth
         label = f"{self.label}: " if self.label else ""
         yield f"{indent}{label}{self.name} {{"
         for key, value in self.properties.items():
-            yield f"{indent}\t{_property(key, value)};"
+            yield f"{indent}    {_property(key, value)};"
         for child in self.children:
             yield from child.lines(depth + 1)
         yield f"{indent}}};"

@@ -1,8 +1,6 @@
 """The guest's side of a scenario: the plant and applications as processes, and waiting for them."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -12,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.rig.application import RUNNING
 from tests.rig.places import RIG
 
 BOARD = RIG / "boards" / "rig44.toml"
@@ -100,6 +99,11 @@ class Application:
     process: subprocess.Popen[bytes]
     report: Path
 
+    @property
+    def runs(self) -> bool:
+        """Whether it has begun its work, and not ended."""
+        return (RUNNING / str(self.process.pid)).exists() and self.process.poll() is None
+
     def stop(self) -> dict[str, Any]:
         """End it; its report."""
         end(self.process)
@@ -136,8 +140,3 @@ def rate_of(report: dict[str, Any], *, since_s: float, until_s: float) -> float:
     if len(notes) < 2:
         return 0.0
     return float(sum(n for _, n in notes[:-1]) / (notes[-1][0] - notes[0][0]))
-
-
-def send(pid: int, number: signal.Signals) -> None:
-    """Send a signal."""
-    os.kill(pid, number)

@@ -1,0 +1,219 @@
+"""What goes wrong while the daemon steers, on a real kernel: each ends with the knobs given back.
+
+One plant and two managed programs all the time; the daemon is started anew where a check has ended
+it. Every check says how long the reaction took, in the guest's seconds.
+"""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rm.daemon.status import ApplicationStatus
+from tests.rig.checklist import SceneChecklist
+from tests.rig.governed import (
+    SOCKET,
+    Daemon,
+    broken,
+    daemon,
+    plug,
+    restore,
+    unplug,
+    write_configuration,
+)
+from tests.rig.knobs import Snapshot, differences, snapshot
+from tests.rig.world import OUT, Application, application, plant, wait_until
+
+WATCHED = "big-thermal"
+HEARTBEAT_INSTRUCTIONS = 2e7
+
+_SHORT_PATIENCE = """
+[safety]
+stale_after_s = 1.0
+stuck_for_s = 3.0
+well_for_s = 1.0
+"""
+
+
+@dataclass
+class Scene:
+    """What all checks share. `before` is how the knobs were before any daemon."""
+
+    programs: list[Application]
+    configuration: Path
+    before: Snapshot = field(default_factory=dict)
+    governor: Daemon | None = None
+    _running: ExitStack = field(default_factory=ExitStack)
+
+    @property
+    def pids(self) -> list[int]:
+        """The programs' processes."""
+        return [program.process.pid for program in self.programs]
+
+    def not_as_before(self) -> dict[str, object]:
+        """Every knob that is not as it was before any daemon."""
+        return dict(differences(self.before, snapshot(self.pids)))
+
+    def steered(self) -> Daemon:
+        """The daemon, in its normal state with both programs managed."""
+        if self.governor is None or self.governor.process.poll() is not None:
+            self._running.close()
+            self.governor = self._running.enter_context(daemon("faults", self.configuration))
+        count = len(self.programs)
+        self.governor.wait_until(
+            lambda s: s.state == "normal" and len(s.applications) >= count,
+            "a normal state with both programs",
+            patience_s=60.0,
+        )
+        wait_until(lambda: bool(self.not_as_before()), "knobs that are turned")
+        return self.governor
+
+    def close(self) -> None:
+        """End the daemon."""
+        self._running.close()
+
+
+FAULTS: SceneChecklist[Scene] = SceneChecklist()
+
+
+def _until_given_back(scene: Scene) -> float:
+    return wait_until(lambda: not scene.not_as_before(), f"knobs as before: {scene.before}")
+
+
+@FAULTS.add
+def a_failing_sensor_gives_the_knobs_back(scene: Scene) -> object:
+    """Reading it gives EIO; when it is well again the daemon takes over again."""
+    governor = scene.steered()
+    with broken(WATCHED, "failing"):
+        hands_off_s = governor.wait_for_state("hands-off")
+        given_back_s = _until_given_back(scene)
+        reason = governor.status().reason or ""
+    assert WATCHED in reason, reason
+    back_s = governor.wait_for_state("normal")
+    return {
+        "hands_off_s": hands_off_s,
+        "given_back_s": given_back_s,
+        "back_s": back_s,
+        "reason": reason,
+    }
+
+
+@FAULTS.add
+def a_stuck_sensor_gives_the_knobs_back(scene: Scene) -> object:
+    """It shows the same while a third program heats the board."""
+    governor = scene.steered()
+    with broken(WATCHED, "stuck"), _program("burst", "automotive_bitcount", 160.0):
+        hands_off_s = governor.wait_for_state("hands-off", patience_s=40.0)
+        reason = governor.status().reason or ""
+        given_back_s = _until_given_back(scene)
+    assert WATCHED in reason, reason
+    governor.wait_for_state("normal", patience_s=40.0)
+    return {"hands_off_s": hands_off_s, "given_back_s": given_back_s, "reason": reason}
+
+
+@FAULTS.add
+def a_program_on_a_core_that_goes_is_placed_elsewhere(scene: Scene) -> object:
+    """And the daemon keeps steering; the core may come back."""
+    governor = scene.steered()
+    core = _managed(governor, scene.programs[1]).cores[0]
+    unplug(core)
+    try:
+        moved_s = governor.wait_until(
+            lambda s: all(core not in app.cores for app in s.applications),
+            "the program to leave the core",
+        )
+        state = governor.status().state
+    finally:
+        plug(core)
+    time.sleep(1.0)
+    assert "normal" == state == governor.status().state
+    return {"core": core, "moved_s": moved_s}
+
+
+@FAULTS.add
+def a_program_that_ends_is_forgotten(scene: Scene) -> object:
+    """The others stay."""
+    governor = scene.steered()
+    with _program("brief", "automotive_bitcount", 10.0) as brief:
+        pid = brief.process.pid
+        governor.wait_until(
+            lambda s: any(app.pid == pid for app in s.applications), "its registration"
+        )
+        brief.process.kill()
+        forgotten_s = governor.wait_until(
+            lambda s: all(app.pid != pid for app in s.applications), "it to be forgotten"
+        )
+    assert len(scene.programs) == len(governor.status().applications)
+    return {"forgotten_s": forgotten_s}
+
+
+@FAULTS.add
+def sigterm_gives_the_knobs_back(scene: Scene) -> object:
+    """Before the process ends."""
+    code, stop_s = scene.steered().stop()
+    assert {} == scene.not_as_before()
+    assert 0 == code
+    return {"stop_s": stop_s}
+
+
+@FAULTS.add
+def after_kill_9_restore_gives_the_knobs_back(scene: Scene) -> object:
+    """The journal tells how they were."""
+    scene.steered().kill()
+    left = scene.not_as_before()
+    assert left, "the daemon must have turned knobs"
+    start_s = time.monotonic()
+    code, said = restore()
+    assert {} == scene.not_as_before(), said
+    assert 0 == code, said
+    return {"left": sorted(left), "restore_s": time.monotonic() - start_s, "said": said}
+
+
+@FAULTS.add
+def after_kill_9_the_next_start_knows_how_the_knobs_were(scene: Scene) -> object:
+    """So what it gives back in the end is what was before the one that was killed."""
+    scene.steered().kill()
+    assert scene.not_as_before(), "the daemon must have turned knobs"
+    code, _ = scene.steered().stop()
+    assert {} == scene.not_as_before()
+    return {"exit_code": code}
+
+
+def _managed(governor: Daemon, program: Application) -> ApplicationStatus:
+    apps = governor.status().applications
+    return next(app for app in apps if app.pid == program.process.pid)
+
+
+@contextmanager
+def _program(name: str, profile: str, target: float) -> Iterator[Application]:
+    with application(
+        name,
+        profile,
+        target=target,
+        instructions_per_heartbeat=HEARTBEAT_INSTRUCTIONS,
+        socket=str(SOCKET),
+    ) as program:
+        yield program
+
+
+def main(report: Path) -> int:
+    """All checks, one after the other."""
+    configuration = write_configuration(_SHORT_PATIENCE, decisions=OUT / "faults.decisions.jsonl")
+    with (
+        plant("faults", cooling="heatsink"),
+        _program("counting", "automotive_bitcount", 40.0) as first,
+        _program("typesetting", "office_ghostscript", 60.0) as second,
+    ):
+        scene = Scene([first, second], configuration)
+        wait_until(lambda: first.runs and second.runs, "the programs")
+        scene.before = snapshot(scene.pids)
+        try:
+            return int(any(FAULTS.run(scene, report).values()))
+        finally:
+            scene.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main(OUT / "guest_faults.json"))

@@ -1,0 +1,90 @@
+"""A hot board: the failsafe and the kernel's own throttling, while the policy wants full speed.
+
+Four programs have targets that nothing can meet, so every policy asks for the highest clocks.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from tests.rig.checklist import Checklist
+from tests.rig.governed import SOCKET, Daemon, daemon, write_configuration
+from tests.rig.world import OUT, Plant, application, plant, wait_until
+
+PROGRAMS = 4
+IMPOSSIBLE = 1000.0
+TOP_HZ, LOWEST_HZ = 1_800_000_000, 408_000_000
+
+HOT = Checklist()
+
+
+@HOT.add
+def the_failsafe_keeps_the_board_below_its_critical_temperature() -> object:
+    """Both clusters go to their lowest clocks there, and may rise again when it is cooler."""
+    critical_c = 60.0
+    settings = f"[safety]\ncritical_c = {critical_c}\n"
+    with _steered("failsafe", settings, start_temp_c=50.0) as (governor, heat):
+        lowest_s = governor.wait_until(
+            lambda s: (
+                s.counts.failsafe_rounds > 0
+                and all(cluster.freq_hz == LOWEST_HZ for cluster in s.clusters)
+            ),
+            "the lowest clocks",
+            patience_s=30.0,
+        )
+        again_s = governor.wait_until(
+            lambda s: s.clusters[1].freq_hz > LOWEST_HZ, "clocks to rise again", patience_s=30.0
+        )
+        hottest_c = max(max(line["shown_c"]) for line in heat.lines())
+        state = governor.status().state
+    assert "normal" == state
+    assert hottest_c < critical_c + 3.0, hottest_c
+    return {"lowest_s": lowest_s, "again_s": again_s, "hottest_c": hottest_c}
+
+
+@HOT.add
+def the_kernel_s_throttling_is_seen_and_is_no_rival() -> object:
+    """Its cap lowers the clocks behind the daemon's back; the daemon goes on."""
+    settings = "[safety]\ncritical_c = 120.0\n"
+    with _steered("throttled", settings, start_temp_c=80.0) as (governor, _):
+        capped_s = governor.wait_until(
+            lambda s: s.clusters[1].cap_hz < TOP_HZ and s.clusters[1].freq_hz < TOP_HZ,
+            "the kernel's cap",
+            patience_s=30.0,
+        )
+        status = governor.status()
+    assert "normal" == status.state, status.reason
+    assert 0 == status.counts.hands_off
+    return {"capped_s": capped_s, "cap_hz": [c.cap_hz for c in status.clusters]}
+
+
+@contextmanager
+def _steered(name: str, settings: str, *, start_temp_c: float) -> Iterator[tuple[Daemon, Plant]]:
+    """A warm board with its programs, and the daemon steering it."""
+    configuration = write_configuration(settings)
+    with ExitStack() as stack:
+        heat = stack.enter_context(plant(name, cooling="passive", start_temp_c=start_temp_c))
+        programs = [
+            stack.enter_context(
+                application(
+                    f"{name}{number}",
+                    "automotive_bitcount",
+                    target=IMPOSSIBLE,
+                    instructions_per_heartbeat=2e7,
+                    socket=str(SOCKET),
+                )
+            )
+            for number in range(PROGRAMS)
+        ]
+        wait_until(lambda: all(program.runs for program in programs), "the programs")
+        yield stack.enter_context(daemon(name, configuration)), heat
+
+
+def main(report: Path) -> int:
+    """All checks, one after the other."""
+    return int(any(HOT.run(report).values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main(OUT / "guest_hot.json"))
