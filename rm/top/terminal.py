@@ -67,16 +67,20 @@ class Terminal:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Columns and lines, now."""
-        width, height = self._console.size
+        """Columns and lines, now; what the environment says of them holds for the start only."""
+        width, height = os.get_terminal_size(sys.stdout.fileno())
         return width, height
 
     def draw(self, lines: Sequence[Line]) -> None:
         """Show this frame in place of the last one."""
-        from rich.console import Group
+        from rich.console import ConsoleDimensions, Group
+        from rich.control import Control
         from rich.screen import Screen
 
-        self._console.print(Screen(Group(*_texts(lines))), end="")
+        self._console.size = ConsoleDimensions(*self.size)
+        with self._console:  # one write
+            self._console.control(Control.home())
+            self._console.print(Screen(Group(*_texts(lines))), end="")
 
     def wait(self, until_s: float) -> str:
         """The next key, or nothing when it is time or the size has changed."""

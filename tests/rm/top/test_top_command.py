@@ -1,8 +1,8 @@
 """Tests of ``ilgov top`` in a real terminal, against a daemon whose status changes."""
 
+import os
 import re
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -88,11 +88,10 @@ def test_a_signal_ends_it_in_order(path: Path, number: signal.Signals) -> None:
     """Whoever kills it finds a usable terminal."""
     with changing(path), TmuxTerminal() as terminal:
         settings = terminal.settings()
-        terminal.type(f"clear; {ILGOV} top --socket {path} & echo pid=$!; fg")
-        pid = re.search(r"pid=(\d+)", terminal.wait_for("pid="))
-        assert pid
+        noted = path.with_name("pid")
+        terminal.type(f"clear; {ILGOV} top --socket {path} & echo $! >{noted}; fg")
         terminal.wait_for("q quits")
-        subprocess.run(["kill", f"-{number.value}", pid[1]], check=True)
+        os.kill(int(noted.read_text()), number)
         terminal.wait_for(lambda shown: "q quits" not in shown and bool(PROMPT.search(shown)))
         assert settings == terminal.settings()
 
