@@ -13,8 +13,8 @@ def parse_cpu_list(text: str) -> tuple[int, ...]:
     """
     cores: set[int] = set()
     for part in filter(None, text.strip().split(",")):
-        first, _, last = part.partition("-")
-        cores.update(range(int(first), int(last or first) + 1))
+        first, dash, last = part.partition("-")
+        cores.update(range(int(first), int(last if dash else first) + 1))
     return tuple(sorted(cores))
 
 

@@ -80,7 +80,6 @@ def refused(path: str, must: str, why: OSError | UnicodeDecodeError | str) -> Wr
     got = (why.strerror or str(why)) if isinstance(why, OSError) else str(why)
     error = WriteRefused(f"{path} must {must} (got: {got})")
     error.errno = why.errno if isinstance(why, OSError) else None
-    error.filename = None
     return error
 
 

@@ -31,9 +31,17 @@ def restore(
         writer.close()
         if not report.problems:
             journal.remove()
-        return report
+        return _with_damage(report, journal)
     finally:
         journal.close()
+
+
+def _with_damage(report: RestoreReport, journal: Journal) -> RestoreReport:
+    """Add that lines could not be read, if so: what they would have undone is as it is."""
+    if not journal.damaged_lines:
+        return report
+    problem = f"{journal.path} must be lines of JSON (got {journal.damaged_lines} damaged lines)"
+    return RestoreReport(report.restored, (*report.problems, problem), report.gone)
 
 
 def pending(root: Path, journal_path: Path) -> Undo:

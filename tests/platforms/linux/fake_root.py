@@ -102,7 +102,7 @@ class FakeRoot:
                 f"/{path.relative_to(self.path)}": content(path)
                 for top in under
                 for path in sorted(self._at(top).rglob("*"))
-                if path.is_file() and not path.is_symlink()
+                if path.is_file() and not path.is_symlink() and not path.name.startswith(".")
             }
 
     # --- what happens on the machine --------------------------------------------------------------
