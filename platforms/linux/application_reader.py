@@ -71,7 +71,7 @@ class ApplicationReader:
     def read(
         self, managed: Sequence[ManagedProcess], freqs_hz: Sequence[float], window_s: float
     ) -> tuple[ReadApplication, ...]:
-        """All of `managed` that were looked at already, at most a newcomer more; in their order.
+        """All of `managed` that run and were looked at already, at most a newcomer more; in order.
 
         `freqs_hz` is the frequency of each cluster now, `window_s` the time since the previous
         call. A newcomer's rate is the mean since it was first looked at.
@@ -86,8 +86,9 @@ class ApplicationReader:
                 if known is None and allowance:
                     allowance -= 1
                     known = self._meet(process, now_s)
-            if known is not None:
-                found.append(known.read(freqs_hz, window_s, now_s))
+            reading = None if known is None else known.read(freqs_hz, window_s, now_s)
+            if reading is not None:
+                found.append(reading)
         return tuple(found)
 
     def rescan(self, managed: Sequence[ManagedProcess]) -> None:
@@ -153,7 +154,7 @@ class ApplicationReader:
         if known.meter.is_lost or wants_counters:
             meter = self._meter(process, known.threads)
             if known.meter.is_lost or meter.measured_by == "counters":
-                known.meter = meter
+                known.measure_by(meter, now_s)
 
     def _meter(self, process: ManagedProcess, threads: ThreadsOf) -> Meter:
         """The best that there is for this application; what it has to do without is said once."""

@@ -16,12 +16,19 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Protocol
 
-from msgspec import Struct
-
 from platforms.linux.managed import ProcessKey
 from platforms.linux.perf_event import Event, close_all, open_group
 from platforms.linux.pmus import CYCLES, INSTRUCTIONS, L2D, Pmu, find_pmus, uncovered_cores
-from platforms.linux.thread_counters import ThreadCounters
+from platforms.linux.thread_counters import Count, ThreadCounters
+
+__all__ = [
+    "Count",
+    "Counters",
+    "NoCounters",
+    "PerfCounters",
+    "counters_of",
+    "open_counters",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -32,17 +39,8 @@ RESERVED_DESCRIPTORS = 256
 """Descriptors that counters leave to the rest of the daemon: files, sockets, connections."""
 
 
-class Count(Struct, frozen=True, gc=False):
-    """What an application did since the previous read, all its threads together.
-
-    `ran_s` is the time that it ran, summed over threads, `counted_s` the part that was counted.
-    """
-
-    instructions: float
-    cycles: float
-    l2d: float
-    ran_s: float
-    counted_s: float
+_ROLES = (INSTRUCTIONS, CYCLES, L2D)
+_L2D = _ROLES.index(L2D)
 
 
 class Counters(Protocol):
@@ -109,9 +107,13 @@ class PerfCounters:
 
     reason: str | None = None
 
-    def __init__(self, groups: Sequence[Sequence[Event | None]], *, descriptors: int) -> None:
-        """`groups` has for each PMU its events for instructions, cycles, L2D; None: not counted."""
-        self._groups = tuple([tuple(group) for group in groups])
+    def __init__(self, groups: Sequence[Sequence[Event]], *, descriptors: int) -> None:
+        """`groups` has for each PMU its events for instructions, cycles and L2D.
+
+        What one PMU does not have, at the end of its events, is counted on none.
+        """
+        least = min(len(group) for group in groups)
+        self._groups = tuple([tuple(group[:least]) for group in groups])
         self._grouped = True
         self._followed: dict[ProcessKey, ThreadCounters] = {}
         self._descriptors = descriptors
@@ -120,12 +122,12 @@ class PerfCounters:
     @property
     def counts_l2d(self) -> bool:
         """Whether every PMU counts accesses to the L2 data cache."""
-        return all(group[2] is not None for group in self._groups)
+        return len(self._groups[0]) > _L2D
 
     @property
     def per_thread(self) -> int:
         """Descriptors that a thread costs."""
-        return sum(event is not None for group in self._groups for event in group)
+        return sum(map(len, self._groups))
 
     def follow(self, key: ProcessKey, tids: Callable[[], Iterable[int]]) -> str | None:
         """Count for a process from now on; see `Counters.follow`."""
@@ -147,7 +149,7 @@ class PerfCounters:
         if counters is None:
             return None
         try:
-            return Count(*counters.read())
+            return counters.read()
         except OSError as error:
             logger.info("counters of process %s are opened anew (%s)", key.pid, error)
             self.release(key)
@@ -223,17 +225,16 @@ def counters_of(pmus: Sequence[Pmu], *, descriptors: int | None = None) -> Count
     return PerfCounters(groups, descriptors=allowed)
 
 
-def _openable(pmu: Pmu) -> tuple[Event | None, ...]:
+def _openable(pmu: Pmu) -> list[Event]:
     """As many of a PMU's events as can be counted together; OSError where it cannot count at all.
 
     Which events exist differs between core types, and how many fit into the hardware at once.
     """
-    roles = (INSTRUCTIONS, CYCLES, L2D)
-    events = [pmu.events[role] for role in takewhile(pmu.events.__contains__, roles)]
+    events = [pmu.events[role] for role in takewhile(pmu.events.__contains__, _ROLES)]
     while True:
         try:
             _try_out(events)
-            return (*events, *[None] * (len(roles) - len(events)))
+            return events
         except OSError:
             if len(events) == 1:
                 raise

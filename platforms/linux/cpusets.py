@@ -18,16 +18,16 @@ class Cpusets:
     def __init__(self, root: Path) -> None:
         """`root` is the root of the file system."""
         self._root = root
+        self._top = str(root / _GROUPS)
 
     def effective_cores(self, pid: int) -> frozenset[int] | None:
         """The cores that the process's group may use; None where no cpuset says so."""
         folder = self._folder(pid)
-        top = self._root / _GROUPS
-        while folder is not None:
-            cores = _cores(folder / "cpuset.cpus.effective")
+        while folder is not None and folder.startswith(self._top):
+            cores = _cores(f"{folder}/cpuset.cpus.effective")
             if cores:
                 return cores
-            folder = folder.parent if folder != top else None
+            folder = folder.rpartition("/")[0]
         return None
 
     def own_knob(self, pids: Collection[int]) -> str | None:
@@ -37,16 +37,17 @@ class Cpusets:
         holds others or groups of its own, or has no cpuset: only its own masks may place them then.
         """
         folders = {self._folder(pid) for pid in pids}
-        folder = folders.pop() if len(folders) == 1 else None
-        if folder is None or folder == self._root / _GROUPS:
+        name = folders.pop() if len(folders) == 1 else None
+        if name is None or name == self._top:
             return None
+        folder = Path(name)
         members = _members(folder)
         if not members or not members <= set(pids) or _has_groups(folder):
             return None
         knob = folder / "cpuset.cpus"
         return f"/{knob.relative_to(self._root)}" if knob.exists() else None
 
-    def _folder(self, pid: int) -> Path | None:
+    def _folder(self, pid: int) -> str | None:
         """The folder of a process's group in the unified hierarchy."""
         try:
             path = unified_cgroup(read_once(f"{self._root}/proc/{pid}/cgroup"))
@@ -54,12 +55,12 @@ class Cpusets:
             return None
         if path is None or ".." in path.split("/"):  # "..": outside this namespace of groups
             return None
-        return self._root / _GROUPS / path.lstrip("/")
+        return f"{self._top}/{path.strip('/')}".rstrip("/")
 
 
-def _cores(path: Path) -> frozenset[int]:
+def _cores(path: str) -> frozenset[int]:
     try:
-        return frozenset(parse_cpu_list(path.read_text()))
+        return frozenset(parse_cpu_list(read_once(path).decode()))
     except (OSError, ValueError):
         return frozenset()
 

@@ -62,6 +62,11 @@ class FollowedApplication:
         self._place: tuple[tuple[int, ...], int] = ((), 0)
         self._measured: Measured | None = None
 
+    def measure_by(self, meter: Meter, now_s: float) -> None:
+        """Take another meter from now on."""
+        self.meter = meter
+        self._met_s = now_s
+
     def look(self, now_s: float, usable: frozenset[int] | None) -> None:
         """Look at its threads anew; `usable` are the cores that its control group leaves it."""
         self._busy = self.threads.busy(now_s - self._looked_s)
@@ -70,22 +75,30 @@ class FollowedApplication:
         last_core = self.threads.last_core()
         self._last_core = self._last_core if last_core is None else last_core
         self._usable = usable
-        self._mask = self._read_mask()
+        self._mask = self._read_mask() or self._mask
         self._settle()
         self.meter.look(self.threads.cpu_s)
 
-    def read(self, freqs_hz: Sequence[float], window_s: float, now_s: float) -> ReadApplication:
-        """Its state now; `freqs_hz` is the frequency of each cluster."""
+    def read(
+        self, freqs_hz: Sequence[float], window_s: float, now_s: float
+    ) -> ReadApplication | None:
+        """Its state now, None when it has ended; `freqs_hz` is the frequency of each cluster."""
         mask = self._read_mask()
+        if mask is None:
+            return None
         if mask != self._mask:
             self._mask = mask
             self._settle()
         cores, threads = self._place
         measured = self._measured
-        window_s = min(window_s, now_s - self._met_s)
-        if measured is None or window_s >= LEAST_WINDOW_S:
-            freq_hz = freqs_hz[self._board.owner[cores[0]]]
-            measured = self._measured = self.meter.read(max(window_s, LEAST_WINDOW_S), freq_hz)
+        age_s = now_s - self._met_s
+        if age_s < window_s:
+            window_s = age_s
+        if window_s >= LEAST_WINDOW_S or measured is None:
+            measured = self._measured = self.meter.read(
+                max(window_s, LEAST_WINDOW_S),
+                freqs_hz[self._board.owner[cores[0]]],
+            )
         return ReadApplication(
             self.process.id,
             self.process.name,
@@ -98,12 +111,16 @@ class FollowedApplication:
             self.meter.measured_by,
         )
 
-    def _read_mask(self) -> frozenset[int]:
-        """The mask of its busiest thread; the one before where that has just ended."""
-        try:
-            return self._calls.get_affinity(self._tid)
-        except OSError:
-            return self._mask
+    def _read_mask(self) -> frozenset[int] | None:
+        """The mask of its busiest thread, or of its first; None when both are gone."""
+        for tid in (self._tid, self.process.key.pid):
+            try:
+                return self._calls.get_affinity(tid)
+            except ProcessLookupError:
+                continue
+            except OSError:
+                return self._mask
+        return None
 
     def _settle(self) -> None:
         """Find out its cores from mask, threads and the core that it last ran on."""

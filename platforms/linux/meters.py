@@ -65,6 +65,8 @@ class InstructionMeter:
     def __init__(self, counters: Counters, key: ProcessKey, target_ips: float) -> None:
         self._counters = counters
         self._key = key
+        self._target_ips = target_ips
+        self._counts_l2d = counters.counts_l2d
         self._last = Measured(None, target_ips)
         self.is_lost = False
 
@@ -73,10 +75,9 @@ class InstructionMeter:
         count = self._counters.read(self._key)
         if count is None:
             self.is_lost = True
-        elif not _is_starved(count):
-            rate_ips = count.instructions / window_s
-            l2d_per_s = l2d(self._counters, count) / window_s
-            self._last = Measured(rate_ips, self._last.target_ips, l2d_per_s)
+        elif not is_starved(count):
+            l2d_per_s = (count.l2d if self._counts_l2d else typical_l2d(count)) / window_s
+            self._last = Measured(count.instructions / window_s, self._target_ips, l2d_per_s)
         return self._last
 
     def moved(self) -> None:
@@ -101,6 +102,7 @@ class CountedHeartbeatMeter:
         self._counters = counters
         self._key = key
         self._target_per_s = target_per_s
+        self._counts_l2d = counters.counts_l2d
         self._beats = _Beats(heartbeats)
         self._per_beat = WorkPerHeartbeat()
         window_s = window_for(target_per_s)
@@ -116,8 +118,9 @@ class CountedHeartbeatMeter:
         self._beat_rate.add(work=new, time_s=window_s, freq_hz=freq_hz)
         if count is None:
             self.is_lost = True
-        elif not _is_starved(count):
-            work, misses = count.instructions, l2d(self._counters, count)
+        elif not is_starved(count):
+            work = count.instructions
+            misses = count.l2d if self._counts_l2d else typical_l2d(count)
             self._rate.add(work=work, time_s=window_s, freq_hz=freq_hz)
             self._l2d_rate.add(work=misses, time_s=window_s, freq_hz=freq_hz)
             self._per_beat.add(beats=self._beats.total, work=work, time_s=window_s)
@@ -219,11 +222,11 @@ class _Beats:
         return self.total - before if self.total >= before else self.total
 
 
-def l2d(counters: Counters, count: Count) -> float:
-    """Accesses to the L2 data cache, a typical share of instructions where they are not counted."""
-    return count.l2d if counters.counts_l2d else count.instructions * TYPICAL_L2D_PER_INSTRUCTION
+def typical_l2d(count: Count) -> float:
+    """Accesses to the L2 data cache, where they are not counted."""
+    return count.instructions * TYPICAL_L2D_PER_INSTRUCTION
 
 
-def _is_starved(count: Count) -> bool:
+def is_starved(count: Count) -> bool:
     """Whether somebody else has the counters: it ran, and next to nothing of it was counted."""
     return count.ran_s > _LEAST_RAN_S and count.counted_s < _LEAST_COUNTED_SHARE * count.ran_s

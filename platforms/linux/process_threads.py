@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from platforms.linux.managed import ProcessKey
-from platforms.linux.process_files import TICKS_PER_S, read_once, read_stat
+from platforms.linux.process_files import TICKS_PER_S, Stat, read_once, read_stat
 from platforms.linux.processes import ProcessTable
 
 MOST_THREADS = 256
@@ -38,6 +38,7 @@ class ThreadsOf:
         self._table = table
         self._seen: dict[tuple[int, int], float] | None = None
         self._busy: set[tuple[int, int]] = set()
+        self._first: Stat | None = None
         self._busiest: tuple[int, int] = (key.pid, key.pid)
         self.without: frozenset[int] = frozenset()
         self.cpu_s = 0.0
@@ -77,6 +78,8 @@ class ThreadsOf:
     def last_core(self) -> int | None:
         """The core that the busiest thread last ran on; None when it is gone."""
         pid, tid = self._busiest
+        if tid == self._key.pid and self._first is not None:
+            return self._first.core  # just read
         stat = read_stat(f"{self._proc}/{pid}/task/{tid}/stat")
         return None if stat is None else stat.core
 
@@ -89,7 +92,7 @@ class ThreadsOf:
 
     def _listed(self) -> list[tuple[int, int]]:
         """Process and thread numbers, of one process after the other."""
-        first = read_stat(f"{self._proc}/{self._key.pid}/stat")
+        first = self._first = read_stat(f"{self._proc}/{self._key.pid}/stat")
         if first is None or first.start_ticks != self._key.start_ticks or first.is_dead:
             return []
         found = []

@@ -25,7 +25,10 @@ from platforms.linux.process_files import (
 )
 
 TURNS = 16
-"""Every process is read again once in so many scans: programs change by exec."""
+"""The name of every process is read again once in so many scans: programs change by exec."""
+
+FULL_TURNS = 8
+"""And once in so many of these turns the rest, for programs that keep their name over an exec."""
 
 MOST_NEWCOMERS = 128
 """Processes that a scan reads for the first time; more wait for the next scan. A storm of new
@@ -90,8 +93,10 @@ class ProcessTable:
                 self._known.pop(pid, None)
                 if newcomers <= MOST_NEWCOMERS or not self._scans:
                     self._read(pid, identity, fresh=True)
-            elif known.fresh or pid in self.watched or (pid + self._scans) % TURNS == 0:
+            elif known.fresh:
                 self._read(pid, identity, fresh=False)
+            elif pid in self.watched or (pid + self._scans) % TURNS == 0:
+                self._read(pid, identity, fresh=False, known=known)
         self._scans += 1
         self._follow_orphans()
         self._children = None
@@ -149,10 +154,20 @@ class ProcessTable:
             return 0
         return entry.stat(follow_symlinks=False).st_ctime_ns
 
-    def _read(self, pid: int, identity: tuple[int, int], *, fresh: bool) -> None:
+    def _read(
+        self,
+        pid: int,
+        identity: tuple[int, int],
+        *,
+        fresh: bool,
+        known: _Known | None = None,
+    ) -> None:
+        """Read a process; of one that is `known` in most turns only what changes by itself."""
         stat = read_stat(f"{self._proc}/{pid}/stat")
         if stat is not None and not stat.is_dead:
-            info = self._describe(pid, stat)
+            info = None if known is None else known.info
+            if info is None or info.name != stat.name or self._is_full_turn(pid):
+                info = self._describe(pid, stat)
             self._known[pid] = _Known(identity, stat.parent, info, fresh)
         elif stat is not None:
             self._known[pid] = _Known(identity, stat.parent, None, fresh, dead=True)
@@ -160,6 +175,9 @@ class ProcessTable:
             self._known[pid] = _Known(identity, 0, None, fresh)
         else:
             self._known.pop(pid, None)
+
+    def _is_full_turn(self, pid: int) -> bool:
+        return (pid + self._scans) // TURNS % FULL_TURNS == 0
 
     def _follow_orphans(self) -> None:
         """Read the parent again of those whose parent is gone: another process took them."""

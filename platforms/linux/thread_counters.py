@@ -1,21 +1,34 @@
-"""The open counters of some threads, read together: one system call per group, one unpacking."""
+"""The open counters of some threads, read together: one system call per group of events."""
 
 import errno
 import os
 import struct
 from collections.abc import Sequence
+from operator import add, sub
+
+from msgspec import Struct
 
 from platforms.linux.counter_scaling import scaled
 from platforms.linux.perf_event import Event, close_all, open_group
 
-_EVENTS = 3
-# A group reads as: number of events, time enabled, time running, and a value per event. An event by
-# itself reads as: value, time enabled, time running. Every event then has a place of its own.
-_GROUP_WORDS = 3 + _EVENTS
-_SINGLE_WORDS = 3 * _EVENTS
-_NS_PER_S = 1e9
+_ENABLED, _RUNNING, _VALUES = 1, 2, 3
+"""A group reads as: number of events, time enabled and time running in ns, a value per event."""
+
 _ALL_COUNTED = 0.998
 """A share of the time above this is all of it: PMUs are read one after the other."""
+
+
+class Count(Struct, frozen=True, gc=False):
+    """What threads did since the previous read, all together; 0 for what is not counted.
+
+    `ran_s` is the time that they ran, summed over threads, `counted_s` the part that was counted.
+    """
+
+    ran_s: float
+    counted_s: float
+    instructions: float
+    cycles: float = 0.0
+    l2d: float = 0.0
 
 
 class ThreadCounters:
@@ -24,15 +37,19 @@ class ThreadCounters:
     `threads` and `descriptors` are how many of each there are.
     """
 
-    def __init__(self, groups: Sequence[Sequence[Event | None]], *, grouped: bool) -> None:
-        """`groups` has per PMU `_EVENTS` events, None for those at its end that are not counted."""
+    def __init__(self, groups: Sequence[Sequence[Event]], *, grouped: bool) -> None:
+        """`groups` has the same number of events for every PMU, three at most.
+
+        Without `grouped` every event is read by itself, for kernels before 4.13.
+        """
         self._groups = groups
         self._grouped = grouped
         self._open: list[list[list[int]]] = []
-        self._reads: list[tuple[int, list[memoryview]]] = []
-        self._buffer = bytearray()
-        self._unpack = struct.Struct("").unpack_from
-        self._last: tuple[int, ...] = ()
+        self._leaders: list[int] = []
+        group = struct.Struct(f"={_VALUES + len(groups[0])}Q")
+        self._unpack, self._size = group.unpack, group.size
+        self._last: list[tuple[int, ...]] = []
+        self._last_total: list[int] = []
 
     @property
     def threads(self) -> int:
@@ -48,8 +65,7 @@ class ThreadCounters:
         """Count for one more thread; one that has ended is passed over. OSError as the kernel's."""
         opened: list[list[int]] = []
         try:
-            for group in self._groups:
-                events = [event for event in group if event is not None]
+            for events in self._groups:
                 opened.append(open_group(events, tid, grouped=self._grouped))
         except OSError as error:
             for descriptors in opened:
@@ -61,75 +77,71 @@ class ThreadCounters:
 
     def start(self) -> None:
         """Prepare to read; what was counted before does not matter."""
-        words = _GROUP_WORDS if self._grouped else _SINGLE_WORDS
-        count = len(self._groups) * len(self._open)
-        self._buffer = bytearray(8 * words * count)
-        view = memoryview(self._buffer)
-        place = 0
-        for index, group in enumerate(self._groups):
-            for thread in self._open:
-                self._reads += self._places(view[place : place + 8 * words], group, thread[index])
-                place += 8 * words
-        self._unpack = struct.Struct(f"={words * count}Q").unpack_from
+        self._leaders = [group[0] for thread in self._open for group in thread]
         self._last = self._read()
+        self._last_total = _total(self._last)
 
-    def read(self) -> tuple[float, float, float, float, float]:
-        """Instructions, cycles, L2D, seconds run and seconds counted since the previous read.
-
-        OSError when the kernel gives no count any more.
-        """
-        now, last = self._read(), self._last
-        self._last = now
-        words = _GROUP_WORDS if self._grouped else _SINGLE_WORDS
-        first_pmu = words * len(self._open)
-        ran = sum(now[1:first_pmu:words]) - sum(last[1:first_pmu:words])
-        counted = sum(now[2::words]) - sum(last[2::words])
-        if counted < _ALL_COUNTED * ran:
-            return (*self._scaled(now, last), ran / _NS_PER_S, counted / _NS_PER_S)
-        done = [
-            max(0, sum(now[value::words]) - sum(last[value::words])) for value in self._values()
-        ]
-        return (done[0], done[1], done[2], ran / _NS_PER_S, counted / _NS_PER_S)
+    def read(self) -> Count:
+        """What was done since the previous read; OSError where the kernel gives no count."""
+        now = self._read()
+        total = _total(now)
+        _, enabled, running, *done = map(sub, total, self._last_total)
+        last, self._last, self._last_total = self._last, now, total
+        ran = enabled / len(self._groups)  # all PMUs are enabled all the time
+        if running < _ALL_COUNTED * ran or min(done) < 0:
+            return Count(ran * 1e-9, running * 1e-9, *self._scaled(now, last))
+        return Count(ran * 1e-9, running * 1e-9, *done)
 
     def close(self) -> None:
         """Close all descriptors."""
         for thread in self._open:
             for group in thread:
                 close_all(group)
-        self._open, self._reads = [], []
+        self._open, self._leaders = [], []
 
-    def _values(self) -> range:
-        return range(3, _GROUP_WORDS) if self._grouped else range(0, _SINGLE_WORDS, 3)
+    def _read(self) -> list[tuple[int, ...]]:
+        """What every group shows, PMU after PMU of one thread after the other."""
+        if not self._grouped:
+            return [_together(group) for thread in self._open for group in thread]
+        read, unpack, size = os.read, self._unpack, self._size
+        try:
+            return [unpack(read(leader, size)) for leader in self._leaders]
+        except struct.error as error:
+            raise OSError(errno.EIO, "a counter shows nothing") from error
 
-    def _places(
-        self, view: memoryview, group: Sequence[Event | None], descriptors: Sequence[int]
-    ) -> list[tuple[int, list[memoryview]]]:
-        """Which descriptor is read to which place; what is not counted stays zero."""
-        if self._grouped:
-            return [(descriptors[0], [view])]
-        counted = [index for index, event in enumerate(group) if event is not None]
-        return [
-            (descriptor, [view[24 * index : 24 * index + 24]])
-            for index, descriptor in zip(counted, descriptors, strict=True)
-        ]
-
-    def _read(self) -> tuple[int, ...]:
-        readv = os.readv
-        for descriptor, place in self._reads:
-            readv(descriptor, place)
-        return self._unpack(self._buffer)
-
-    def _scaled(self, now: Sequence[int], last: Sequence[int]) -> tuple[float, float, float]:
+    def _scaled(
+        self, now: Sequence[tuple[int, ...]], last: Sequence[tuple[int, ...]]
+    ) -> list[float]:
         """Each thread's counts, scaled by its own times over all PMUs."""
-        words = _GROUP_WORDS if self._grouped else _SINGLE_WORDS
-        step = [max(0, after - before) for after, before in zip(now, last, strict=True)]
-        per_pmu = words * len(self._open)
-        totals = [0.0] * _EVENTS
-        for thread in range(0, per_pmu, words):
-            starts = range(thread, len(step), per_pmu)
-            running = [step[start + 2] for start in starts]
-            for index, value in enumerate(self._values()):
-                totals[index] += scaled(
-                    [step[start + value] for start in starts], step[thread + 1], running
-                )
-        return (totals[0], totals[1], totals[2])
+        steps = [
+            [max(0, x - y) for x, y in zip(after, before, strict=True)]
+            for after, before in zip(now, last, strict=True)
+        ]
+        pmus = len(self._groups)
+        done = [0.0] * len(self._groups[0])
+        for first in range(0, len(steps), pmus):
+            thread = steps[first : first + pmus]
+            running = [step[_RUNNING] for step in thread]
+            for index in range(len(done)):
+                values = [step[_VALUES + index] for step in thread]
+                done[index] += scaled(values, thread[0][_ENABLED], running)
+        return done
+
+
+def _total(readings: Sequence[tuple[int, ...]]) -> list[int]:
+    """The sum of all readings, place by place."""
+    if len(readings) == 2:  # one thread on a board with two core types: quicker
+        return list(map(add, *readings))
+    return list(map(sum, zip(*readings, strict=True)))
+
+
+def _together(descriptors: Sequence[int]) -> tuple[int, ...]:
+    """Events that are read by themselves, each as value and times, in the form of a group."""
+    parts = []
+    for descriptor in descriptors:
+        data = os.read(descriptor, 24)
+        if len(data) < 24:
+            raise OSError(errno.EIO, "a counter shows nothing")
+        parts.append(struct.unpack("=3Q", data))
+    _, enabled, running = parts[0]
+    return (len(parts), enabled, running, *[value for value, _, _ in parts])
