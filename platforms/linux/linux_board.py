@@ -1,0 +1,180 @@
+"""The board that this machine is, as the governor sees it: `platforms.Platform` on Linux.
+
+`Machine` holds the pieces that read and the one that writes; `LinuxBoard` makes an observation of
+what they read and turns a decision into writes. It never raises for what happens on a living
+machine: a core is unplugged, an application ends, the kernel clamps or refuses. It notes what it
+did instead (`refused`), and what the governor's guard has to know (`knob_problem`).
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from platforms.board import Board
+from platforms.decision_check import IllegalDecision, decision_problems
+from platforms.linux.application_reader import ApplicationReader, ReadApplication
+from platforms.linux.core_time import CoreTime
+from platforms.linux.errors import JournalUnusable, Unreadable
+from platforms.linux.knobs import KnobWriter
+from platforms.linux.managed import ManagedProcess
+from platforms.linux.online_cores import OnlineCores
+from platforms.linux.seating import Seating
+from platforms.linux.steered_clusters import ClusterReading, SteeredClusters
+from platforms.linux.thermal_zones import ThermalZones
+from platforms.platform import ApplicationReading, Clock, Decision, Observation
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The pieces that read this machine, and `writer`, the only one that writes to it."""
+
+    clusters: SteeredClusters
+    seating: Seating
+    zones: ThermalZones
+    online: OnlineCores
+    core_time: CoreTime
+    reader: ApplicationReader
+    writer: KnobWriter
+
+
+class LinuxBoard:
+    """A platform whose knobs must be taken before a decision, and are given back at the end.
+
+    `moved` and `refused` tell what became of the last decision.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        machine: Machine,
+        clock: Clock,
+        *,
+        applications: Callable[[], Sequence[ManagedProcess]],
+    ) -> None:
+        """`applications` are those that are looked after now; they may change at any time."""
+        self._board = board
+        self._machine = machine
+        self._clock = clock
+        self._applications = applications
+        self._last_s = clock.now_s()
+        self.clusters: tuple[ClusterReading, ...] = ()
+        self.read_applications: tuple[ReadApplication, ...] = ()
+        self.cores_online: frozenset[int] = frozenset(range(board.core_count))
+        self.moved: tuple[int, ...] = ()
+        self.refused: tuple[str, ...] = ()
+        self.knob_problem: str | None = None
+
+    @property
+    def board(self) -> Board:
+        """The board's description."""
+        return self._board
+
+    # --- what is seen ---------------------------------------------------------------------------
+
+    def observe(self) -> Observation:
+        """The present state; rates are means since the previous call."""
+        machine, now_s = self._machine, self._clock.now_s()
+        window_s, self._last_s = now_s - self._last_s, now_s
+        self.cores_online = self._read_online()
+        self.clusters = machine.clusters.read(now_s)
+        freqs_hz = tuple([cluster.freq_hz for cluster in self.clusters])
+        self.read_applications = machine.reader.read(self._applications(), freqs_hz, window_s)
+        return Observation(
+            now_s,
+            window_s,
+            tuple(
+                [
+                    ApplicationReading(
+                        app.id,
+                        app.name,
+                        app.target_ips,
+                        app.rate_ips,
+                        app.l2d_per_s,
+                        app.cores,
+                        app.threads,
+                    )
+                    for app in self.read_applications
+                    if app.rate_ips is not None
+                ]
+            ),
+            tuple([cluster.opp for cluster in self.clusters]),
+            tuple([cluster.cap for cluster in self.clusters]),
+            machine.core_time.read(),
+            machine.zones.read(now_s),
+        )
+
+    def rescan(self) -> None:
+        """Look for new threads and children of the applications, and put them where they belong.
+
+        Once in a migration period: it walks /proc.
+        """
+        self._machine.reader.rescan(self._applications())
+
+    def _read_online(self) -> frozenset[int]:
+        try:
+            return self._machine.online.read()
+        except Unreadable:
+            return self.cores_online
+
+    # --- what is done ---------------------------------------------------------------------------
+
+    def apply(self, decision: Decision) -> None:
+        """Carry a decision out; what cannot be done is in `refused`, IllegalDecision for nonsense.
+
+        Applications that are gone by now are passed over.
+        """
+        threads = {app.id: app.threads for app in self.read_applications}
+        for problem in decision_problems(self._board, threads, decision):
+            raise IllegalDecision(problem)
+        self.moved, self.refused = (), ()
+        try:
+            self._migrate(decision)
+            if decision.opp_index is not None:
+                self.refused += self._machine.clusters.set(decision.opp_index, self._last_s)
+            self.knob_problem = self._machine.clusters.problem
+        except JournalUnusable as error:
+            self._give_up(str(error))
+
+    def hold(self) -> None:
+        """Keep every application on the cores that it was seen on, its new threads as well."""
+        try:
+            wanted = {app.id: app.cores for app in self.read_applications}
+            self._machine.seating.hold(self._applications(), wanted, self.cores_online)
+        except JournalUnusable as error:
+            self._give_up(str(error))
+
+    def take(self) -> None:
+        """Store how the knobs are, and take them; on an error they are as they were."""
+        self.knob_problem = None
+        try:
+            self._machine.clusters.take()
+        except OSError:
+            self.release()
+            raise
+
+    def release(self) -> None:
+        """Put every knob back as it was before `take`."""
+        report = self._machine.writer.restore_all()
+        for problem in report.problems:
+            logger.error("not restored: %s", problem)
+        self.knob_problem = None
+        self._machine.clusters.forget()
+        self._machine.seating.forget()
+
+    def _migrate(self, decision: Decision) -> None:
+        processes = {process.id: process for process in self._applications()}
+        for move in decision.migrations:
+            process = processes.get(move.application_id)
+            if process is None:
+                continue
+            seated = self._machine.seating.seat(process, move.cores, self.cores_online)
+            self.refused += seated.problems
+            if seated.moved:
+                self.moved += (move.application_id,)
+
+    def _give_up(self, problem: str) -> None:
+        """Nothing more can be written, since it could not be undone."""
+        self.knob_problem = problem
+        self.refused += (problem,)

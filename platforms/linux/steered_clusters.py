@@ -1,0 +1,197 @@
+"""The clusters' clocks as the governor steers them: what they are, what was asked, who interferes.
+
+A board's clusters are matched with the kernel's cpufreq policies by their cores. A cluster whose
+cores are all unplugged has no clock: it reads as its lowest operating point, and nothing above it
+is allowed, until a core comes back.
+"""
+
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct
+
+from platforms.board import Board, Cluster
+from platforms.errors import InvalidInput
+from platforms.linux.actuators import Actuator, Cap, SetSpeed
+from platforms.linux.cpufreq import DomainReading, FrequencyDomain
+from platforms.linux.errors import Unreadable, WriteRefused
+from platforms.linux.knobs import KnobWriter
+
+REFUSALS_IN_A_ROW = 3
+"""So often refused, and a knob is not relied upon any more."""
+
+SETTLES_WITHIN_S = 0.02
+"""The kernel applies a limit from a work item, after the write has returned."""
+
+Interference = Callable[[float, str, str, str], None]
+"""Told of the time (s), the knob's path, what was asked and what was found instead."""
+
+
+class ClusterReading(Struct, frozen=True, gc=False):
+    """A cluster's clock: its operating point, the highest allowed, and the frequencies themselves.
+
+    `asked_hz` is None while nothing is asked for.
+    """
+
+    name: str
+    opp: int
+    cap: int
+    freq_hz: int
+    cap_hz: int
+    asked_hz: int | None
+
+
+class _Steered:
+    """One cluster with its actuator."""
+
+    __slots__ = ("actuator", "asked_s", "cluster", "refusals")
+
+    def __init__(self, cluster: Cluster, actuator: Actuator) -> None:
+        self.cluster = cluster
+        self.actuator = actuator
+        self.asked_s = 0.0
+        self.refusals = 0
+
+
+class SteeredClusters:
+    """All clusters of a board, in its order.
+
+    Counts `writes`, `refused` ones, and `clamped` readings (less than asked, by the kernel's cap).
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        actuators: Sequence[Actuator],
+        writer: KnobWriter,
+        *,
+        on_interference: Interference = lambda _now_s, _path, _asked, _found: None,
+    ) -> None:
+        """`actuators` in the order of the board's clusters."""
+        self._steered = [
+            _Steered(cluster, actuator)
+            for cluster, actuator in zip(board.clusters, actuators, strict=True)
+        ]
+        self._writer = writer
+        self._on_interference = on_interference
+        self._taken = False
+        self.clamped = 0
+        self.refused = 0
+        self.writes = 0
+
+    @property
+    def problem(self) -> str | None:
+        """Why a knob cannot be relied upon; None while all take what is written."""
+        for steered in self._steered:
+            if steered.refusals >= REFUSALS_IN_A_ROW:
+                return f"the clock of {steered.cluster.name} refuses what is written to it"
+        return None
+
+    def read(self, now_s: float) -> tuple[ClusterReading, ...]:
+        """Every clock now."""
+        return tuple([self._read(steered, now_s) for steered in self._steered])
+
+    def take(self) -> None:
+        """Journal and take every clock's knobs; WriteRefused, JournalUnusable where that fails."""
+        for steered in self._steered:
+            steered.refusals = 0
+            steered.actuator.take(self._writer)
+        self._taken = True
+
+    def set(self, opp_index: Sequence[int], now_s: float) -> tuple[str, ...]:
+        """Ask for operating points; what was refused, in words."""
+        problems = []
+        for steered, opp in zip(self._steered, opp_index, strict=True):
+            freq_hz = steered.cluster.freqs_hz[opp]
+            if freq_hz == steered.actuator.asked_hz:
+                continue
+            try:
+                steered.actuator.set(self._writer, freq_hz)
+                self.writes += 1
+                steered.asked_s, steered.refusals = now_s, 0
+            except WriteRefused as error:
+                steered.refusals += 1
+                self.refused += 1
+                problems.append(str(error))
+        return tuple(problems)
+
+    def forget(self) -> None:
+        """The knobs were given back."""
+        self._taken = False
+        for steered in self._steered:
+            steered.refusals = 0
+            steered.actuator.forget()
+
+    def _read(self, steered: _Steered, now_s: float) -> ClusterReading:
+        cluster, actuator = steered.cluster, steered.actuator
+        try:
+            reading = actuator.domain.read()
+        except Unreadable:  # every core of it is unplugged
+            actuator.forget()
+            low_hz = cluster.freqs_hz[0]
+            return ClusterReading(cluster.name, 0, 0, low_hz, low_hz, None)
+        cap_hz = actuator.allowed_hz(reading)
+        asked_hz = actuator.asked_hz
+        if asked_hz is not None and self._taken and not self._writer.dry_run:
+            self._compare(steered, reading, cap_hz, now_s)
+        cap = _highest_at_most(cluster.freqs_hz, cap_hz)
+        opp = min(cap, _nearest(cluster.freqs_hz, reading.freq_hz))
+        return ClusterReading(cluster.name, opp, cap, reading.freq_hz, cap_hz, asked_hz)
+
+    def _compare(
+        self, steered: _Steered, reading: DomainReading, cap_hz: int, now_s: float
+    ) -> None:
+        """Notice a clamp of the kernel's, or somebody else's hand, and write anew after that."""
+        actuator = steered.actuator
+        if actuator.asked_hz is not None and cap_hz < actuator.asked_hz:
+            self.clamped += 1
+        if now_s - steered.asked_s < SETTLES_WITHIN_S or actuator.holds(reading):
+            return
+        found = f"{reading.freq_hz} Hz, {reading.governor}"
+        asked = f"{actuator.asked_hz} Hz"
+        self._on_interference(now_s, actuator.domain.path, asked, found)
+        actuator.forget()
+
+
+def actuators_for(
+    board: Board, domains: Sequence[FrequencyDomain], kind: str
+) -> tuple[Actuator, ...]:
+    """An actuator (``setspeed`` or ``cap``) for each cluster of the board.
+
+    Raises InvalidInput where the machine's cpufreq policies are not the board's clusters.
+    """
+    by_cores = {domain.cores: domain for domain in domains}
+    found: list[Actuator] = []
+    for cluster in board.clusters:
+        domain = by_cores.get(cluster.cores)
+        if domain is None:
+            have = " | ".join(",".join(map(str, cores)) for cores in sorted(by_cores)) or "none"
+            raise InvalidInput(
+                f"board {board.name}: cluster {cluster.name} must have a cpufreq policy with the "
+                f"cores {','.join(map(str, cluster.cores))} (there are: {have}); see 'ilgov doctor'"
+            )
+        unknown = sorted(set(cluster.freqs_hz) - set(domain.freqs_hz))
+        if unknown:
+            raise InvalidInput(
+                f"board {board.name}: {cluster.name}.freq_hz must be frequencies of "
+                f"{domain.path} (got {unknown}); see 'ilgov board probe'"
+            )
+        found.append(Cap(domain) if kind == "cap" else SetSpeed(domain))
+    return tuple(found)
+
+
+def _highest_at_most(freqs_hz: Sequence[int], limit_hz: int) -> int:
+    """Index of the highest frequency up to a limit, 0 where the limit is below all.
+
+    >>> _highest_at_most((500, 1000, 2000), 1999), _highest_at_most((500, 1000), 1)
+    (1, 0)
+    """
+    return max(0, sum(freq_hz <= limit_hz for freq_hz in freqs_hz) - 1)
+
+
+def _nearest(freqs_hz: Sequence[int], freq_hz: int) -> int:
+    """Index of the nearest frequency: some drivers report what the hardware measures.
+
+    >>> _nearest((500, 1000, 2000), 998)
+    1
+    """
+    return min(range(len(freqs_hz)), key=lambda index: abs(freqs_hz[index] - freq_hz))

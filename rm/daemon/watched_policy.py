@@ -1,0 +1,69 @@
+"""A policy whose faults stop nobody: whatever it raises is noted, and the board stays as it is."""
+
+import logging
+
+from platforms.board import Board
+from platforms.decision_check import decision_problems
+from platforms.platform import Decision, Migration, Observation
+from rm.policy import Policy
+
+logger = logging.getLogger(__name__)
+
+
+class WatchedPolicy:
+    """A policy that can be exchanged while the governor runs; `problem` says what it did wrong.
+
+    In a round that went wrong the answer is: no migration, the present operating points.
+    """
+
+    def __init__(self, board: Board, policy: Policy) -> None:
+        """`policy` is asked from now on."""
+        self._board = board
+        self._policy = policy
+        self.name = policy.name
+        self.problem: str | None = None
+
+    @property
+    def gain(self) -> float | None:
+        """What the last migrations promised, in the policy's unit, if it tells (`last_gain`)."""
+        gain = getattr(self._policy, "last_gain", None)
+        return float(gain) if isinstance(gain, (int, float)) else None
+
+    def exchange(self, policy: Policy) -> None:
+        """Ask another one from now on."""
+        self._policy = policy
+        self.name = policy.name
+        self.problem = None
+
+    def forgive(self) -> None:
+        """Give the policy another chance."""
+        self.problem = None
+
+    def migrate(self, observation: Observation) -> tuple[Migration, ...]:
+        """The policy's migrations, if it has any that are legal."""
+        try:
+            moves = tuple(self._policy.migrate(observation))
+            self._check(observation, Decision(moves))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the governor goes on
+            self._note("migrate", error)
+            return ()
+        return moves
+
+    def scale(self, observation: Observation) -> tuple[int, ...]:
+        """The policy's operating points, if they are legal."""
+        try:
+            opps = tuple(self._policy.scale(observation))
+            self._check(observation, Decision((), opps))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the governor goes on
+            self._note("scale", error)
+            return observation.opp_index
+        return opps
+
+    def _check(self, observation: Observation, decision: Decision) -> None:
+        threads = {app.id: app.threads for app in observation.applications}
+        for problem in decision_problems(self._board, threads, decision):
+            raise ValueError(problem)
+
+    def _note(self, what: str, error: Exception) -> None:
+        self.problem = f"policy {self.name}: {what} failed ({type(error).__name__}: {error})"
+        logger.error("%s", self.problem)
