@@ -7,14 +7,12 @@ finds in the build folder. Guest time follows the clock that is chosen:
 - ``host``: one thread per emulated core, in the host's time; for looking around.
 """
 
-import fcntl
 import shlex
 import shutil
 import subprocess
 import time
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -74,7 +72,7 @@ def run(
 
     Raises GuestFailed with the console's end when it takes longer than `timeout_s` on the host.
     """
-    with locked(build):
+    with build.locked():
         started_s = time.monotonic()
         _prepare(setup, build)
         (build.out / "command").write_text(shlex.join(words) + "\n")
@@ -84,7 +82,7 @@ def run(
 
 def shell(setup: Setup, build: Build) -> None:
     """Boot to a shell on this terminal; powering off ends it."""
-    with locked(build):
+    with build.locked():
         _prepare(setup, build)
         subprocess.run(_command_line(setup, build, "shell"), check=False)
 
@@ -95,15 +93,6 @@ def registers_of(build: Build) -> Registers:
         return Registers(build.ram)
     except FileNotFoundError as error:
         raise RigUnavailable("no guest runs: there is no memory to look into") from error
-
-
-@contextmanager
-def locked(build: Build) -> Iterator[None]:
-    """Keep other guests out of the build folder; waits for the one that is there."""
-    build.folder.mkdir(parents=True, exist_ok=True)
-    with build.lock.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _prepare(setup: Setup, build: Build) -> None:
@@ -140,6 +129,8 @@ def _write_metadata(folder: Path) -> None:
 
 def _command_line(setup: Setup, build: Build, mode: str) -> list[str]:
     kernel = f"console=ttyAMA0 iomem=relaxed loglevel=4 panic=-1 rig={mode}"
+    if setup.clock == "icount":
+        kernel += f" rig.shift={setup.shift}"
     memory = f"memory-backend-file,id=ram,mem-path={build.ram},size={RAM_BYTES},share=on"
     return [
         "qemu-system-aarch64",

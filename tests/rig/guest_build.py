@@ -44,10 +44,12 @@ def ensure_built(build: Build) -> None:
     """
     install_host_packages()
     wanted = _fingerprint()
-    if build.fingerprint.exists() and build.fingerprint.read_text() == wanted:
-        return
-    _make(build)
-    build.fingerprint.write_text(wanted)
+    with build.locked():
+        if build.fingerprint.exists() and build.fingerprint.read_text() == wanted:
+            return
+        build.fingerprint.unlink(missing_ok=True)
+        _make(build)
+        build.fingerprint.write_text(wanted)
 
 
 def _fingerprint() -> str:

@@ -1,6 +1,9 @@
 """Where the rig lives: its own files, the checkout, and the folder that it builds into."""
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,10 +55,13 @@ class Build:
         """The running guest's memory."""
         return self.folder / "ram"
 
-    @property
-    def lock(self) -> Path:
-        """Held while a guest runs or the build is made."""
-        return self.folder / "lock"
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Have the folder for oneself, to build or to run a guest; waits for who has it now."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
 
 def chosen_build() -> Build:
