@@ -30,6 +30,8 @@ LEAST_TURN_S = 0.0005
 SHORTEST_PAUSE_S = 0.005
 """Peers over their limit are looked at again no sooner."""
 
+LONGEST_WAIT_S = 60.0
+
 _MILLISECOND_S = 0.001
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
 _SAY_AGAIN_S = 10.0
@@ -102,8 +104,9 @@ class Server:
         """The file descriptors that are ready, and for what, before `time_s`."""
         now_s = self._clock.now_s()
         turn_s = self._next_turn_s(now_s)
-        wait_s = min(time_s - now_s, max(turn_s, SHORTEST_PAUSE_S) if turn_s else 0.0)
-        whole_s = max(0.0, math.floor(wait_s / _MILLISECOND_S) * _MILLISECOND_S)
+        turn_s = max(turn_s, SHORTEST_PAUSE_S) if turn_s else 0.0
+        wait_s = max(0.0, min(time_s - now_s, turn_s, LONGEST_WAIT_S))
+        whole_s = math.floor(wait_s / _MILLISECOND_S) * _MILLISECOND_S
         ready = {key.fd: mask for key, mask in self._selector.select(whole_s)}
         if not ready and 0.0 < wait_s < _MILLISECOND_S:  # epoll would sleep a millisecond
             self._clock.sleep_until(now_s + wait_s)
