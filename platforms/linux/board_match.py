@@ -1,11 +1,11 @@
 """Whether a board file describes this machine: clusters, cores, frequencies, sensors."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from platforms.board import Board
+from platforms.board import Board, Cluster
 from platforms.board_file import load_board, shipped_boards
-from platforms.linux.frequency_policies import listed_hz
+from platforms.linux.frequency_policies import boost_hz, listed_hz
 from platforms.linux.place import Place, find_places
 from platforms.linux.thermal_zones import find_zones, zone_for
 
@@ -29,31 +29,52 @@ def differences(
 
 def cluster_differences(board: Board, places: tuple[Place, ...]) -> Iterator[str]:
     """In which cores and frequencies the machine's policies are not the board's clusters."""
-    ours = {cluster.cores: cluster for cluster in board.clusters}
-    theirs = {place.cores: place for place in places}
-    if set(ours) != set(theirs):
+    ours = {cluster.cores for cluster in board.clusters}
+    theirs = {place.cores for place in places}
+    if ours != theirs:
         yield (
             f"clusters must have the cores {_cores(ours)} (cpufreq has {_cores(theirs)}); cores "
             "that are all offline have no policy"
         )
-    for cores in sorted(set(ours) & set(theirs)):
-        listed = listed_hz(theirs[cores].folder)
-        if listed and listed != ours[cores].freqs_hz:
-            extra = sorted(set(ours[cores].freqs_hz) ^ set(listed))
+    for cluster, place in _both(board, places):
+        have = set(listed_hz(place.folder)) | set(boost_hz(place.folder))
+        lacking = sorted(set(cluster.freqs_hz) - have) if have else []
+        if lacking:
             yield (
-                f"cluster {ours[cores].name} must have the frequencies that "
-                f"{theirs[cores].folder.name} lists (differing: {_mhz(extra)} MHz)"
+                f"cluster {cluster.name} must have frequencies that {place.folder.name} lists "
+                f"(it does not: {_mhz(lacking)} MHz)"
             )
+
+
+def unused_frequencies(board: Board, places: tuple[Place, ...]) -> Iterator[str]:
+    """Which of the machine's frequencies the board file leaves out; boost frequencies count not."""
+    for cluster, place in _both(board, places):
+        extra = sorted(set(listed_hz(place.folder)) - set(cluster.freqs_hz))
+        if extra:
+            yield f"cluster {cluster.name} leaves {_mhz(extra)} MHz of {place.folder.name} unused"
+
+
+def _both(board: Board, places: tuple[Place, ...]) -> Iterator[tuple[Cluster, Place]]:
+    """The clusters that the machine has too."""
+    theirs = {place.cores: place for place in places}
+    for cluster in board.clusters:
+        if cluster.cores in theirs:
+            yield cluster, theirs[cluster.cores]
 
 
 def shipped_board_of(root: Path) -> str | None:
     """The shipped board with this machine's cores and frequencies, None where there is none."""
     places = find_places(root)
     names = shipped_boards() if places else ()
-    return next((n for n in names if not any(cluster_differences(load_board(n), places))), None)
+    return next((name for name in names if _is_exactly(load_board(name), places)), None)
 
 
-def _cores(clusters: Mapping[tuple[int, ...], object]) -> str:
+def _is_exactly(board: Board, places: tuple[Place, ...]) -> bool:
+    wrong = (*cluster_differences(board, places), *unused_frequencies(board, places))
+    return not wrong
+
+
+def _cores(clusters: Iterable[tuple[int, ...]]) -> str:
     return " | ".join(",".join(map(str, cores)) for cores in sorted(clusters)) or "none"
 
 

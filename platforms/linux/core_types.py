@@ -31,6 +31,9 @@ ARM_PARTS = {
 }
 """Part numbers of implementer 0x41, Arm (Linux, arch/arm64/include/asm/cputype.h)."""
 
+UNKNOWN = "unknown"
+"""The type of a core that nothing tells about."""
+
 _ARM = 0x41
 _IN_ORDER = {f"cortex-a{number}" for number in (5, 7, 8, 34, 35, 53, 55, 65, 510, 520)} | {
     "kryo-silver"
@@ -55,7 +58,7 @@ def core_type(root: Path, core: int, node: Node | None) -> Fact[str]:
     if part is not None:
         return Fact(_from_midr(part), f"measured: MIDR register, {part:#x}")
     return unseen(
-        "unknown",
+        UNKNOWN,
         "an unknown core type, for which nothing typical is known",
         what=f"type of core {core}",
         looked_at="device tree (cpus, compatible), midr_el1, /proc/cpuinfo",

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from platforms.board import Cluster, OperatingPoint, StandIn
 from platforms.linux.caches import l2_bytes, l2_shared
 from platforms.linux.capacities import core_capacities
-from platforms.linux.core_types import core_type, midr_type
+from platforms.linux.core_types import UNKNOWN, core_type, midr_type
 from platforms.linux.fact import Fact, Gap, typical
 from platforms.linux.frequency_policies import boost_hz, governors, latency_s
 from platforms.linux.idle_states_seen import idle_states
@@ -55,7 +55,7 @@ def probe_clusters(
         for place, kind in zip(places, types, strict=True)
     ]
     capacities = core_capacities(places, [freqs[-1] if freqs else 0 for freqs in tops])
-    names = cluster_names([kind.value for kind in types], [fact.value for fact in capacities])
+    names = cluster_names([kind.value for kind in kinds], [fact.value for fact in capacities])
     strongest = max((fact.value or 0 for fact in capacities), default=0)
     return tuple(
         _probed(
@@ -72,11 +72,15 @@ def cluster_names(types: Sequence[str], capacities: Sequence[int | None]) -> tup
     ('little', 'big0', 'big1')
     """
     strength: dict[str, int] = {}
-    for kind, capacity in zip(types, capacities, strict=True):
+    kinds = [
+        f"{kind} {capacity}" if kind == UNKNOWN else kind
+        for kind, capacity in zip(types, capacities, strict=True)
+    ]
+    for kind, capacity in zip(kinds, capacities, strict=True):
         strength[kind] = max(strength.get(kind, 0), capacity or 0)
     weakest_first = sorted(strength, key=lambda kind: strength[kind])
     levels = dict(zip(weakest_first, _LEVELS.get(len(strength), ()), strict=False))
-    bases = [levels.get(kind, "cluster") for kind in types]
+    bases = [levels.get(kind, "cluster") for kind in kinds]
     many, given = Counter(bases), Counter[str]()
     names = []
     for base in bases:

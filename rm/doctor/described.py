@@ -6,7 +6,7 @@ from npu_runtime.errors import BackendUnavailable, PolicyFileError
 from npu_runtime.load import BACKENDS
 from platforms.board import Board
 from platforms.errors import InvalidInput
-from platforms.linux.board_match import cluster_differences
+from platforms.linux.board_match import cluster_differences, unused_frequencies
 from platforms.linux.place import find_places
 from platforms.platform import Decision, Observation
 from rm.doctor.finding import Finding, degraded, missing, ok
@@ -42,7 +42,10 @@ def examine_board(machine: Machine) -> Iterator[Finding]:
             "'ilgov board probe --out FILE' describes this machine; name FILE as board",
         )
         return
-    unlike = list(cluster_differences(board, find_places(machine.root)))
+    places = find_places(machine.root)
+    for unused in unused_frequencies(board, places):
+        yield degraded("board", f"{board.name}: {unused}", "ilgov never asks for them")
+    unlike = list(cluster_differences(board, places))
     for difference in unlike:
         yield missing(
             "board",

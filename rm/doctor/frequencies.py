@@ -31,10 +31,10 @@ def examine_frequencies(machine: Machine) -> Iterator[Finding]:
 def _policy(folder: Path, actuator: str) -> Finding:
     name = f"cpufreq {folder.name}"
     if not numbers_at(folder / "affected_cpus"):
-        return degraded(
+        return missing(
             name,
             "all its cores are offline",
-            "the cluster is left alone until one comes back",
+            "ilgov does not start without all of the board's clusters",
             "echo 1 > /sys/devices/system/cpu/cpuN/online",
         )
     offered, present = governors(folder), text_at(folder / "scaling_governor") or "unknown"

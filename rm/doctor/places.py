@@ -64,7 +64,7 @@ def _folder(machine: Machine, subject: str, folder: Path) -> Finding:
 
 
 def _distrust(folder: Path) -> list[str]:
-    """What lets others than root, or this user, put files into a folder that may be still to make."""
+    """What lets others than root or this user put files into a folder, even one still to make."""
     if folder.exists():
         try:
             check_folder(folder)
