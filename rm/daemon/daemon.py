@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -24,7 +25,7 @@ from platforms.platform import Clock, Decision, Observation
 from rm.daemon.applications import Applications
 from rm.daemon.decision_log import DecisionLog, Outcome
 from rm.daemon.loop_times import RunningTimes
-from rm.daemon.metrics_server import MetricsServer
+from rm.daemon.memory import give_back_start_up_memory
 from rm.daemon.notify import Notifier
 from rm.daemon.opened_board import critical_c, open_board, sensor_zones
 from rm.daemon.served_clock import ServedClock
@@ -49,6 +50,9 @@ from rm.safety.failsafe import Failsafe
 from rm.safety.rival_watch import RivalWatch
 from rm.safety.sensor_watch import SensorWatch
 from rm.safety.states import StateMachine
+
+if TYPE_CHECKING:
+    from rm.daemon.metrics_server import MetricsServer
 
 logger = logging.getLogger(__name__)
 
@@ -140,8 +144,7 @@ class Daemon:
             clock,
             application_status=self._application_status,
         )
-        listen = configuration.metrics.listen
-        self._metrics = None if listen is None else MetricsServer(listen)
+        self._metrics = _metrics_server(configuration.metrics.listen)
         self._governor = Governor(
             self._opened.platform,
             self._policy,
@@ -158,6 +161,7 @@ class Daemon:
     def run(self) -> None:
         """Govern until `stop`; the knobs are given back however it ends."""
         self._look_for_processes(self._clock.now_s())
+        give_back_start_up_memory()
         self._notifier.ready(self._summary())
         logger.info("governing %s by %s", self._board.name, self._policy.name)
         try:
@@ -376,6 +380,15 @@ class Daemon:
     def _summary(self) -> str:
         dry = ", dry run" if self._dry_run else ""
         return f"{self._supervisor.states.state}: {self._policy.name} on {self._board.name}{dry}"
+
+
+def _metrics_server(listen: str | None) -> "MetricsServer | None":
+    """The server of the metrics; its HTTP library is loaded only where one is wanted (7 MB)."""
+    if listen is None:
+        return None
+    from rm.daemon.metrics_server import MetricsServer
+
+    return MetricsServer(listen)
 
 
 def _under(root: Path, path: Path) -> Path:
