@@ -55,7 +55,7 @@ def probe_clusters(
         for place, kind in zip(places, types, strict=True)
     ]
     capacities = core_capacities(places, [freqs[-1] if freqs else 0 for freqs in tops])
-    names = cluster_names([kind.value for kind in kinds], [fact.value for fact in capacities])
+    names = cluster_names([kind.value for kind in types], [fact.value for fact in capacities])
     strongest = max((fact.value or 0 for fact in capacities), default=0)
     return tuple(
         _probed(
