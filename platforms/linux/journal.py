@@ -81,7 +81,8 @@ class Journal:
         """Open the journal, with what an earlier run of this boot left in it.
 
         The folder is made (mode 0700) if it is missing. `strict`: refuse a folder that others may
-        write to. `create`: False raises FileNotFoundError if there is no journal.
+        write to. `create`: False is for who only undoes; it needs no room on the disk, not even one
+        that can be written to, and raises FileNotFoundError if there is no journal.
         """
         if create:
             _make_folder(path.parent)
@@ -92,7 +93,8 @@ class Journal:
         descriptor = _open_locked(path, create=create)
         try:
             journal = cls(path, descriptor, _read(path, descriptor, boot_id), boot_id)
-            journal._start()
+            if create:
+                journal._start()
         except BaseException:
             os.close(descriptor)
             raise
@@ -176,7 +178,7 @@ class Journal:
             self._descriptor = -1
 
     def _start(self) -> None:
-        """Cut off a torn last line, and say who writes from here on."""
+        """Cut off a torn last line, and say who writes from here on; fails on a full disk."""
         self._truncate(self._size_bytes)
         self._append(b"", header=True)
 
@@ -238,7 +240,9 @@ def _open_locked(path: Path, *, create: bool) -> int:
         try:
             descriptor = os.open(path, _OPEN | (os.O_CREAT if create else 0), 0o600)
         except OSError as error:
-            raise _not_opened(path, error) from error
+            if create or error.errno != errno.EROFS:
+                raise _not_opened(path, error) from error
+            descriptor = os.open(path, _READ)
         try:
             _lock(path, descriptor)
             found = os.fstat(descriptor)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from platforms.linux.errors import JournalUnusable
 from platforms.linux.file_undo import undo_files
 from platforms.linux.journal import Journal
 from platforms.linux.journal_entries import ThreadMask, Undo
@@ -126,8 +127,11 @@ class KnobWriter:
         files, masks = dict(self._journal.files), dict(self._journal.masks)
         left = Undo()
         report = self._undo(Undo(files, {k: dict(m) for k, m in masks.items()}), left)
-        self._journal.keep_only(left)
         self._placed = {k: placed for k, placed in self._placed.items() if k in left.masks}
+        try:
+            self._journal.keep_only(left)
+        except JournalUnusable as error:
+            return RestoreReport(report.restored, (*report.problems, str(error)), report.gone)
         return report
 
     def compact(self) -> None:
