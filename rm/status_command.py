@@ -6,8 +6,8 @@ from pathlib import Path
 
 import msgspec
 
+from rm.daemon.settings import DEFAULT_SOCKET
 from rm.status_reader import (
-    DEFAULT_SOCKET,
     NoAnswer,
     NoDaemon,
     decode_status,

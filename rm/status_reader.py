@@ -9,7 +9,6 @@ import msgspec
 from platforms.errors import InvalidInput
 from rm.daemon.status import SCHEMA, Status
 
-DEFAULT_SOCKET = Path("/run/ilgov/socket")
 PATIENCE_S = 3.0
 """A daemon answers within one round, 50 ms; later than this is as good as never."""
 
