@@ -1,9 +1,9 @@
 """Configuration, board file, policy: can they be read, and are they this machine's."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from npu_runtime.errors import BackendUnavailable, PolicyFileError
-from npu_runtime.load import BACKENDS
+from npu_runtime.load import LoadedPolicy
 from platforms.board import Board
 from platforms.errors import InvalidInput
 from platforms.linux.board_match import cluster_differences, unused_frequencies
@@ -61,15 +61,17 @@ def examine_board(machine: Machine) -> Iterator[Finding]:
 def examine_policy(machine: Machine) -> Iterator[Finding]:
     """Whether the policy can be made, with its network if it has one."""
     settings, board = machine.settings, machine.board
-    if settings.backend not in BACKENDS:
-        known = ", ".join(sorted(BACKENDS))
-        found = f"no back end {settings.backend!r} (there are: {known})"
-        yield missing("back end", found, "no network can be run", "name another in 'backend'")
     if board is None:
         means = "a policy is for one board"
         yield degraded("policy", f"{settings.policy}: not judged, the board is unknown", means)
         return
-    context = PolicyContext(board, _NoPlatform(board), settings.policy_file)
+    context = PolicyContext(
+        board,
+        _NoPlatform(board),
+        policy_file=machine.at(settings.policy_file) if settings.policy_file else None,
+        backend=settings.backend,
+        deadline_s=settings.npu_deadline_s,
+    )
     try:
         policy_factory(settings.policy)(context)
     except (InvalidInput, PolicyFileError, BackendUnavailable, ImportError, OSError) as error:
@@ -80,7 +82,22 @@ def examine_policy(machine: Machine) -> Iterator[Finding]:
             "train one for this board, or name a policy that needs no network (eas-schedutil ...)",
         )
     else:
-        yield ok("policy", f"{settings.policy} for {board.name}")
+        yield from _usable(settings.policy, board, context.networks)
+    finally:
+        for network in context.networks:
+            network.close()
+
+
+def _usable(policy: str, board: Board, networks: Sequence[LoadedPolicy]) -> Iterator[Finding]:
+    """What the policy runs on."""
+    if not networks:
+        yield ok("policy", f"{policy} for {board.name}, without a network")
+    for network in networks:
+        able = network.capabilities
+        yield ok(
+            "policy",
+            f"{policy} for {board.name}, {network.file.path} on {able.name}, {able.device}",
+        )
 
 
 class _NoPlatform:

@@ -10,6 +10,10 @@ from rm.doctor.subject import Machine
 
 def examine_rivals(machine: Machine) -> Iterator[Finding]:
     """Every rival that runs."""
+    if not (machine.root / "proc").is_dir():
+        means = "neither rivals nor applications can be seen"
+        yield missing("processes", "no /proc", means, "mount -t proc proc /proc")
+        return
     rivals = find_rivals(ProcessTable(machine.root))
     for rival in rivals:
         where = f"pid {rival.pid}" + (f", {rival.unit}" if rival.unit else "")
