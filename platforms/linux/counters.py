@@ -254,7 +254,7 @@ def _why(error: OSError) -> str:
     """A refusal in words that tell what to do."""
     match error.errno:
         case errno.EMFILE | errno.ENFILE:
-            return f"too few file descriptors ({error.strerror}); raise LimitNOFILE"
+            return "too few file descriptors; raise LimitNOFILE"
         case errno.EACCES | errno.EPERM:
             return "not permitted; run as root or with CAP_PERFMON"
         case _:

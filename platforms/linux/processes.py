@@ -81,7 +81,7 @@ class ProcessTable:
         self.hidden = 0
 
     def scan(self) -> tuple[ProcessInfo, ...]:
-        """Look at the processes again; the living ones that can be read, by pid."""
+        """Look at the processes again; the living ones that can be read."""
         listed = self._list()
         for pid in self._known.keys() - listed.keys():
             del self._known[pid]

@@ -1,0 +1,83 @@
+"""Tests of how busy cores are said to be."""
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from platforms.linux.core_time import CoreTime, parse_account
+from tests.platforms.linux.fake_root import FakeRoot
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> FakeRoot:
+    """A board of eight cores."""
+    return FakeRoot(tmp_path / "root")
+
+
+def test_a_core_s_utilisation_is_its_busy_share_since_the_last_read(root: FakeRoot) -> None:
+    """Every core is there, and each read begins a new window."""
+    times = CoreTime(root.path)
+    root.run_for(1.0, busy={1: 0.25, 4: 1.0})
+    assert (0.0, 0.25, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0) == pytest.approx(times.read())
+    root.run_for(1.0, busy={1: 0.5})
+    assert (0.0, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0) == pytest.approx(times.read())
+
+
+def test_short_windows_are_taken_together(root: FakeRoot) -> None:
+    """One clock tick is a fifth of 50 ms: too coarse to call a core free or busy."""
+    times = CoreTime(root.path)
+    seen = []
+    for _ in range(8):
+        root.run_for(0.05, busy={0: 0.5})
+        seen.append(times.read()[0])
+    assert [0.5] * 4 == pytest.approx(seen[4:], abs=0.06)
+
+
+def test_a_core_that_is_offline_is_idle(root: FakeRoot) -> None:
+    """The kernel leaves its line out, and it comes back with its old account."""
+    times = CoreTime(root.path)
+    root.unplug(5)
+    root.run_for(1.0, busy={4: 0.5})
+    assert (0.5, 0.0) == pytest.approx(times.read()[4:6])
+    root.plug(5)
+    assert 0.0 == times.read()[5]
+    root.run_for(1.0, busy={5: 0.5})
+    assert 0.5 == pytest.approx(times.read()[5])
+
+
+def test_what_cannot_be_read_leaves_the_shares_as_they_are(root: FakeRoot) -> None:
+    """Nothing is known of the window; the next one that can be read counts from before."""
+    times = CoreTime(root.path)
+    root.run_for(1.0, busy={0: 0.5})
+    times.read()
+    kept = (root.path / "proc/stat").read_text()
+    root.write("/proc/stat", "cpu rubbish\ncpu0 x")
+    assert 0.5 == pytest.approx(times.read()[0])
+    root.write("/proc/stat", kept)
+    root.run_for(1.0, busy={0: 1.0})
+    assert 1.0 == pytest.approx(times.read()[0])
+
+
+def test_a_machine_without_the_account_shows_idle_cores(root: FakeRoot) -> None:
+    """It is not for this class to end the daemon."""
+    shutil.move(root.path / "proc/stat", root.path / "proc/gone")
+    assert (0.0,) * 8 == CoreTime(root.path).read()
+
+
+def test_old_kernels_have_fewer_columns() -> None:
+    """Four at least."""
+    assert {0: (6, 4)} == parse_account(b"cpu 1 2 3 4\ncpu0 1 2 3 4\nintr 5")
+
+
+def test_this_machine_s_work_is_seen() -> None:
+    """The kernel's own account: what is burnt here shows on some core."""
+    times = CoreTime(Path("/"), least_window_s=0.0)
+    assert (os.cpu_count() or 1) <= len(times.read())
+    end_s = time.thread_time() + 0.3
+    while time.thread_time() < end_s:
+        pass
+    assert 0.3 < sum(times.read())
+    times.close()
