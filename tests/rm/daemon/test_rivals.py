@@ -40,7 +40,7 @@ def names_of(
         (
             "auto-cpufreq",
             "auto-cpufreq",
-            "/opt/auto-cpufreq/venv/bin/python3",
+            "/usr/lib/auto-cpufreq/bin/python3",
             "python3 /usr/local/bin/auto-cpufreq --daemon",
         ),
         ("TLP", "tlp", "/usr/bin/bash", "/bin/sh /usr/sbin/tlp init start"),
