@@ -23,7 +23,8 @@ STATUS_COSTS = 10.0
 RESUME_MESSAGES = 10.0
 """A peer over its limit waits until it may send so many: less often woken is less work."""
 
-READS_PER_S = 400.0
+READS_PER_S = 200.0
+BURST_READS = 50.0
 """How often input is taken from a peer, however little comes each time."""
 
 LONGEST_ANSWER_BYTES = 1 << 20
@@ -52,7 +53,7 @@ class Connection:
         self._output = bytearray()
         self._unread_since_s = now_s
         self._bucket = TokenBucket(MESSAGES_PER_S, BURST_MESSAGES, now_s)
-        self._reads = TokenBucket(READS_PER_S, READS_PER_S, now_s)
+        self._reads = TokenBucket(READS_PER_S, BURST_READS, now_s)
         self._whole_line_may_wait = False
         self._over_limit = False
 

@@ -22,6 +22,7 @@ from rm.daemon.peer import peer_of
 from rm.daemon.session import Service, Session
 from rm.daemon.socket_file import SocketFile
 from rm.daemon.status import ApplicationStatus
+from rm.daemon.token_bucket import TokenBucket
 
 ACCEPTS_PER_TURN = 8
 LEAST_TURN_S = 0.0005
@@ -31,6 +32,11 @@ SHORTEST_PAUSE_S = 0.005
 """Peers over their limit are looked at again no sooner."""
 
 LONGEST_WAIT_S = 60.0
+
+WAKE_UPS_PER_S = 200.0
+BURST_WAKE_UPS = 100.0
+"""How often the process wakes for clients, in the long run and at once. What comes oftener is
+served together: a flood of small messages costs no more wake-ups than this."""
 
 _MILLISECOND_S = 0.001
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
@@ -62,6 +68,7 @@ class Server:
         self._service = Service(applications, status, application_status)
         self._door = Door(clock.now_s())
         self._open: dict[int, Connection] = {}
+        self._wake_ups = TokenBucket(WAKE_UPS_PER_S, BURST_WAKE_UPS, clock.now_s())
         self._turn = 0
         self._said_s = -math.inf
         self._file = SocketFile(path)
@@ -103,6 +110,10 @@ class Server:
     def _wait(self, time_s: float) -> dict[int, int]:
         """The file descriptors that are ready, and for what, before `time_s`."""
         now_s = self._clock.now_s()
+        if not self._wake_ups.take(now_s):
+            now_s = min(max(time_s, now_s), now_s + self._wake_ups.ready_s(now_s))
+            self._clock.sleep_until(now_s)
+            self._wake_ups.take(now_s)
         turn_s = self._next_turn_s(now_s)
         turn_s = max(turn_s, SHORTEST_PAUSE_S) if turn_s else 0.0
         wait_s = max(0.0, min(time_s - now_s, turn_s, LONGEST_WAIT_S))

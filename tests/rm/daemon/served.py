@@ -61,7 +61,7 @@ class Daemon:
         """Serve for so long."""
         self.server.serve_until(self.clock.now_s() + duration_s)
 
-    def turn_until(self, done: Callable[[], bool], *, patience_s: float = 10.0) -> None:
+    def turn_until(self, done: Callable[[], bool], *, patience_s: float = 60.0) -> None:
         """Serve until something has come about."""
         end_s = self.clock.now_s() + patience_s
         while not done():
@@ -163,7 +163,7 @@ def as_user(uid: int) -> Iterator[None]:
         os.seteuid(before)
 
 
-def wait_until(done: Callable[[], bool], *, patience_s: float = 10.0) -> None:
+def wait_until(done: Callable[[], bool], *, patience_s: float = 60.0) -> None:
     """Wait for another thread or process."""
     end_s = time.monotonic() + patience_s
     while not done():
