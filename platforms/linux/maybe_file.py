@@ -38,6 +38,14 @@ def folders_at(path: Path, pattern: str) -> tuple[Path, ...]:
     return tuple(sorted(found, key=lambda entry: (_number_in(entry.name), entry.name)))
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is something at `path`; False where one may not look."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
 def _number_in(name: str) -> int:
     """The number at the end of a name, -1 where there is none.
 

@@ -14,6 +14,8 @@ from msgspec import Struct
 
 from platforms.linux.processes import ProcessInfo
 
+ANOTHER_ILGOV = "another ilgov"
+
 _INTERPRETER = re.compile(r"python[\d.]*|perl|ba?sh|dash")
 _SHOWN_BY_THE_KERNEL = 15
 """A process name has at most so many characters."""
@@ -113,7 +115,7 @@ def _rival(process: ProcessInfo) -> Rival | None:
         return None
     if _is_ilgov(process):
         turns = "frequencies and affinities, as this one would"
-        return _described("another ilgov", process, turns)
+        return _described(ANOTHER_ILGOV, process, turns)
     for kind in KNOWN:
         if process.unit in kind.units or any(_runs(process, name) for name in kind.programs):
             return _described(kind.name, process, kind.turns)
@@ -155,12 +157,28 @@ def _programs(words: list[str]) -> Iterator[str]:
 
 
 def _is_ilgov(process: ProcessInfo) -> bool:
-    """``ilgov run``, however it was started; one that only tries (``--dry-run``) writes nothing."""
+    """``ilgov run``, however it was started, unless it writes nothing here.
+
+    It does not with ``--dry-run``, and with ``--root`` it writes elsewhere.
+    """
     words = process.command_line.split()
-    if "run" not in words or "--dry-run" in words:
+    if "run" not in words or "--dry-run" in words or _root_of(words) != "/":
         return False
     before = words[: words.index("run")]
     return "ilgov" in _programs(words) or before[-2:] == ["-m", "rm.main"]
+
+
+def _root_of(words: list[str]) -> str:
+    """The ``--root`` of a command line.
+
+    >>> _root_of(["ilgov", "run", "--root", "/mnt"]), _root_of(["ilgov", "run", "--root=/mnt"])
+    ('/mnt', '/mnt')
+    """
+    for word, following in zip(words, [*words[1:], "/"], strict=True):
+        option, given, value = word.partition("=")
+        if option == "--root":
+            return value if given else following
+    return "/"
 
 
 def sentences(rivals: Iterable[Rival]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from platforms.linux.errors import JournalUnusable
 from platforms.linux.journal import JOURNAL_NAME
 from platforms.linux.journal_trust import check_folder
-from platforms.linux.maybe_file import text_at
+from platforms.linux.maybe_file import is_there, text_at
 from rm.daemon.settings import LONGEST_SOCKET_PATH
 from rm.daemon.trusted_file import untrusted
 from rm.doctor.finding import Finding, degraded, missing, ok
@@ -23,7 +23,7 @@ def examine_places(machine: Machine) -> Iterator[Finding]:
     state_dir = machine.at(machine.settings.state_dir)
     yield _folder(machine, "state folder", state_dir)
     left = state_dir / JOURNAL_NAME
-    if left.exists():
+    if is_there(left):
         means = "a daemon runs now, or one ended without giving its knobs back"
         way_out = "'ilgov restore' undoes it; the next start does, too"
         yield degraded("undo journal", f"{left} is there", means, way_out)
@@ -39,7 +39,7 @@ def examine_places(machine: Machine) -> Iterator[Finding]:
 
 def _folder(machine: Machine, subject: str, folder: Path) -> Finding:
     """Whether files can be made in a folder, or the folder itself."""
-    existing = next(part for part in (folder, *folder.parents) if part.exists())
+    existing = next(part for part in (folder, *folder.parents) if is_there(part))
     if not existing.is_dir():
         return missing(
             subject, f"{existing} is no folder", "nothing can be written", "move it away"
@@ -65,7 +65,7 @@ def _folder(machine: Machine, subject: str, folder: Path) -> Finding:
 
 def _distrust(folder: Path) -> list[str]:
     """What lets others than root or this user put files into a folder, even one still to make."""
-    if folder.exists():
+    if is_there(folder):
         try:
             check_folder(folder)
         except JournalUnusable as error:
@@ -84,7 +84,7 @@ def _socket(machine: Machine) -> Finding:
             "name a shorter one",
         )
     there = machine.at(path)
-    if there.exists() and not there.is_socket():
+    if is_there(there) and not there.is_socket():
         return missing("socket", f"{there} is another file", "it cannot be made", "remove it")
     folder = _folder(machine, "socket", there.parent)
     return folder if folder.verdict == "missing" else ok("socket", str(there))

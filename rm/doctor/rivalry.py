@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from platforms.linux.processes import ProcessTable
-from rm.daemon.rivals import find_rivals
-from rm.doctor.finding import Finding, missing, ok
+from rm.daemon.rivals import ANOTHER_ILGOV, find_rivals
+from rm.doctor.finding import Finding, degraded, missing, ok
 from rm.doctor.subject import Machine
 
 
@@ -16,6 +16,10 @@ def examine_rivals(machine: Machine) -> Iterator[Finding]:
         return
     rivals = find_rivals(ProcessTable(machine.root))
     for rival in rivals:
+        if rival.name == ANOTHER_ILGOV:
+            means = "a second one would refuse to start; 'ilgov status' asks this one"
+            yield degraded("rivals", f"ilgov runs already (pid {rival.pid})", means, rival.way_out)
+            continue
         where = f"pid {rival.pid}" + (f", {rival.unit}" if rival.unit else "")
         yield missing(
             "rivals",

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
+from platforms.linux.maybe_file import is_there
 from rm.doctor.finding import Finding, degraded, missing, ok
 from rm.doctor.subject import Machine
 
@@ -25,7 +26,7 @@ def examine_software(machine: Machine) -> Iterator[Finding]:
 
 def examine_systemd(machine: Machine) -> Iterator[Finding]:
     """Who would start the daemon, watch it, and restore after it."""
-    if not (machine.root / "run/systemd/system").is_dir():
+    if not is_there(machine.root / "run/systemd/system"):
         yield degraded(
             "systemd",
             "not running",
@@ -45,7 +46,7 @@ def examine_systemd(machine: Machine) -> Iterator[Finding]:
 
 def _unit_is_there(machine: Machine) -> bool:
     folders = ("etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
-    return any((machine.root / folder / "ilgov.service").exists() for folder in folders)
+    return any(is_there(machine.root / folder / "ilgov.service") for folder in folders)
 
 
 def _onnxruntime(backend: str) -> Finding:

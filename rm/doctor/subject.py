@@ -9,6 +9,7 @@ from platforms.board import Board
 from platforms.board_file import load_board
 from platforms.errors import InvalidInput
 from platforms.linux.board_match import shipped_board_of
+from platforms.linux.maybe_file import is_there
 from rm.daemon.configuration import Configuration, load_configuration
 from rm.daemon.settings import DEFAULT_PATH
 
@@ -57,7 +58,7 @@ class Machine(Struct, frozen=True, dict=True):
 def machine(root: Path, given: Path | None) -> Machine:
     """The machine at `root`; `given` is the configuration file, by default the usual one there."""
     path = given or root / str(DEFAULT_PATH).lstrip("/")
-    if given is None and not path.exists():
+    if given is None and not is_there(path):
         return Machine(root, path, None, None)
     try:
         return Machine(root, path, load_configuration(path, root=root), None)

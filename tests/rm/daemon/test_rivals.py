@@ -83,6 +83,7 @@ def test_a_rival_is_known_by_its_unit(kind: Kind) -> None:
         "grep -r thermald /usr/sbin/thermald",
         "sudo ilgov run",
         "/usr/bin/python3 /usr/local/bin/ilgov run --dry-run",
+        "/usr/bin/python3 /usr/local/bin/ilgov run --root /mnt/board",
         "/usr/bin/python3 /usr/local/bin/ilgov status",
         "/usr/bin/python3 /usr/local/bin/train run",
         "",

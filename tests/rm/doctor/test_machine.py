@@ -264,6 +264,14 @@ def test_a_rival_that_runs_is_missing_peace(root: FakeRoot) -> None:
     assert "stop it: systemctl disable --now thermald.service" == finding.way_out
 
 
+def test_an_ilgov_that_runs_already_is_told(root: FakeRoot) -> None:
+    """It is what the doctor is asked about; the machine could run it."""
+    words = ("/usr/bin/python3", "/usr/bin/ilgov", "run")
+    root.add_process(301, name="ilgov", cmdline=words, cgroup="/system.slice/ilgov.service")
+    (finding,) = findings(examine_rivals, root)
+    assert ("degraded", "ilgov runs already (pid 301)") == (finding.verdict, finding.found)
+
+
 def test_systemd_is_ok_with_the_unit_installed(root: FakeRoot) -> None:
     """Without either the daemon has nobody who restores after it."""
     assert {"systemd": "degraded"} == verdicts(examine_systemd, root)
