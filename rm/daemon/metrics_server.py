@@ -11,6 +11,7 @@ The status is asked of the loop, never taken from under it. A loop that does not
 an error 503 for who asks, so a monitoring system sees that it hangs.
 """
 
+import errno
 import io
 import logging
 import re
@@ -214,9 +215,10 @@ def _open(listen: Listen, board: _NoticeBoard) -> _Server:
     try:
         server = _open_unix(listen.path) if listen.path else _open_tcp(listen)
     except OSError as error:
+        hint = "; 'ilgov unit --localhost'" if error.errno == errno.EAFNOSUPPORT else ""
         raise InvalidInput(
             f"metrics.listen must be a place that is free (got {listen.path or listen.port}: "
-            f"{error.strerror})"
+            f"{error.strerror}{hint})"
         ) from error
     server.board = board
     return server

@@ -90,7 +90,7 @@ def test_it_restores_after_every_end_and_is_not_restarted_on_a_mistake() -> None
     assert [f"{command} restore"] == settings(text, "ExecStopPost")
     assert ["notify"] == settings(text, "Type")
     assert ["5"] == settings(text, "WatchdogSec")
-    assert ["2"] == settings(text, "RestartPreventExitStatus")
+    assert ["2 3"] == settings(text, "RestartPreventExitStatus")
 
 
 def test_only_what_is_asked_for_opens_the_sandbox() -> None:
