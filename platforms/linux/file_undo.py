@@ -38,7 +38,7 @@ def undo_files(
             try:
                 if _applies(path, old[path], open_knob):
                     open_knob(path).write(old[path])
-                restored.append(path)
+                    restored.append(path)
             except WriteRefused as error:
                 if error.errno in _GONE:
                     gone.append(path)

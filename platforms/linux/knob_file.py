@@ -1,5 +1,6 @@
 """One file that steers the kernel: opened once inside the root, written and read in place."""
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -55,8 +56,8 @@ class KnobFile:
 
     def _write(self, data: bytes) -> None:
         descriptor = self._open()
-        if self._is_plain:  # a file in a fake root: the kernel's own forget the longer old content
-            data = data.ljust(os.fstat(descriptor).st_size, b"\n")
+        if self._is_plain:
+            data = _covering(data, os.fstat(descriptor).st_size)
         os.pwrite(descriptor, data, 0)
 
     def _open(self) -> int:
@@ -81,6 +82,16 @@ def refused(path: str, must: str, why: OSError | UnicodeDecodeError | str) -> Wr
     error = WriteRefused(f"{path} must {must} (got: {got})")
     error.errno = why.errno if isinstance(why, OSError) else None
     return error
+
+
+def _covering(data: bytes, size_bytes: int) -> bytes:
+    """Return what to write to a file of a fake root, which does not forget a longer old content.
+
+    An empty one stands there for a file that the kernel gives an error for.
+    """
+    if size_bytes == 0:
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+    return data.ljust(size_bytes, b"\n")
 
 
 def _inside(root: Path, path: str) -> Path:

@@ -100,6 +100,8 @@ class KnobWriter:
         if self.dry_run or self._journal is None:
             self._would(f"process {key.pid}", ",".join(map(str, sorted(wanted))))
             return Placed(len(numbers), 0, 0)
+        if self._threads.is_another(key):
+            return Placed(0, len(numbers), 0)
         known = self._journal.masks.get(key, {})
         new = [tid for tid in numbers if tid not in known]
         if new:

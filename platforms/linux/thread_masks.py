@@ -109,6 +109,11 @@ class ThreadMasks:
         """Whether this is still the same thread."""
         return start_of_thread(self._root, tid, tid) == thread_start
 
+    def is_another(self, key: ProcessKey) -> bool:
+        """Whether the process has ended and another has got its number."""
+        life = read_life(self._root, key.pid)
+        return life is not None and life.start_ticks != key.start_ticks
+
     def ancestors(self, pid: int) -> Iterator[int]:
         """Yield the pids of a process's parent, its parent's parent and so on."""
         for _ in range(_MOST_ANCESTORS):

@@ -24,9 +24,10 @@ def replace(path: Path, text: str) -> None:
 
 def create(folder: Path, files: dict[str, str]) -> None:
     """Make a folder with these files."""
-    folder.mkdir(parents=True, exist_ok=True)
+    for part in {(folder / name).parent for name in files}:
+        if not part.is_dir():
+            part.mkdir(parents=True)
     for name, text in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         replace(folder / name, text)
 
 

@@ -87,10 +87,13 @@ class FakeRoot:
         return content(self._at(path))
 
     def write(self, path: str, text: str) -> None:
-        """Write as root would with ``echo``; then the kernel does its part."""
+        """Write as root would with ``echo``; then the kernel does its part.
+
+        A file of no bytes at all stands for one that the kernel gives an error for.
+        """
         with self._lock:
             self._at(path).parent.mkdir(parents=True, exist_ok=True)
-            replace(self._at(path), text)
+            replace(self._at(path), text or "\n")
             self.settle()
             self.settle()
 
@@ -457,7 +460,7 @@ class FakeRoot:
             "cgroup.procs": "",
             "cgroup.type": "domain",
             "cgroup.events": "populated 1\nfrozen 0",
-            "cpuset.cpus": "",
+            "cpuset.cpus": "\n",
             "cpuset.cpus.effective": cpu_list(self.cores),
         }
         create(folder, files)

@@ -1,11 +1,10 @@
 """Tests of the two ways to give a clock its frequency."""
 
-import itertools
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from platforms.linux.cpufreq import Actuator, Cap, FrequencyDomain, SetSpeed, find_domains
@@ -212,12 +211,19 @@ def test_a_cap_stays_within_the_users_own_limits(root: FakeRoot) -> None:
 FREQS_HZ = st.sampled_from([682, 1018, 1210, 1364, 1863, 2362])
 
 
+@pytest.fixture(scope="module")
+def used_root(tmp_path_factory: pytest.TempPathFactory) -> FakeRoot:
+    """One root for all examples: each leaves it as it was."""
+    return FakeRoot(tmp_path_factory.mktemp("root"))
+
+
+@settings(max_examples=40)
 @given(user=st.tuples(FREQS_HZ, FREQS_HZ), asked=st.lists(FREQS_HZ, max_size=8))
 def test_a_cap_never_writes_a_lower_limit_above_the_upper_one(
-    user: tuple[int, int], asked: list[int], tmp_path_factory: pytest.TempPathFactory
+    used_root: FakeRoot, user: tuple[int, int], asked: list[int]
 ) -> None:
     """Older kernels refuse it; whatever the user's limits and the order of wishes are."""
-    root = FakeRoot(tmp_path_factory.mktemp("root"))
+    root = used_root
     root.write(f"{BIG}/scaling_min_freq", str(min(user) * 1000))
     root.write(f"{BIG}/scaling_max_freq", str(max(user) * 1000))
     before, writer, actuator = root.snapshot(), open_writer(root), Cap(big(root))
@@ -231,10 +237,11 @@ def test_a_cap_never_writes_a_lower_limit_above_the_upper_one(
 
     writer.write = checked  # type: ignore[method-assign]
     actuator.take(writer)
-    for freq in itertools.chain(asked):
+    for freq in asked:
         actuator.set(writer, freq * 1_000_000)
         root.settle()
     writer.restore_all()
+    writer._journal.close()  # type: ignore[union-attr]
     assert before == root.snapshot()
 
 
