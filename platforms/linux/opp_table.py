@@ -8,17 +8,22 @@ from platforms.linux.device_tree import DeviceTree, Node
 from platforms.linux.maybe_file import folders_at, number_at
 
 _WHERE = "sys/kernel/debug/opp"
+LEAST_V, MOST_V = 0.2, 2.0
+"""What a supply of cores can be; board files take nothing else."""
+
 DEBUGFS_WAY_OUT = "mount -t debugfs none /sys/kernel/debug, and probe as root"
 
 
 class OppTable(Struct, frozen=True):
     """Voltage by frequency (Hz); None: the point is there, its voltage is not.
 
-    `latency_ns` is how long a change takes, where the tree says it.
+    `latency_ns` is how long a change takes, where the tree says it. `binned`: the tree has several
+    voltages for a point, and which holds depends on the piece of silicon; these are the first ones.
     """
 
     volts: dict[int, float | None]
     latency_ns: int | None = None
+    binned: bool = False
 
     @property
     def freqs_hz(self) -> tuple[int, ...]:
@@ -26,9 +31,9 @@ class OppTable(Struct, frozen=True):
         return tuple(sorted(self.volts))
 
     def volts_at(self, freqs_hz: tuple[int, ...]) -> tuple[float, ...] | None:
-        """The voltages of these frequencies, None unless all are known."""
+        """The voltages of these frequencies, None unless all are known and make sense."""
         found = [self.volts.get(freq_hz) for freq_hz in freqs_hz]
-        known = tuple(volt_v for volt_v in found if volt_v)
+        known = tuple(volt_v for volt_v in found if volt_v and LEAST_V <= volt_v <= MOST_V)
         return known if found and len(known) == len(found) else None
 
 
@@ -56,6 +61,7 @@ def described_opps(tree: DeviceTree, node: Node | None) -> OppTable:
     return OppTable(
         {hz: uv / 1e6 if uv else None for hz, uv in volts.items()},
         latencies[0] if latencies else None,
+        binned=any(_has_bins(point) for point in points),
     )
 
 
@@ -70,13 +76,12 @@ def _old_style(node: Node) -> OppTable:
 def _microvolts(point: Node) -> int | None:
     """The target voltage; of a table with several bins of silicon (``-L0`` ...) the first one's."""
     plain = point.cell("opp-microvolt")
-    if plain is not None:
-        return plain
-    try:
-        binned = sorted(point.folder.glob("opp-microvolt-*"))
-    except OSError:
-        return None
-    return point.cell(binned[0].name) if binned else None
+    bins = sorted(point.folder.glob("opp-microvolt-*"))
+    return point.cell(bins[0].name) if plain is None and bins else plain
+
+
+def _has_bins(point: Node) -> bool:
+    return any(point.folder.glob("opp-microvolt-*"))
 
 
 def _number_after_colon(name: str) -> int | None:

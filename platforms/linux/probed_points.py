@@ -88,7 +88,7 @@ def _volts(
 ) -> Fact[tuple[float, ...]]:
     for volts, source in (
         (used.volts_at(freqs_hz), "measured: operating points in debugfs, u_volt_target"),
-        (described.volts_at(freqs_hz), "device tree: opp-microvolt"),
+        (described.volts_at(freqs_hz), f"device tree: opp-microvolt{_bin(described)}"),
         (
             _volts_from_power(freqs_hz, power_w, place.power_coefficient),
             "derived: energy model in debugfs / (dynamic-power-coefficient x frequency), the root",
@@ -104,6 +104,10 @@ def _volts(
         looked_at="debugfs (opp, energy_model), device tree (operating points)",
         way_out=DEBUGFS_WAY_OUT,
     )
+
+
+def _bin(described: OppTable) -> str:
+    return ", the first of several bins of silicon" if described.binned else ""
 
 
 def _volts_from_power(

@@ -26,7 +26,10 @@ class ProbedSensor(Struct, frozen=True):
 
 
 def of_the_chip(zones: Sequence[Zone]) -> tuple[tuple[Zone, ...], tuple[Gap, ...]]:
-    """The zones that measure the chip, by their names, and a word on each of the others."""
+    """The zones that measure the chip, by their names, and a word on each of the others.
+
+    Where no zone is left all are taken: better a doubtful temperature than none.
+    """
     elsewhere = [zone for zone in zones if _ELSEWHERE.search(zone.name.lower())]
     gaps = [
         Gap(
@@ -37,7 +40,17 @@ def of_the_chip(zones: Sequence[Zone]) -> tuple[tuple[Zone, ...], tuple[Gap, ...
         )
         for zone in elsewhere
     ]
-    return tuple(zone for zone in zones if zone not in elsewhere), tuple(gaps)
+    within = tuple(zone for zone in zones if zone not in elsewhere)
+    return (within, tuple(gaps)) if within else (tuple(zones), tuple(map(_doubtful, zones)))
+
+
+def _doubtful(zone: Zone) -> Gap:
+    return Gap(
+        f"what thermal zone {zone.name} measures",
+        "its type",
+        "the chip, as there is no other zone",
+        "load the chip's own thermal driver",
+    )
 
 
 def zone_node(tree: DeviceTree, zone: Zone) -> Node | None:

@@ -5,9 +5,12 @@ import struct
 from collections.abc import Mapping
 from pathlib import Path
 
+from platforms.board import Board
 from platforms.board_file import load_board
+from platforms.linux.probe import Probe, probe
 from tests.platforms.linux.fake_root import FakeRoot
 
+DEBUGFS = ("sys/kernel/debug/opp", "sys/kernel/debug/energy_model")
 BASE = "sys/firmware/devicetree/base"
 
 
@@ -57,3 +60,17 @@ def hide(root: FakeRoot, *patterns: str) -> None:
         assert found, f"nothing to hide at {pattern}"
         for path in found:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+def board_of(root: FakeRoot) -> Board:
+    """The probed board, which there must be."""
+    found = probe(root.path)
+    assert found.problems == ()
+    assert found.board is not None
+    return found.board
+
+
+def gap_about(found: Probe, what: str) -> str:
+    """What is used in place of something that was not seen."""
+    (gap,) = [gap for gap in found.gaps if gap.what == what]
+    return gap.instead
