@@ -3,7 +3,7 @@
 import os
 import stat
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ __all__ = [
     "LogSettings",
     "MetricsSettings",
     "SafetySettings",
+    "check_document",
     "load_configuration",
     "parse_configuration",
 ]
@@ -49,14 +50,17 @@ def load_configuration(path: Path, *, root: Path = _REAL_ROOT) -> Configuration:
     text = _read(path)
     trusted = os.geteuid() == 0 and root == _REAL_ROOT
     problems = list(untrusted(path)) if trusted else []
-    return _parse(text, origin=str(path), root=root, problems=problems, check_named=trusted)
+    raw = _parsed_toml(text, str(path), problems)
+    if trusted:
+        problems.extend(_untrusted_named(raw))
+    return check_document(raw, origin=str(path), root=root, problems=problems)
 
 
 def parse_configuration(
     text: str, *, origin: str = "configuration", root: Path = _REAL_ROOT
 ) -> Configuration:
     """The configuration that a TOML text describes; `origin` names the text in errors."""
-    return _parse(text, origin=origin, root=root, problems=[], check_named=False)
+    return check_document(_parsed_toml(text, origin, []), origin=origin, root=root)
 
 
 def _read(path: Path) -> str:
@@ -82,10 +86,17 @@ def _reason(error: Exception) -> str:
     return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
-def _parse(
-    text: str, *, origin: str, root: Path, problems: list[str], check_named: bool
+def check_document(
+    raw: dict[str, Any],
+    *,
+    origin: str = "configuration",
+    root: Path = _REAL_ROOT,
+    problems: Iterable[str] = (),
 ) -> Configuration:
-    raw = _parsed_toml(text, origin, problems)
+    """The configuration that a parsed file holds.
+
+    Raises InvalidInput with every problem, those that are known already at first.
+    """
     conversion = Conversion(
         {
             Configuration: top_problems,
@@ -94,11 +105,9 @@ def _parse(
         }
     )
     configuration = conversion.section(Configuration, raw)
-    problems = [*problems, *conversion.problems, *criteria_problems(raw)]
-    if check_named:
-        problems.extend(_untrusted_named(raw))
-    if problems or configuration is None:
-        raise InvalidInput(_all_of(problems, origin))
+    found = [*problems, *conversion.problems, *criteria_problems(raw)]
+    if found or configuration is None:
+        raise InvalidInput(_all_of(found, origin))
     return configuration
 
 

@@ -18,11 +18,14 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from platforms.linux.managed import RateUnit
+from rm.daemon.grant import printable
 from rm.daemon.settings import Priority, Rate
 from rm.daemon.status import ApplicationStatus
 
 LONGEST_LINE_BYTES = 4096
 """Of a request, the line break left out."""
+
+_SHOWN = 120
 
 Pid = Annotated[int, Meta(ge=1, le=4_194_304)]
 Beats = Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -115,7 +118,8 @@ def decode(line: bytes) -> Request:
     try:
         return _decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Malformed(f"line must be a request ({error})") from error
+        said = printable(str(error), longest=_SHOWN)  # parts of the line may be in it
+        raise Malformed(f"line must be a request ({said})") from error
 
 
 def encode(answer: Answer) -> bytes:

@@ -246,14 +246,13 @@ def test_a_daemon_that_talks_rubbish_is_left(path: Path, answer: bytes) -> None:
 
 def test_why_the_daemon_sent_a_client_away_is_kept(path: Path) -> None:
     """Though it hung up at once."""
-    with in_background(Daemon(path)) as daemon:
-        with contextlib.ExitStack() as others:
-            for _ in range(64):
-                others.enter_context(patient(path)).status()
-            client = others.enter_context(patient(path))
-            assert not client.register(target=30.0)
-            assert "connections must be at most 64" in str(client.problem)
-            assert 1 == daemon.server.closed_for_cause
+    with in_background(Daemon(path)) as daemon, contextlib.ExitStack() as others:
+        for _ in range(64):
+            others.enter_context(patient(path)).status()
+        client = others.enter_context(patient(path))
+        assert not client.register(target=30.0)
+        assert "connections must be at most 64" in str(client.problem)
+        assert 1 == daemon.server.closed_for_cause
 
 
 def test_threads_may_share_a_client(daemon: Daemon) -> None:

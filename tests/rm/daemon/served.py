@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import random
 import socket
 import threading
 import time
@@ -92,6 +93,14 @@ class Peer:
         """Send lines, objects as JSON."""
         texts = [line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines]
         self.socket.sendall(b"".join(text + b"\n" for text in texts))
+
+    def try_to_send(self, data: bytes, dice: random.Random) -> None:
+        """Send bytes in one piece or two, while the daemon is served; it may hang up on us."""
+        middle = dice.choice((0, len(data), dice.randint(0, len(data))))
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError, BlockingIOError):
+            self.socket.send(data[:middle])
+            self._daemon.server.serve_pending()
+            self.socket.send(data[middle:])
 
     def answer(self) -> dict[str, Any]:
         """The next answer, while the daemon is served."""
