@@ -15,8 +15,8 @@ _FAILING = "failing"
 
 _DESCRIPTION = f"""Boot a real arm64 kernel on an emulated big.LITTLE board and run a command in it
 as root. The guest is built once, into tests/rig/build or the folder that {BUILD_VARIABLE} names;
-one guest runs from a folder at a time,
-the next waits."""
+several guests may run at a time,
+each in a slot of its own: 0 for the first."""
 
 _EPILOG = f"""exit codes: that of the guest's command; {NO_STATUS} where there is none, or where the
 rig cannot run on this machine (it needs Debian, and root for what is missing)."""
@@ -49,11 +49,14 @@ def _parser() -> argparse.ArgumentParser:
         if name == "run":
             verb.add_argument("--timeout", type=float, default=300.0, help="host seconds [300]")
             verb.add_argument("command", nargs="+", help="put -- before it")
-    verbs.add_parser("show", help="clocks and sensors of the running guest").set_defaults(act=_show)
-    temp = verbs.add_parser("temp", help="let a sensor of the running guest show a temperature")
+    show = verbs.add_parser("show", help="clocks and sensors of a running guest")
+    show.set_defaults(act=_show)
+    temp = verbs.add_parser("temp", help="let a sensor of a running guest show a temperature")
     temp.add_argument("sensor", type=int, help="number, from 0")
     temp.add_argument("temp_c", help=f"degC, or {_FAILING!r}: reading it gives an error")
     temp.set_defaults(act=_temp)
+    for verb in (show, temp):
+        verb.add_argument("--slot", type=int, default=0, help="which guest [0]")
     return parser
 
 
@@ -76,20 +79,23 @@ def _setup(args: argparse.Namespace) -> int:
 def _run(args: argparse.Namespace) -> int:
     build = chosen_build()
     ensure_built(build)
-    ended = run(_hardware(args), build, args.command, timeout_s=args.timeout, hear=_say)
-    print(f"rig: {ended.guest_s:.1f} s in the guest, {ended.host_s:.1f} s in all", file=sys.stderr)
+    with build.free_slot() as slot:
+        ended = run(_hardware(args), build, slot, args.command, timeout_s=args.timeout, hear=_say)
+    times = f"{ended.guest_s:.1f} s in the guest, {ended.host_s:.1f} s in all"
+    print(f"rig: {times}; /out was {ended.out}", file=sys.stderr)
     return ended.exit_code
 
 
 def _shell(args: argparse.Namespace) -> int:
     build = chosen_build()
     ensure_built(build)
-    shell(_hardware(args), build)
+    with build.free_slot() as slot:
+        shell(_hardware(args), build, slot)
     return 0
 
 
 def _show(args: argparse.Namespace) -> int:
-    registers = registers_of(chosen_build())
+    registers = registers_of(chosen_build().slot(args.slot))
     for domain in range(registers.domains):
         print(f"domain {domain}: {registers.freq_hz(domain) / 1e6:.0f} MHz")
     for sensor in range(2):
@@ -99,7 +105,7 @@ def _show(args: argparse.Namespace) -> int:
 
 def _temp(args: argparse.Namespace) -> int:
     temp_c = None if args.temp_c == _FAILING else float(args.temp_c)
-    registers_of(chosen_build()).show(args.sensor, temp_c)
+    registers_of(chosen_build().slot(args.slot)).show(args.sensor, temp_c)
     return 0
 
 

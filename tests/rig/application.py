@@ -30,7 +30,8 @@ from tests.rig.spin import Spinner
 RUNNING = Path("/run/rig/applications")
 """Here every application says what it is: a file named by its pid that holds its profile's name."""
 
-SLICE_S = 0.02
+LONGEST_SLICE_S = 0.05
+SHORTEST_SLICE_S = 0.002
 _NOTE_EVERY_S = 0.25
 
 
@@ -50,6 +51,10 @@ class Progress:
         """
         whole, self.left = divmod(self.left + instructions, self.instructions_per_heartbeat)
         return int(whole)
+
+    def next_s(self, speed_ips: float) -> float:
+        """Seconds until the next heartbeat at a speed."""
+        return (self.instructions_per_heartbeat - self.left) / speed_ips
 
 
 @dataclass
@@ -100,16 +105,18 @@ def work(
     beat: Callable[[int, int], None],
     stopped: threading.Event,
 ) -> None:
-    """One thread's life: keep the core busy, and tell `beat` (heartbeats, core) of every slice."""
+    """One thread's life: keep the core busy, and tell `beat` (heartbeats, core) when one is due."""
     spinner = Spinner()
     current_core = ctypes.CDLL(None).sched_getcpu
-    before_s = time.thread_time()
+    before_s, speed_before = time.thread_time(), speed(current_core())
     while not stopped.is_set():
-        spinner.spin(SLICE_S)
+        due_s = progress.next_s(speed_before)
+        spinner.spin(min(max(due_s, SHORTEST_SLICE_S), LONGEST_SLICE_S))
         core = current_core()
-        now_s = time.thread_time()
-        beat(progress.add(speed(core) * (now_s - before_s)), core)
-        before_s = now_s
+        now_s, speed_now = time.thread_time(), speed(core)
+        done = (speed_before + speed_now) / 2 * (now_s - before_s)
+        beat(progress.add(done), core)
+        before_s, speed_before = now_s, speed_now
 
 
 def main() -> None:

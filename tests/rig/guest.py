@@ -1,7 +1,7 @@
 """Run a command as root in the emulated guest; its output comes as it is written.
 
 The guest sees the checkout at ``/repo`` (read-only) and may write below ``/out``, which the host
-finds in the build folder. Guest time follows the clock that is chosen:
+finds in the slot that the guest runs in. Guest time follows the clock that is chosen:
 
 - ``icount``: executed instructions make the time, so that no result depends on the host's load.
 - ``host``: one thread per emulated core, in the host's time; for looking around.
@@ -20,7 +20,7 @@ from typing import Literal
 from platforms.board import Board
 from tests.rig.debian import RigUnavailable
 from tests.rig.device_tree import device_tree
-from tests.rig.places import CHECKOUT, Build
+from tests.rig.places import CHECKOUT, Build, Slot
 from tests.rig.registers import RAM_BYTES, Registers, initial_words, write_memory
 
 Clock = Literal["icount", "host"]
@@ -63,6 +63,7 @@ class Ended:
 def run(
     setup: Setup,
     build: Build,
+    slot: Slot,
     words: Sequence[str],
     *,
     timeout_s: float,
@@ -72,46 +73,43 @@ def run(
 
     Raises GuestFailed with the console's end when it takes longer than `timeout_s` on the host.
     """
-    with build.locked():
-        started_s = time.monotonic()
-        _prepare(setup, build)
-        (build.out / "command").write_text(shlex.join(words) + "\n")
-        output = _follow(_command_line(setup, build, "run"), build, timeout_s, hear)
-        return _ended(build, output, time.monotonic() - started_s)
+    started_s = time.monotonic()
+    _prepare(setup, slot)
+    (slot.out / "command").write_text(shlex.join(words) + "\n")
+    output = _follow(_command_line(setup, build, slot, "run"), slot, timeout_s, hear)
+    return _ended(slot, output, time.monotonic() - started_s)
 
 
-def shell(setup: Setup, build: Build) -> None:
+def shell(setup: Setup, build: Build, slot: Slot) -> None:
     """Boot to a shell on this terminal; powering off ends it."""
-    with build.locked():
-        _prepare(setup, build)
-        subprocess.run(_command_line(setup, build, "shell"), check=False)
+    _prepare(setup, slot)
+    subprocess.run(_command_line(setup, build, slot, "shell"), check=False)
 
 
-def registers_of(build: Build) -> Registers:
-    """The running guest's registers, from the host."""
+def registers_of(slot: Slot) -> Registers:
+    """The registers of the guest that runs in a slot, from the host."""
     try:
-        return Registers(build.ram)
+        return Registers(slot.ram)
     except FileNotFoundError as error:
         raise RigUnavailable("no guest runs: there is no memory to look into") from error
 
 
-def _prepare(setup: Setup, build: Build) -> None:
+def _prepare(setup: Setup, slot: Slot) -> None:
     """Write the guest's hardware, memory and empty output folder."""
-    build.out.mkdir(exist_ok=True)
-    for old in build.out.iterdir():
+    slot.out.mkdir(exist_ok=True)
+    for old in slot.out.iterdir():
         if old.name not in _KEPT:
             shutil.rmtree(old) if old.is_dir() else old.unlink()
-    (build.out / "output").touch()
-    _write_metadata(build.out / "metadata")
-    blob = build.folder / "board.dtb"
+    (slot.out / "output").touch()
+    _write_metadata(slot.out / "metadata")
     subprocess.run(
-        ["dtc", "-q", "-I", "dts", "-O", "dtb", "-o", str(blob)],
+        ["dtc", "-q", "-I", "dts", "-O", "dtb", "-o", str(slot.device_tree)],
         input=device_tree(setup.board, pmu=setup.pmu),
         text=True,
         check=True,
     )
     tables = [[(opp.freq_hz, opp.volt_v) for opp in c.opps] for c in setup.board.clusters]
-    write_memory(build.ram, initial_words(tables, len(setup.board.sensors), START_TEMP_C))
+    write_memory(slot.ram, initial_words(tables, len(setup.board.sensors), START_TEMP_C))
 
 
 def _write_metadata(folder: Path) -> None:
@@ -127,21 +125,21 @@ def _write_metadata(folder: Path) -> None:
     (info / "entry_points.txt").write_text("\n".join(lines))
 
 
-def _command_line(setup: Setup, build: Build, mode: str) -> list[str]:
+def _command_line(setup: Setup, build: Build, slot: Slot, mode: str) -> list[str]:
     kernel = f"console=ttyAMA0 iomem=relaxed loglevel=4 panic=-1 rig={mode}"
     if setup.clock == "icount":
         kernel += f" rig.shift={setup.shift}"
-    memory = f"memory-backend-file,id=ram,mem-path={build.ram},size={RAM_BYTES},share=on"
+    memory = f"memory-backend-file,id=ram,mem-path={slot.ram},size={RAM_BYTES},share=on"
     return [
         "qemu-system-aarch64",
         *("-machine", "virt,gic-version=3,memory-backend=ram", "-cpu", "cortex-a57"),
         *_accelerator(setup),
         *("-smp", str(setup.board.core_count), "-m", f"{RAM_BYTES >> 20}M", "-object", memory),
         *("-kernel", str(build.kernel), "-initrd", str(build.initramfs)),
-        *("-dtb", str(build.folder / "board.dtb"), "-append", kernel),
+        *("-dtb", str(slot.device_tree), "-append", kernel),
         *_shared("repo", CHECKOUT, writable=False),
         *_shared("site", build.site, writable=False),
-        *_shared("out", build.out, writable=True),
+        *_shared("out", slot.out, writable=True),
         *("-nographic", "-monitor", "none", "-serial", "stdio", "-nic", "none", "-no-reboot"),
     ]
 
@@ -161,12 +159,12 @@ def _shared(tag: str, folder: Path, *, writable: bool) -> list[str]:
 
 
 def _follow(
-    command: Sequence[str], build: Build, timeout_s: float, hear: Callable[[str], None]
+    command: Sequence[str], slot: Slot, timeout_s: float, hear: Callable[[str], None]
 ) -> str:
     """Run QEMU and hand on what the guest's command writes."""
     deadline_s = time.monotonic() + timeout_s
     heard: list[str] = []
-    with build.console.open("wb") as console, (build.out / "output").open(errors="replace") as log:
+    with slot.console.open("wb") as console, (slot.out / "output").open(errors="replace") as log:
         qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console)
         try:
             while qemu.poll() is None and time.monotonic() < deadline_s:
@@ -185,13 +183,13 @@ def _hand_on(text: str, heard: list[str], hear: Callable[[str], None]) -> None:
         hear(text)
 
 
-def _ended(build: Build, output: str, host_s: float) -> Ended:
+def _ended(slot: Slot, output: str, host_s: float) -> Ended:
     try:
-        code = int((build.out / "exit_code").read_text())
-        up_s = float((build.out / "up_s").read_text())
-        down_s = float((build.out / "down_s").read_text())
+        code = int((slot.out / "exit_code").read_text())
+        up_s = float((slot.out / "up_s").read_text())
+        down_s = float((slot.out / "down_s").read_text())
     except (FileNotFoundError, ValueError):
-        console = build.console.read_text(errors="replace")
+        console = slot.console.read_text(errors="replace")
         last = "\n".join([*output.splitlines()[-20:], "--- console:", *console.splitlines()[-20:]])
         raise GuestFailed(f"the guest gave no exit status within {host_s:.0f} s; {last}") from None
-    return Ended(code, output, build.out, down_s - up_s, host_s)
+    return Ended(code, output, slot.out, down_s - up_s, host_s)

@@ -115,7 +115,7 @@ def each_core_type_counts_its_own_work() -> object:
             count = read(counters, key)
             expect("seconds that it ran", worked_s, count.ran_s)
             expect("seconds that were counted", count.ran_s, count.counted_s, 0.01)
-            expect("cycles", 1e9 * worked_s, count.cycles, 0.15)
+            expect("cycles", 1e9 * worked_s, count.cycles, 0.1)
             assert count.instructions > 0, count
             seen.append((core, worked_s, count))
     return seen
@@ -141,7 +141,7 @@ def a_process_that_moves_between_clusters_loses_and_doubles_nothing() -> object:
         assert moves >= 10, moves
         expect("seconds that it ran", worked_s, total.ran_s)
         expect("seconds that were counted", total.ran_s, total.counted_s, 0.01)
-        expect("cycles", 1e9 * worked_s, total.cycles, 0.15)
+        expect("cycles", 1e9 * worked_s, total.cycles, 0.1)
         return moves, worked_s, total
 
 
@@ -190,7 +190,8 @@ def a_storm_of_children_leaks_nothing() -> object:
         process.start("storm(100)")
         times = 0
         while times < 20:
-            assert counters.follow(key, process.tids) is None
+            why = counters.follow(key, process.tids)
+            assert why is None, why
             times += counters.read(key) is not None
         process.wait()
     assert before == open_descriptors()

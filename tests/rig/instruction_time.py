@@ -1,7 +1,7 @@
 """Count the instructions that an action executes, in the guest: there, time is made of them.
 
-With the ``icount`` clock every instruction takes ``2 ** shift`` ns of guest time, whatever it is and
-however busy the host is. The kernel's instructions count as well, and those of whatever else runs
+With the ``icount`` clock every instruction takes ``2 ** shift`` ns of guest time, whatever it is
+and however busy the host is. The kernel's instructions count as well, and those of whatever else runs
 meanwhile: with nothing else running, the fewest of several rounds are the action's own.
 """
 

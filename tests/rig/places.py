@@ -1,4 +1,4 @@
-"""Where the rig lives: its own files, the checkout, and the folder that it builds into."""
+"""Where the rig lives: its own files, the checkout, what it builds, and where guests run."""
 
 import fcntl
 import os
@@ -11,7 +11,36 @@ RIG = Path(__file__).resolve().parent
 CHECKOUT = RIG.parents[1]
 
 BUILD_VARIABLE = "ILGOV_RIG_BUILD"
-"""The environment variable that names another build folder, for a second guest at a time."""
+"""The environment variable that names another build folder."""
+
+MOST_GUESTS = 8
+
+
+@dataclass(frozen=True)
+class Slot:
+    """The folder of one running guest: its memory, its console, what it writes."""
+
+    folder: Path
+
+    @property
+    def out(self) -> Path:
+        """What the guest writes; it sees the folder as ``/out``."""
+        return self.folder / "out"
+
+    @property
+    def console(self) -> Path:
+        """What the guest's kernel said in the latest run."""
+        return self.folder / "console.log"
+
+    @property
+    def ram(self) -> Path:
+        """The running guest's memory."""
+        return self.folder / "ram"
+
+    @property
+    def device_tree(self) -> Path:
+        """The guest's hardware, as its kernel reads it."""
+        return self.folder / "board.dtb"
 
 
 @dataclass(frozen=True)
@@ -22,7 +51,7 @@ class Build:
 
     @property
     def kernel(self) -> Path:
-        """The guest's kernel, uncompressed or not as Debian ships it."""
+        """The guest's kernel, as Debian ships it."""
         return self.folder / "vmlinuz"
 
     @property
@@ -40,28 +69,37 @@ class Build:
         """What the build was made from; it is made anew when that changes."""
         return self.folder / "fingerprint"
 
-    @property
-    def out(self) -> Path:
-        """What the guest writes; it sees the folder as ``/out``."""
-        return self.folder / "out"
-
-    @property
-    def console(self) -> Path:
-        """What the guest's kernel said in the latest run."""
-        return self.folder / "console.log"
-
-    @property
-    def ram(self) -> Path:
-        """The running guest's memory."""
-        return self.folder / "ram"
-
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Have the folder for oneself, to build or to run a guest; waits for who has it now."""
+        """Have the folder for oneself, to build in it; waits for who has it now."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+    @contextmanager
+    def free_slot(self) -> Iterator[Slot]:
+        """The first slot that nobody has, for as long as the block runs; waits while there is none.
+
+        What the guest wrote stays there until the slot's next guest starts.
+        """
+        number = 0
+        while True:
+            slot = self.slot(number)
+            slot.folder.mkdir(parents=True, exist_ok=True)
+            last = number == MOST_GUESTS - 1
+            with (slot.folder / "lock").open("w") as lock:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | (0 if last else fcntl.LOCK_NB))
+                except BlockingIOError:
+                    number += 1
+                    continue
+                yield slot
+                return
+
+    def slot(self, number: int) -> Slot:
+        """A slot by its number, whoever has it."""
+        return Slot(self.folder / "guests" / str(number))
 
 
 def chosen_build() -> Build:

@@ -39,9 +39,10 @@ def run_programs(
     A program may write a report to ``/out/NAME.json``. Raises GuestFailed as `guest.run` does.
     """
     words = ["python3", "-m", "tests.rig.programs", json.dumps(dict(programs))]
-    out = run(setup, build, words, timeout_s=timeout_s, hear=hear).out
-    summary = json.loads((out / _SUMMARY).read_text())
-    return {name: _ended(out, name, *summary[name]) for name in programs}
+    with build.free_slot() as slot:
+        out = run(setup, build, slot, words, timeout_s=timeout_s, hear=hear).out
+        summary = json.loads((out / _SUMMARY).read_text())
+        return {name: _ended(out, name, *summary[name]) for name in programs}
 
 
 def _ended(out: Path, name: str, exit_code: int, guest_s: float) -> ProgramEnded:

@@ -10,8 +10,8 @@ import mmap
 import struct
 from collections.abc import Callable
 
-_NOPS = 252
-_ROUNDS = 16
+_NOPS = 480
+_ROUNDS = 32
 
 _READ_COUNTER_X0 = 0xD53BE040  # mrs x0, cntvct_el0
 _READ_COUNTER_X1 = 0xD53BE041  # mrs x1, cntvct_el0
