@@ -106,7 +106,11 @@ class Seating:
         seen: Mapping[int, Sequence[int]],
         online: frozenset[int],
     ) -> None:
-        """Keep everybody seated; newcomers where they were `seen`; those that left are let go."""
+        """Keep everybody seated; newcomers where they were `seen`; those that left are let go.
+
+        A newcomer of one thread that was seen on somebody's core gets a free one beside it, as the
+        kernel would give it in a moment.
+        """
         present = {process.id: process for process in processes}
         for number in [number for number in self._seats if number not in present]:
             self._dismiss(self._seats.pop(number))
@@ -114,7 +118,7 @@ class Seating:
             seat = self._seats.get(number)
             if seat is None:
                 if number in seen:
-                    self.seat(process, seen[number], online)
+                    self.seat(process, self._beside(frozenset(seen[number]), online), online)
             elif seat.cores == self._usable(seat.wanted, online, seat):
                 self._place(process, seat)
             else:
@@ -188,13 +192,25 @@ class Seating:
             return wanted & online
         if seat is not None and seat.wanted == wanted and seat.cores <= online:
             return seat.cores
+        candidates = self._neighbours(wanted, online) or sorted(online)
+        return frozenset((self._free(candidates) or candidates)[: len(wanted)])
+
+    def _beside(self, seen: frozenset[int], online: frozenset[int]) -> frozenset[int]:
+        """Where a newcomer sits that was seen on these cores."""
+        if len(seen) > 1 or self._free(seen):
+            return seen
+        return frozenset(self._free(self._neighbours(seen, online))[:1]) or seen
+
+    def _neighbours(self, cores: Iterable[int], online: frozenset[int]) -> list[int]:
+        """The cores of the same clusters that run."""
         owner = self._board.cluster_of_core
-        clusters = {owner[core] for core in wanted}
-        near = [core for core in sorted(online) if owner[core] in clusters]
-        taken = {core for other in self._seats.values() for core in other.cores}
-        candidates = near or sorted(online)
-        free = [core for core in candidates if core not in taken]
-        return frozenset((free or candidates)[: len(wanted)])
+        clusters = {owner[core] for core in cores}
+        return [core for core in sorted(online) if owner[core] in clusters]
+
+    def _free(self, cores: Iterable[int]) -> list[int]:
+        """Those on which nobody was seated."""
+        taken = {core for seat in self._seats.values() for core in seat.cores}
+        return [core for core in cores if core not in taken]
 
 
 def _listed(cores: Iterable[int]) -> str:

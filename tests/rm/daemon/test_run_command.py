@@ -1,0 +1,201 @@
+"""Tests of ``ilgov run``, the real daemon on a fake root: it steers, and leaves no trace."""
+
+import json
+import signal
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.rm.daemon.running_daemon import LivingApplications, RunningDaemon
+
+SETSPEED = "/sys/devices/system/cpu/cpufreq/policy4/scaling_setspeed"
+GOVERNOR = "/sys/devices/system/cpu/cpufreq/policy4/scaling_governor"
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[RunningDaemon]:
+    """A daemon that is not started yet."""
+    with RunningDaemon(tmp_path, sections='[log]\ndecisions = "/log.jsonl"') as made:
+        yield made
+
+
+def _decisions(daemon: RunningDaemon) -> list[dict[str, object]]:
+    lines = (daemon.root.path / "log.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+# --- a run that goes well -----------------------------------------------------------------------
+
+
+def test_a_stopped_daemon_leaves_every_knob_as_it_was(daemon: RunningDaemon) -> None:
+    """Clocks and masks, whatever it did to them."""
+    daemon.root.add_process(100)
+    daemon.start()
+    with LivingApplications(daemon, [100], target=30.0) as applications:
+        daemon.wait_until(lambda: daemon.status().counts.opp_changes > 0, "a decision")
+        daemon.wait_until(lambda: daemon.root.read(GOVERNOR) == "userspace", "the governor")
+        assert applications.core_of(100) in range(8)
+        assert 0 == daemon.end()
+    assert {} == daemon.changes()
+    assert not (daemon.root.path / "var/lib/ilgov/undo.jsonl").exists()
+
+
+def test_applications_meet_their_targets_and_the_decisions_are_logged(tmp_path: Path) -> None:
+    """Each line says what was seen, chosen and applied, and how long it took."""
+    settings, sections = 'policy = "little-first"', '[log]\ndecisions = "/log.jsonl"'
+    with RunningDaemon(tmp_path, settings=settings, sections=sections) as daemon:
+        for pid in (100, 101):
+            daemon.root.add_process(pid)
+        daemon.start()
+        with LivingApplications(daemon, [100, 101], target=90.0) as applications:
+            daemon.wait_until(
+                lambda: min(applications.core_of(pid) for pid in (100, 101)) >= 4, "both on big"
+            )
+            daemon.wait_until(
+                lambda: [True, True] == [app.met for app in daemon.status().applications],
+                "both targets",
+            )
+        assert 0 == daemon.end()
+        line = next(line for line in _decisions(daemon) if line["migrations"])
+        assert line["moved"]
+        assert {"temp_c", "freq_hz", "choice_hz", "gain", "limited_by", "loop_s"} <= line.keys()
+
+
+def test_a_dry_run_decides_and_writes_nothing(tmp_path: Path) -> None:
+    """Not a knob, not a journal: for those who want to see first."""
+    with RunningDaemon(tmp_path, arguments=["--dry-run"]) as daemon:
+        daemon.root.add_process(100)
+        before = daemon.root.snapshot()
+        daemon.start()
+        with LivingApplications(daemon, [100], target=30.0):
+            daemon.wait_until(lambda: daemon.status().loop.rounds > 20, "twenty rounds")
+            daemon.before = before
+            assert {} == daemon.changes()
+        assert 0 == daemon.end()
+        assert not (daemon.root.path / "var/lib/ilgov").exists()
+
+
+def test_with_caps_the_governor_stays_and_only_limits_are_written(tmp_path: Path) -> None:
+    """The kernel's energy-aware scheduling needs schedutil to stay."""
+    with RunningDaemon(tmp_path, settings='actuator = "cap"') as daemon:
+        governor = daemon.root.read(GOVERNOR)
+        daemon.start()
+        daemon.wait_until(
+            lambda: daemon.root.read(SETSPEED.replace("setspeed", "max_freq")) == "682000",
+            "the lowest cap on an idle cluster",
+        )
+        assert governor == daemon.root.read(GOVERNOR)
+        assert 0 == daemon.end()
+        assert {} == daemon.changes()
+
+
+def test_an_application_with_a_group_to_itself_is_placed_by_its_cpuset(tmp_path: Path) -> None:
+    """And gets it back as it was."""
+    with RunningDaemon(tmp_path, settings='placement = "cpuset"') as daemon:
+        daemon.root.add_process(100, cgroup="/system.slice/video.service")
+        daemon.before = daemon.root.snapshot()
+        knob = "/sys/fs/cgroup/system.slice/video.service/cpuset.cpus"
+        before = daemon.root.read(knob)
+        daemon.start()
+        with LivingApplications(daemon, [100], target=30.0):
+            daemon.wait_until(lambda: daemon.root.read(knob) != before, "the cpuset")
+            assert 0 == daemon.end()
+        assert before == daemon.root.read(knob)
+
+
+# --- reload -------------------------------------------------------------------------------------
+
+
+def test_a_reload_takes_over_new_rules_without_a_gap(daemon: RunningDaemon) -> None:
+    """The same process goes on; not a knob is given back meanwhile."""
+    daemon.root.add_process(100, cmdline=("video", "--loop"))
+    daemon.start()
+    rule = '[[applications]]\nname = "v"\ncommand_line = "video"\ntarget = 1.0\n'
+    daemon.config.write_text(f'board = "hikey970"\n{rule}target_unit = "heartbeats/s"\n')
+    assert daemon.process is not None
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.wait_until(lambda: "v" in [a.name for a in daemon.status().applications], "the rule")
+    assert "userspace" == daemon.root.read(GOVERNOR)
+    assert 0 == daemon.end()
+
+
+def test_a_reload_of_a_wrong_file_changes_nothing_and_says_why(daemon: RunningDaemon) -> None:
+    """Every problem of it, in the log."""
+    daemon.start()
+    daemon.config.write_text('board = "hikey970"\ndvfs_period_s = "fast"\nnonsense = 1\n')
+    assert daemon.process is not None
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.wait_for_log("reload refused")
+    assert "dvfs_period_s must" in daemon.log
+    assert "nonsense" in daemon.log
+    assert "normal" == daemon.status().state
+    assert 0 == daemon.end()
+
+
+# --- what keeps it from starting ----------------------------------------------------------------
+
+
+def test_a_rival_keeps_it_from_starting_and_is_named(daemon: RunningDaemon) -> None:
+    """Two that turn the same knobs are worse than none."""
+    daemon.root.add_process(200, name="tuned", cmdline=("/usr/bin/python3", "/usr/sbin/tuned"))
+    daemon.before = daemon.root.snapshot()
+    daemon.launch()
+    assert 3 == daemon.ended()
+    assert "tuned (pid 200" in daemon.log
+    assert {} == daemon.changes()
+
+
+def test_a_second_daemon_is_refused_while_one_runs(daemon: RunningDaemon) -> None:
+    """The first one goes on."""
+    daemon.start()
+    second = daemon.command("run", "--config", str(daemon.config))
+    assert 2 == second.returncode
+    assert "Traceback" not in second.stderr
+    assert "normal" == daemon.status().state
+    assert 0 == daemon.end()
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ('policy = "nosuch"', "policy must be one of"),
+        ('policy_file = "/etc/policy.onnx"', "policy.onnx"),
+        ('backend = "nosuch"', "backend must be one of"),
+    ],
+)
+def test_a_mistake_in_the_configuration_ends_it_before_anything_is_written(
+    tmp_path: Path, settings: str, told: str
+) -> None:
+    """In one sentence, with exit code 2, which systemd does not restart."""
+    with RunningDaemon(tmp_path, settings=settings) as daemon:
+        daemon.launch()
+        assert 2 == daemon.ended()
+        assert told in daemon.log
+        assert "Traceback" not in daemon.log
+        assert {} == daemon.changes()
+
+
+def test_another_machine_than_the_board_is_refused(tmp_path: Path) -> None:
+    """A policy for other clocks must not steer these."""
+    with RunningDaemon(tmp_path) as daemon:
+        daemon.config.write_text('board = "rk3588"\n')
+        daemon.launch()
+        assert 2 == daemon.ended()
+        assert "see 'ilgov board probe'" in daemon.log
+
+
+# --- the socket ---------------------------------------------------------------------------------
+
+
+def test_everybody_may_connect_and_nobody_but_root_may_read_the_journal(
+    daemon: RunningDaemon,
+) -> None:
+    """Who a peer is decides what it may do; the journal decides what is written as root."""
+    daemon.start()
+    assert 0o666 == stat.S_IMODE(daemon.socket.stat().st_mode)
+    journal = daemon.root.path / "var/lib/ilgov/undo.jsonl"
+    assert 0o600 == stat.S_IMODE(journal.stat().st_mode)
+    assert 0 == daemon.end()
+    assert not daemon.socket.exists()
