@@ -169,25 +169,44 @@ class PerfCounters:
 
     def _attach(self, tids: Callable[[], Iterable[int]]) -> ThreadCounters:
         """Counters for all threads that `tids` lists, and through them for their descendants."""
-        for attempt in range(1, ATTEMPTS + 1):
-            wanted = frozenset(tids())
-            self._check_budget(len(wanted))
-            counters = ThreadCounters(self._groups, grouped=self._grouped)
+        for _ in range(ATTEMPTS - 1):
             try:
-                for tid in sorted(wanted):
-                    counters.add(tid)
-                newcomers = frozenset(tids()) - wanted
+                counters = self._open(tids, grouped=self._grouped, final=False)
             except OSError as error:
-                counters.close()
-                if error.errno != errno.EINVAL or not self._grouped:
+                if error.errno not in (errno.EINVAL, errno.ECHILD) or not self._grouped:
                     raise
-                self._grouped = False  # a kernel before 4.13: every event is read by itself
-                return self._attach(tids)
-            if not newcomers or attempt == ATTEMPTS:
-                break
-            counters.close()
-        counters.start()
+                # EINVAL: a kernel before 4.13, where every event is read by itself. ECHILD: a
+                # thread was born between two events of a group, and has one of them only.
+                self._grouped = error.errno == errno.ECHILD
+                continue
+            if counters is not None:
+                return counters
+        counters = self._open(tids, grouped=False, final=True)
+        assert counters is not None
         return counters
+
+    def _open(
+        self, tids: Callable[[], Iterable[int]], *, grouped: bool, final: bool
+    ) -> ThreadCounters | None:
+        """Counters for the threads that there are; None if there are more when that is done.
+
+        With `final` these must do: they are taken to be inherited. A group that is incomplete in
+        them can only be read event by event.
+        """
+        wanted = frozenset(tids())
+        self._check_budget(len(wanted))
+        counters = ThreadCounters(self._groups, grouped=grouped)
+        try:
+            for tid in sorted(wanted):
+                counters.add(tid)
+            if final or frozenset(tids()) <= wanted:
+                counters.start()
+                return counters
+        except OSError:
+            counters.close()
+            raise
+        counters.close()
+        return None
 
     def _check_budget(self, threads: int) -> None:
         needed = threads * self.per_thread

@@ -142,7 +142,7 @@ def test_a_list_of_threads_that_never_stays_the_same_is_taken_in_the_end(
         return lists[-1]
 
     assert counters.follow(process.key, tids) is None
-    assert 2 * 3 == len(lists)
+    assert 2 * 2 + 1 == len(lists)
     assert counters.read(process.key) is not None
 
 
@@ -190,6 +190,25 @@ def test_a_kernel_that_refuses_inherited_groups_is_asked_once(
     follow(counters, process)
     follow(counters, process)
     assert [True, False, False] == asked
+
+
+def test_a_thread_that_inherits_half_a_group_is_read_event_by_event(
+    process: RealProcess, counters: PerfCounters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was born between two events; reading the group as a whole is refused then (ECHILD)."""
+
+    def forking(events: Iterable[Event], tid: int, *, grouped: bool) -> list[int]:
+        first, *others = events
+        leader = open_event(first, tid, grouped=grouped)
+        process.tell("background(1)")
+        more = [open_event(event, tid, leader=leader, grouped=grouped) for event in others]
+        return [leader, *more]
+
+    tids = process.tids()
+    monkeypatch.setattr(thread_counters, "open_group", forking)
+    assert counters.follow(process.key, lambda: tids) is None
+    process.tell(f"work({WORK_S})")
+    assert counted_s(counters, process.key) == ABOUT
 
 
 def test_the_end_of_the_process_ends_nothing_else(
