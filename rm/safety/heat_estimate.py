@@ -1,14 +1,13 @@
 """How far a sensor must have moved, as far as the board's description can tell.
 
 Neither what the programs switch nor how the board is cooled is known, so four estimates run side by
-side: busy cores that switch as little as they can and as much as they can, each on a board that is
-held at the air's temperature and on one that is cooled as badly as any setup of its description.
-What all four say is certain, within what the description itself is worth.
+side: busy cores that switch as little and as much as programs do, each on a board that is cooled as
+well and as badly as any setup of its description. What all four say is taken for certain, within
+what the description itself is worth.
 """
 
 from collections.abc import Sequence
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,8 +23,10 @@ within is averaged, not lost."""
 HOT_C = 95.0
 """Leakage of the estimate that switches most is taken here; the other one leaks nothing."""
 
-PERFECT_W_PER_K = 1e6
-"""A board node that gives its heat away this well stays at the air's temperature."""
+LEAST_ACTIVITY = 0.6
+"""A busy core's switching in the estimate that switches least, relative to its busy power (chosen:
+what programs with many stalls show; some have 0.3 to 0.5, but they do not share a board alone). The
+other estimate has 1."""
 
 LEAST, MOST = 0, 1
 """The last index of `above_air_k`: switching least, switching most."""
@@ -37,7 +38,7 @@ class HeatEstimate:
     """Advances the estimates by what observations say of clocks and utilisation.
 
     `above_air_k[cooling, sensor, switching]` are kelvin above the air's temperature; coolings are
-    perfect and worst. They start in the steady state of the first half second's load.
+    best and worst. They start in the steady state of the first half second's load.
     """
 
     def __init__(self, board: Board, sensors: Sequence[str]) -> None:
@@ -78,11 +79,6 @@ class HeatEstimate:
         self._book()
         self._advance()
         return True
-
-    def spread_k(self) -> Vector:
-        """Per sensor how much of the present heat depends on what the programs switch."""
-        spread: Vector = self.above_air_k[0, :, MOST] - self.above_air_k[0, :, LEAST]
-        return spread
 
     def largest_change_k(self, within_s: float) -> Vector:
         """Per sensor how far it can move in this time: all cores at their most, from cold.
@@ -130,7 +126,7 @@ class HeatEstimate:
             nodes, busy = model.core_nodes[cores], busy_s[cores]
             dynamic_w = model.core_dynamic_w(i, opp)
             idle_j = model.idle_core_w(i) * (length_s - busy)
-            energy[nodes, LEAST] = cluster.activity_floor * dynamic_w * busy + idle_j
+            energy[nodes, LEAST] = LEAST_ACTIVITY * dynamic_w * busy + idle_j
             most_w = dynamic_w + self._leak * model.core_leakage_w(i, opp)
             energy[nodes, MOST] = most_w * busy + idle_j
             awake = np.array([busy.max(), min(length_s, busy.sum())])
@@ -139,11 +135,10 @@ class HeatEstimate:
         return energy
 
 
-def _networks(board: Board) -> tuple[HeatNetwork, HeatNetwork]:
-    """The board cooled perfectly, and as badly as any of its setups."""
-    worst = min(board.cooling, key=lambda setup: setup.conductance_w_per_k)
-    perfect = msgspec.structs.replace(worst, conductance_w_per_k=PERFECT_W_PER_K)
-    return HeatNetwork.build(board.thermal, perfect), HeatNetwork.build(board.thermal, worst)
+def _networks(board: Board) -> list[HeatNetwork]:
+    """The board cooled best and worst."""
+    setups = sorted(board.cooling, key=lambda setup: -setup.conductance_w_per_k)
+    return [HeatNetwork.build(board.thermal, setup) for setup in (setups[0], setups[-1])]
 
 
 def _weights(board: Board, sensors: Sequence[str]) -> Vector:

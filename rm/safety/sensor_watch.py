@@ -6,10 +6,13 @@ shows one value although the load has changed so much that it must have moved (s
 A sensor that is stuck while the load does not change cannot be told from a board at rest.
 """
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from platforms.board import Board
 from platforms.platform import Observation, TemperatureReading
@@ -29,9 +32,20 @@ For coarser ones it is `MOVED_STEPS` steps."""
 
 MOVED_STEPS = 3.0
 
+WITHIN_S = 15.0
+"""It must have moved so far within this time, two to five time constants of a die. Slower movements
+prove nothing: a governor that holds a temperature moves the load against a board that warms up, and
+how warm a board was before is not known."""
+
+LASTING_S = 3.0
+"""It must have been so far away for this long, or a sensor need not have seen it. For slow sensors
+it is `LASTING_PERIODS` refreshes."""
+
+LASTING_PERIODS = 3.0
+
 STUCK_FOR_S = 10.0
-"""How long it must be out by as much before it is doubted: three time constants of a die, and ten
-refreshes of the slowest sensor that is known. For slower ones it is `STUCK_PERIODS` periods."""
+"""How long the value stays after that before the sensor is doubted. For slow sensors it is
+`STUCK_PERIODS` refreshes."""
 
 STUCK_PERIODS = 5.0
 
@@ -51,13 +65,23 @@ class _Track:
     number: int
     stale_after_s: float
     moved_k: float
+    lasting_s: float
     stuck_for_s: float
     value_c: float | None = None
     sampled_s: float = 0.0
-    moved: bool = True
     jumped_s: float = -np.inf
     jump: str = ""
+    changed: bool = True
+    changed_s: float = 0.0
     out_since_s: float | None = None
+    is_out: bool = False
+
+
+class _Estimated(NamedTuple):
+    """The estimates at a time, see `HeatEstimate`."""
+
+    time_s: float
+    above_air_k: NDArray[np.float64]
 
 
 class SensorWatch:
@@ -83,13 +107,13 @@ class SensorWatch:
                 number=number,
                 stale_after_s=stale_limit_s(sensor, stale_after_s),
                 moved_k=max(moved_k, MOVED_STEPS * sensor.step_k),
+                lasting_s=max(LASTING_S, LASTING_PERIODS * sensor.period_s),
                 stuck_for_s=max(stuck_for_s, STUCK_PERIODS * sensor.period_s),
             )
             for number, sensor in enumerate(watched)
         }
         self._estimate = HeatEstimate(board, [sensor.name for sensor in watched])
-        self._at_last_change_k = self._estimate.above_air_k.copy()
-        self._spread_then_k = self._estimate.spread_k()
+        self._past: deque[_Estimated] = deque()
         self._jump_k = jump_k
         self.problems: dict[str, str] = {}
 
@@ -115,8 +139,7 @@ class SensorWatch:
         sampled_s = now_s - reading.age_s
         before_c, track.value_c = track.value_c, reading.temp_c
         if before_c != reading.temp_c:
-            track.moved = True
-            track.out_since_s = None
+            track.changed, track.is_out, track.out_since_s = True, False, None
             if before_c is not None and abs(reading.temp_c - before_c) > self._jump_k:
                 self._judge_jump(track, before_c, reading.temp_c, sampled_s)
         track.sampled_s = sampled_s
@@ -133,22 +156,28 @@ class SensorWatch:
             )
 
     def _compare(self, now_s: float) -> None:
-        """How far each sensor must have moved since its value changed last."""
-        present_k, spread_k = self._estimate.above_air_k, self._estimate.spread_k()
-        tracks = self._tracks.values()
-        for track in tracks:
-            if track.moved:
-                self._at_last_change_k[:, track.number] = present_k[:, track.number]
-                self._spread_then_k[track.number] = spread_k[track.number]
-                track.moved = False
-        moved_k = present_k - self._at_last_change_k
-        risen_k = moved_k.min(axis=(0, 2)) - self._spread_then_k
-        fallen_k = -moved_k.max(axis=(0, 2)) - spread_k
-        for track, least_k in zip(tracks, np.maximum(risen_k, fallen_k).tolist(), strict=True):
-            if least_k <= track.moved_k:
-                track.out_since_s = None
-            elif track.out_since_s is None:
-                track.out_since_s = now_s
+        """Has any sensor moved that shows the value it showed before?"""
+        self._past.append(_Estimated(now_s, self._estimate.above_air_k))
+        while self._past[0].time_s < now_s - WITHIN_S:
+            self._past.popleft()
+        for track in self._tracks.values():
+            if track.changed:
+                track.changed, track.changed_s = False, now_s
+            if not track.is_out:
+                self._judge_movement(track, now_s)
+
+    def _judge_movement(self, track: _Track, now_s: float) -> None:
+        """Note when a sensor that shows the same value began to be elsewhere for certain."""
+        before = next(past for past in self._past if past.time_s >= track.changed_s)
+        now = self._past[-1]
+        moved_k = now.above_air_k[:, track.number] - before.above_air_k[:, track.number]
+        certain_k = max(moved_k.min(), -moved_k.max())
+        if certain_k <= track.moved_k:
+            track.out_since_s = None
+        elif track.out_since_s is None:
+            track.out_since_s = now_s
+        elif now_s - track.out_since_s >= track.lasting_s:
+            track.is_out = True
 
     def _doubt(self, track: _Track, reading: TemperatureReading | None, now_s: float) -> str | None:
         if reading is None:
@@ -162,10 +191,11 @@ class SensorWatch:
             )
         if now_s - track.jumped_s < JUMP_HELD_S:
             return track.jump
-        out_s = 0.0 if track.out_since_s is None else now_s - track.out_since_s
-        if out_s >= track.stuck_for_s:
-            return (
-                f"must follow the load (got {reading.temp_c:g} degC all the time, although it must "
-                f"have moved by more than {track.moved_k:.1f} K {out_s:.0f} s ago)"
-            )
+        if track.is_out and track.out_since_s is not None:
+            out_s = now_s - track.out_since_s
+            if out_s >= track.stuck_for_s:
+                return (
+                    f"must follow the load (got {reading.temp_c:g} degC all the time, although it "
+                    f"must have moved by more than {track.moved_k:.1f} K {out_s:.0f} s ago)"
+                )
         return None
