@@ -75,6 +75,7 @@ class Client:
         """With nothing registered, in the process that calls."""
         self._process = os.getpid()
         self._lock = threading.RLock()
+        self._counting = threading.RLock()
         self._wishes: dict[int | None, dict[str, Any]] = {}
         self._beats: dict[int | None, int] = {}
         if self._line is not None:  # the parent's
@@ -126,11 +127,17 @@ class Client:
         """Say that `n` pieces of work more are done. Never waits."""
         if n < 1:
             raise ValueError(f"n must be at least 1 (got {n})")
-        with self._locked():
+        lock = self._locked()
+        with self._counting:
             self._beats[pid] = min(self._beats.get(pid, 0) + n, _MOST_BEATS)
             pause_s = max(BATCH_S, len(self._beats) / MESSAGES_PER_S)
-            if self._clock() - self._sent_s >= pause_s:
+        if self._clock() - self._sent_s < pause_s:
+            return
+        if lock.acquire(blocking=False):  # else another thread talks: later
+            try:
                 self._send_beats()
+            finally:
+                lock.release()
 
     def state(self, *, pid: int | None = None) -> dict[str, Any]:
         """How a registered process does: rate, target, met, cores ...; empty without a daemon.
@@ -182,9 +189,10 @@ class Client:
 
     def _send_beats(self) -> None:
         self._sent_s = self._clock()
-        beats, self._beats = self._beats, {}
+        with self._counting:
+            beats, self._beats = self._beats, {}
+        line = self._connected() if beats else self._line
         for pid, count in beats.items():
-            line = self._connected()
             message = {**_message("heartbeat", pid), "count": count}
             if line is None or not line.offer(message):
                 self.dropped += count

@@ -5,6 +5,7 @@ is part of that application and does not become one of its own by a rule; a clie
 """
 
 import logging
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from platforms.linux.processes import ProcessInfo
 from rm.daemon.grant import Grant, printable
 from rm.daemon.matching import Rule, compiled, first_match
 from rm.daemon.settings import ApplicationRule
+from rm.daemon.token_bucket import TokenBucket
 
 MOST = 256
 """Applications managed at the same time."""
@@ -23,6 +25,10 @@ MOST_PER_USER = 64
 """Of those, registered by one user other than root."""
 
 SAY_AGAIN_S = 60.0
+
+LINES_PER_S = 2.0
+BURST_LINES = 600.0
+"""Log lines on who comes and goes; what is more is for debugging: clients cause them."""
 
 _log = logging.getLogger(__name__)
 
@@ -70,7 +76,9 @@ class Applications:
         self._verdicts: dict[ProcessKey, tuple[ProcessInfo, Rule | None]] = {}
         self._next_id = 1
         self._managed: tuple[ManagedProcess, ...] | None = ()
-        self._said_full_s = -SAY_AGAIN_S
+        self._said_full_s = -math.inf
+        self._now_s = 0.0
+        self._lines = TokenBucket(LINES_PER_S, BURST_LINES, self._now_s)
 
     def set_rules(self, rules: Iterable[ApplicationRule]) -> None:
         """Other rules from the next `update` on; who stays managed keeps its id."""
@@ -89,6 +97,7 @@ class Applications:
 
     def update(self, processes: Sequence[ProcessInfo], now_s: float) -> None:
         """Take over what a scan has found: drop who has ended, manage who fits a rule now."""
+        self._now_s = now_s
         living = {process.key for process in processes}
         self._drop_ended(living)
         matched = self._matched(processes)
@@ -96,7 +105,7 @@ class Applications:
             if grant.source == "configuration" and key in living and key not in matched:
                 self._remove(key, "fits no rule any more")
         for key, (process, rule) in matched.items():
-            self._follow_rule(key, process, rule, now_s)
+            self._follow_rule(key, process, rule)
 
     def register(
         self,
@@ -151,11 +160,9 @@ class Applications:
     def _put(self, grant: Grant) -> None:
         self._grants[grant.key] = grant
         self._managed = None
-        _log.info(
-            "application %d %r, process %d: managed, target %g %s, priority %d, by %s",
-            grant.id,
-            grant.name,
-            grant.key.pid,
+        self._say(
+            "managed, target %g %s, priority %d, by %s",
+            grant,
             grant.target.value,
             grant.target.unit,
             grant.priority,
@@ -165,13 +172,7 @@ class Applications:
     def _remove(self, key: ProcessKey, why: str) -> None:
         grant = self._grants.pop(key)
         self._managed = None
-        _log.info(
-            "application %d %r, process %d: no longer managed, %s",
-            grant.id,
-            grant.name,
-            key.pid,
-            why,
-        )
+        self._say("no longer managed, %s", grant, why)
 
     def _check_room(self, old: Grant | None, uid: int) -> None:
         if old is not None and old.source == "client" and uid not in (0, old.uid):
@@ -218,12 +219,12 @@ class Applications:
         self._verdicts[process.key] = (process, rule)
         return rule
 
-    def _follow_rule(self, key: ProcessKey, process: ProcessInfo, rule: Rule, now_s: float) -> None:
+    def _follow_rule(self, key: ProcessKey, process: ProcessInfo, rule: Rule) -> None:
         old = self._grants.get(key)
         if old is not None and (old.source == "client" or _says_the_same(rule, old)):
             return
         if old is None and len(self._grants) >= self._most:
-            self._say_full(process, now_s)
+            self._say_full(process)
             return
         self._put(
             Grant(
@@ -236,9 +237,14 @@ class Applications:
             )
         )
 
-    def _say_full(self, process: ProcessInfo, now_s: float) -> None:
-        if now_s - self._said_full_s >= SAY_AGAIN_S:
-            self._said_full_s = now_s
+    def _say(self, text: str, grant: Grant, *more: object) -> None:
+        level = logging.INFO if self._lines.take(self._now_s) else logging.DEBUG
+        head = "application %d %r, process %d: "
+        _log.log(level, head + text, grant.id, grant.name, grant.key.pid, *more)
+
+    def _say_full(self, process: ProcessInfo) -> None:
+        if self._now_s - self._said_full_s >= SAY_AGAIN_S:
+            self._said_full_s = self._now_s
             _log.warning(
                 "process %d %r fits a rule and is left alone: there are %d applications, no more "
                 "are managed; narrower rules help",

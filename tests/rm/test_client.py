@@ -273,6 +273,24 @@ def test_threads_may_share_a_client(daemon: Daemon) -> None:
         wait_until(lambda: beats(daemon) == 2001)
 
 
+def test_a_heartbeat_does_not_wait_for_another_threads_question(path: Path) -> None:
+    """Which a daemon that hangs does not answer; what was counted meanwhile is sent later."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as hanging:
+        hanging.bind(str(path))
+        hanging.listen()
+        with patient(path) as client:
+            asking = threading.Thread(target=client.state)
+            asking.start()
+            with hanging.accept()[0] as line:
+                line.recv(100)
+                start_s = time.monotonic()
+                for _ in range(100):
+                    client.heartbeat()
+                assert AT_ONCE_S > time.monotonic() - start_s
+            asking.join()
+            assert not client.connected
+
+
 def test_a_child_does_not_speak_for_its_parent(daemon: Daemon) -> None:
     """What it sends over the parent's connection would count for the parent."""
     with patient(daemon.path) as client:
