@@ -53,19 +53,20 @@ class ApplicationReader:
         table: ProcessTable | None = None,
         calls: SchedulerCalls | None = None,
     ) -> None:
-        """`clusters` are the board's cores per cluster. A `table` may be shared with others."""
+        """`clusters` are the board's cores per cluster. A `table` is scanned by who gives it."""
         self._root = root
         self._counters = counters
         self._clock = clock
         self._board = CoreMap(clusters)
         self._table = ProcessTable(root) if table is None else table
+        self._scan = self._table.scan if table is None else self._table.update
         self._calls = calls_for(root) if calls is None else calls
         self._cpusets = Cpusets(root)
         self._known: dict[int, FollowedApplication] = {}
         self._said: set[tuple[int, str]] = set()
         self._turn = 0
         self._pids: frozenset[int] = frozenset()
-        self._table.scan()
+        self._scan()
         _say_what_is_missing(counters)
 
     def read(
@@ -94,12 +95,12 @@ class ApplicationReader:
     def rescan(self, managed: Sequence[ManagedProcess]) -> None:
         """Look for new threads and children, in turns, and at newcomers; forget who is not managed.
 
-        Scans the process table.
+        A table that was given to the constructor is to be scanned before.
         """
         now_s = self._clock.now_s()
         self._forget_others(managed)
         self._table.watched = self._pids
-        self._table.scan()
+        self._scan()
         newcomers = [process for process in managed if self._recognised(process) is None]
         for known in self._next_in_turn():
             self._look(known, now_s)
@@ -192,7 +193,7 @@ class ApplicationReader:
 
         def tids() -> Iterable[int]:
             if next(calls):
-                self._table.scan()
+                self._table.update()
             return threads.tids()
 
         return tids

@@ -82,27 +82,36 @@ class ProcessTable:
 
     def scan(self) -> tuple[ProcessInfo, ...]:
         """Look at the processes again; the living ones that can be read."""
-        listed = self._list()
-        for pid in self._known.keys() - listed.keys():
-            del self._known[pid]
-        newcomers = 0
-        for pid, identity in listed.items():
-            known = self._known.get(pid)
-            if known is None or known.identity != identity:
-                newcomers += 1
-                self._known.pop(pid, None)
-                if newcomers <= MOST_NEWCOMERS or not self._scans:
-                    self._read(pid, identity, fresh=True)
-            elif known.fresh:
-                self._read(pid, identity, fresh=False)
+        newcomers = self.update()
+        for pid, known in list(self._known.items()):
+            if pid in newcomers:
+                continue
+            if known.fresh:
+                self._read(pid, known.identity, fresh=False)
             elif pid in self.watched or (pid + self._scans) % TURNS == 0:
-                self._read(pid, identity, fresh=False, known=known)
+                self._read(pid, known.identity, fresh=False, known=known)
         self._scans += 1
-        self._follow_orphans()
-        self._children = None
         seen = [known.info for known in self._known.values() if not known.dead]
         self.hidden = seen.count(None)
         return tuple([info for info in seen if info is not None])
+
+    def update(self) -> frozenset[int]:
+        """Look only at who has come, whose numbers are returned, and at who is gone."""
+        listed = self._list()
+        for pid in self._known.keys() - listed.keys():
+            del self._known[pid]
+        first = not self._scans and not self._known
+        newcomers: list[int] = []
+        for pid, identity in listed.items():
+            known = self._known.get(pid)
+            if known is None or known.identity != identity:
+                self._known.pop(pid, None)
+                if first or len(newcomers) < MOST_NEWCOMERS:
+                    newcomers.append(pid)
+                    self._read(pid, identity, fresh=True)
+        self._follow_orphans()
+        self._children = None
+        return frozenset(newcomers)
 
     def info(self, pid: int) -> ProcessInfo | None:
         """The process that has this number now; None where there is none or it is hidden."""

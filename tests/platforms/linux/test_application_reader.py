@@ -16,6 +16,7 @@ from platforms.linux.application_reader import (
 )
 from platforms.linux.counters import Count, Counters, NoCounters
 from platforms.linux.managed import ManagedProcess, ProcessKey, RateUnit, Target
+from platforms.linux.processes import ProcessTable
 from platforms.linux.system_calls import calls_for
 from tests.platforms.linux.fake_counters import FakeCounters
 from tests.platforms.linux.fake_root import FakeRoot
@@ -293,6 +294,22 @@ def test_heartbeats_are_measured_in_instructions(machine: Machine, counters: Fak
         app = machine.read()[100]
     assert (8e8, 1.2e9, 20.0) == pytest.approx((app.rate_ips, app.target_ips, app.heartbeats_per_s))
     assert "counters" == app.measured_by
+
+
+def test_a_table_that_is_shared_is_scanned_by_its_owner(
+    tmp_path: Path, counters: FakeCounters
+) -> None:
+    """Twice in a period would be once too often."""
+    root = FakeRoot(tmp_path / "root")
+    table = ProcessTable(root.path)
+    reader = ApplicationReader(root.path, counters, FakeClock(), clusters=CLUSTERS, table=table)
+    root.add_process(100, name="sh", start_ticks=5000)
+    table.scan()
+    target = Target(1e9, "instructions/s")
+    reader.rescan([ManagedProcess(id=1, name="sh", key=ProcessKey(100, 5000), target=target)])
+    root.processes[100].name = "game"
+    root.processes[100].update(root.path / "proc")
+    assert "game" in [info.name for info in table.scan()]
 
 
 def test_many_applications_take_turns(machine: Machine, counters: FakeCounters) -> None:

@@ -108,6 +108,31 @@ def test_a_process_that_becomes_another_program_later_is_seen_so_in_its_turn(
     assert "player" in [seen(table)[100].name for _ in range(processes.TURNS)]
 
 
+def test_looking_for_children_does_not_use_up_the_second_reading(root: FakeRoot) -> None:
+    """It may come a millisecond after the scan, when the shell is a shell still."""
+    table = ProcessTable(root.path)
+    table.scan()
+    root.add_process(101, name="sh", ppid=100)
+    assert "sh" == seen(table)[101].name
+    assert frozenset() == table.update()
+    root.processes[101].name = "game"
+    root.processes[101].update(root.path / "proc")
+    table.update()
+    assert "game" == seen(table)[101].name
+
+
+def test_looking_for_children_finds_them_and_drops_who_is_gone(root: FakeRoot) -> None:
+    """What an application starts while it is attached to."""
+    table = ProcessTable(root.path)
+    table.scan()
+    root.add_process(101, ppid=100)
+    assert {101} == table.update()
+    assert (100, 101) == table.family(100)
+    root.remove_process(101)
+    table.update()
+    assert (100,) == table.family(100)
+
+
 def test_a_reused_pid_is_another_process(root: FakeRoot) -> None:
     """Its key differs, and the old one is not alive."""
     table = ProcessTable(root.path)
