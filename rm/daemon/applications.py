@@ -14,9 +14,10 @@ from typing import Protocol
 from platforms.linux.managed import ManagedProcess, ProcessKey, Target
 from platforms.linux.processes import ProcessInfo
 from rm.daemon.grant import Grant, printable
-from rm.daemon.matching import Rule, compiled, first_match
+from rm.daemon.matching import Rule
 from rm.daemon.settings import ApplicationRule
 from rm.daemon.token_bucket import TokenBucket
+from rm.daemon.verdicts import Verdicts
 
 MOST = 256
 """Applications managed at the same time."""
@@ -67,13 +68,11 @@ class Applications:
         most_per_user: int = MOST_PER_USER,
     ) -> None:
         """`root` is the system whose users the rules name."""
-        self._root = root
-        self._rules = compiled(rules, root=root)
+        self._verdicts = Verdicts(rules, root=root)
         self.processes = processes
         self._most = most
         self._most_per_user = most_per_user
         self._grants: dict[ProcessKey, Grant] = {}
-        self._verdicts: dict[ProcessKey, tuple[ProcessInfo, Rule | None]] = {}
         self._next_id = 1
         self._managed: tuple[ManagedProcess, ...] | None = ()
         self._said_full_s = -math.inf
@@ -82,8 +81,7 @@ class Applications:
 
     def set_rules(self, rules: Iterable[ApplicationRule]) -> None:
         """Other rules from the next `update` on; who stays managed keeps its id."""
-        self._rules = compiled(rules, root=self._root)
-        self._verdicts.clear()
+        self._verdicts.set_rules(rules)
 
     def managed(self) -> tuple[ManagedProcess, ...]:
         """The applications now; the same tuple as long as nothing changes."""
@@ -100,7 +98,7 @@ class Applications:
         self._now_s = now_s
         living = {process.key for process in processes}
         self._drop_ended(living)
-        matched = self._matched(processes)
+        matched = self._verdicts.matched(processes, self.processes.parents)
         for key, grant in list(self._grants.items()):
             if grant.source == "configuration" and key in living and key not in matched:
                 self._remove(key, "fits no rule any more")
@@ -120,7 +118,7 @@ class Applications:
 
         Without a target, those of a rule that fits the process hold. Raises Refused.
         """
-        rule = first_match(self._rules, process)
+        rule = self._verdicts.rule_for(process)
         target = target or (rule.target if rule else None)
         if target is None:
             raise Refused(
@@ -192,32 +190,6 @@ class Applications:
         for key in [key for key in self._grants if key not in living]:
             if not self.processes.is_alive(key):
                 self._remove(key, "it has ended")
-        for key in [key for key in self._verdicts if key not in living]:
-            del self._verdicts[key]
-
-    def _matched(
-        self, processes: Sequence[ProcessInfo]
-    ) -> dict[ProcessKey, tuple[ProcessInfo, Rule]]:
-        """Who fits a rule, and no ancestor of whom does."""
-        found = {}
-        for process in processes:
-            rule = self._verdict(process)
-            if rule is not None:
-                found[process.key] = (process, rule)
-        parents = self.processes.parents
-        pids = {key.pid for key in found}
-        return {
-            key: pair for key, pair in found.items() if not _has_ancestor(key.pid, pids, parents)
-        }
-
-    def _verdict(self, process: ProcessInfo) -> Rule | None:
-        """The rule that fits; found once for a process, as long as it looks the same."""
-        known = self._verdicts.get(process.key)
-        if known is not None and (known[0] is process or known[0] == process):
-            return known[1]
-        rule = first_match(self._rules, process)
-        self._verdicts[process.key] = (process, rule)
-        return rule
 
     def _follow_rule(self, key: ProcessKey, process: ProcessInfo, rule: Rule) -> None:
         old = self._grants.get(key)
@@ -257,13 +229,3 @@ class Applications:
 def _says_the_same(rule: Rule, grant: Grant) -> bool:
     said = (printable(rule.name), rule.target, rule.priority)
     return said == (grant.name, grant.target, grant.priority)
-
-
-def _has_ancestor(pid: int, among: set[int], parents: Mapping[int, int]) -> bool:
-    """Whether one of the ancestors of a process is `among` these."""
-    seen = {pid}
-    while (pid := parents.get(pid, 0)) and pid not in seen:
-        if pid in among:
-            return True
-        seen.add(pid)
-    return False
