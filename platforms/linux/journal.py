@@ -8,7 +8,7 @@ a second ilgov away.
 import errno
 import fcntl
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 
 from platforms.linux.errors import JournalUnusable
@@ -22,6 +22,7 @@ from platforms.linux.journal_entries import (
     file_lines,
     line_of,
     mask_lines,
+    placed_line,
     read_contents,
 )
 from platforms.linux.journal_trust import check_file, check_folder
@@ -117,6 +118,19 @@ class Journal:
             self._append(file_lines(new))
             self._undo.files.update(new)
 
+    @property
+    def placed(self) -> Mapping[ProcessKey, Set[frozenset[int]]]:
+        """The cores that ilgov has put each process on."""
+        return self._undo.placed
+
+    def undo(self) -> Undo:
+        """Return a copy of all of it."""
+        return Undo(
+            dict(self._undo.files),
+            {key: dict(masks) for key, masks in self._undo.masks.items()},
+            {key: set(placed) for key, placed in self._undo.placed.items()},
+        )
+
     def remember_masks(self, key: ProcessKey, old: Mapping[int, ThreadMask]) -> None:
         """Store the old cores of a process's threads; those known already stay as they are."""
         known = self._undo.masks.get(key, {})
@@ -125,12 +139,21 @@ class Journal:
             self._append(mask_lines(key, new))
             self._undo.masks.setdefault(key, {}).update(new)
 
+    def remember_placed(self, key: ProcessKey, cores: frozenset[int]) -> None:
+        """Store that a process is about to be put on these cores.
+
+        The disk is not waited for: only a killed process is undone by this, not a boot.
+        """
+        if cores not in self._undo.placed.get(key, ()):
+            self._append(placed_line(key, cores), sync=False)
+            self._undo.placed.setdefault(key, set()).add(cores)
+
     def release(self, key: ProcessKey) -> None:
         """Note that a process's threads were given back.
 
         This need not reach the disk: undoing twice does no harm.
         """
-        if self._undo.masks.pop(key, None) is not None:
+        if self._undo.forget(key):
             line = line_of(Released(pid=key.pid, start_ticks=key.start_ticks))
             try:
                 self._append(line, sync=False)
@@ -160,6 +183,7 @@ class Journal:
             alive = {t: mask for t, mask in masks.items() if is_alive(t, mask.thread_start)}
             if alive:
                 kept.masks[key] = alive
+                kept.placed[key] = set(self._undo.placed.get(key, ()))
         self._compacted_bytes = self._size_bytes
         try:
             self._replace(kept)

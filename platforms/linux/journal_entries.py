@@ -27,18 +27,32 @@ class FileEntry(Struct, frozen=True, tag_field="kind", tag="file", kw_only=True)
     old: str
 
 
-class MaskEntry(Struct, frozen=True, tag_field="kind", tag="affinity", kw_only=True):
-    """A thread's cores before ilgov first moved it.
+class ThreadEntry(Struct, frozen=True, kw_only=True):
+    """A thread, its own start (clock ticks since boot), and its cores before ilgov moved it."""
 
-    `pid` and `start_ticks` are the managed process; the thread may belong to a descendant of it.
-    `thread_start` is the thread's own start, clock ticks since boot.
+    tid: int
+    start: int
+    old: str
+
+
+class MasksEntry(Struct, frozen=True, tag_field="kind", tag="affinity", kw_only=True):
+    """All threads of a managed process before the first of them is moved, or later ones.
+
+    One line, so that it is there as a whole or not at all: a thread of the process that is not in
+    the journal was born after the move. Threads may belong to descendants of the process.
     """
 
     pid: int
     start_ticks: int
-    tid: int
-    thread_start: int
-    old: str
+    threads: list[ThreadEntry]
+
+
+class PlacedEntry(Struct, frozen=True, tag_field="kind", tag="placed", kw_only=True):
+    """Cores that ilgov has put a process on: a thread that is found there may have inherited it."""
+
+    pid: int
+    start_ticks: int
+    cores: str
 
 
 class Released(Struct, frozen=True, tag_field="kind", tag="released", kw_only=True):
@@ -48,7 +62,7 @@ class Released(Struct, frozen=True, tag_field="kind", tag="released", kw_only=Tr
     start_ticks: int
 
 
-Entry = Header | FileEntry | MaskEntry | Released
+Entry = Header | FileEntry | MasksEntry | PlacedEntry | Released
 
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(Entry)
@@ -63,10 +77,14 @@ class ThreadMask(Struct, frozen=True, gc=False):
 
 @dataclass
 class Undo:
-    """What must be written to have everything as before: the first old value of each knob."""
+    """What must be written to have everything as before: the first old value of each knob.
+
+    `placed` holds, by process, the sets of cores that ilgov has put it on.
+    """
 
     files: dict[str, str] = field(default_factory=dict)
     masks: dict[ProcessKey, dict[int, ThreadMask]] = field(default_factory=dict)
+    placed: dict[ProcessKey, set[frozenset[int]]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.files or self.masks)
@@ -75,18 +93,32 @@ class Undo:
         """Take in an entry; what is known already stays."""
         if isinstance(entry, FileEntry):
             self.files.setdefault(entry.path, entry.old)
-        elif isinstance(entry, MaskEntry):
-            key = ProcessKey(entry.pid, entry.start_ticks)
-            mask = ThreadMask(entry.thread_start, frozenset(parse_cpu_list(entry.old)))
-            self.masks.setdefault(key, {}).setdefault(entry.tid, mask)
+        elif isinstance(entry, MasksEntry):
+            known = self.masks.setdefault(ProcessKey(entry.pid, entry.start_ticks), {})
+            for thread in entry.threads:
+                cores = frozenset(parse_cpu_list(thread.old))
+                known.setdefault(thread.tid, ThreadMask(thread.start, cores))
+        elif isinstance(entry, PlacedEntry):
+            placed = self.placed.setdefault(ProcessKey(entry.pid, entry.start_ticks), set())
+            placed.add(frozenset(parse_cpu_list(entry.cores)))
         elif isinstance(entry, Released):
-            self.masks.pop(ProcessKey(entry.pid, entry.start_ticks), None)
+            self.forget(ProcessKey(entry.pid, entry.start_ticks))
+
+    def forget(self, key: ProcessKey) -> bool:
+        """Drop a process; return whether there was anything."""
+        self.placed.pop(key, None)
+        return self.masks.pop(key, None) is not None
+
+    def only(self, key: ProcessKey) -> "Undo":
+        """Return what there is of one process."""
+        masks = {key: dict(self.masks[key])} if key in self.masks else {}
+        return Undo(masks=masks, placed={key: set(self.placed.get(key, ()))})
 
     def lines(self) -> bytes:
         """Return all of it as lines of a journal."""
-        return file_lines(self.files) + b"".join(
-            mask_lines(key, masks) for key, masks in self.masks.items()
-        )
+        masks = [mask_lines(key, masks) for key, masks in self.masks.items()]
+        placed = [placed_line(key, cores) for key, sets in self.placed.items() for cores in sets]
+        return b"".join((file_lines(self.files), *masks, *placed))
 
 
 @dataclass
@@ -110,19 +142,18 @@ def file_lines(old: Mapping[str, str]) -> bytes:
 
 
 def mask_lines(key: ProcessKey, masks: Mapping[int, ThreadMask]) -> bytes:
-    """Return the lines for the old cores of a process's threads, by tid."""
-    return b"".join(
-        line_of(
-            MaskEntry(
-                pid=key.pid,
-                start_ticks=key.start_ticks,
-                tid=tid,
-                thread_start=mask.thread_start,
-                old=format_cpu_list(mask.cores),
-            )
-        )
+    """Return the line for the old cores of a process's threads, by tid."""
+    threads = [
+        ThreadEntry(tid=tid, start=mask.thread_start, old=format_cpu_list(mask.cores))
         for tid, mask in masks.items()
-    )
+    ]
+    return line_of(MasksEntry(pid=key.pid, start_ticks=key.start_ticks, threads=threads))
+
+
+def placed_line(key: ProcessKey, cores: frozenset[int]) -> bytes:
+    """Return the line for cores that a process is put on."""
+    text = format_cpu_list(cores)
+    return line_of(PlacedEntry(pid=key.pid, start_ticks=key.start_ticks, cores=text))
 
 
 def read_contents(data: bytes) -> Contents:

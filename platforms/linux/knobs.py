@@ -62,7 +62,6 @@ class KnobWriter:
         self._pause = pause
         self._threads = ThreadMasks(root, calls)
         self._knobs: dict[str, KnobFile] = {}
-        self._placed: dict[ProcessKey, set[frozenset[int]]] = {}
 
     def write(self, path: str, value: str) -> str:
         """Write a knob ("/sys/...") and return what it reads then, without its line break.
@@ -102,12 +101,9 @@ class KnobWriter:
             return Placed(len(numbers), 0, 0)
         if self._threads.is_another(key):
             return Placed(0, len(numbers), 0)
+        self._remember_masks(self._journal, key, numbers)
+        self._journal.remember_placed(key, wanted)
         known = self._journal.masks.get(key, {})
-        new = [tid for tid in numbers if tid not in known]
-        if new:
-            self._journal.remember_masks(key, self._old_masks(key, new))
-            known = self._journal.masks.get(key, {})
-        self._placed.setdefault(key, set()).add(wanted)
         alive = [tid for tid in numbers if tid in known]
         placed = self._threads.set(alive, wanted)
         return Placed(placed.moved, placed.vanished + len(numbers) - len(alive), placed.refused)
@@ -116,20 +112,17 @@ class KnobWriter:
         """Give a process's threads, and its descendants', their old cores back; it is let go."""
         if self._journal is None or key not in self._journal.masks:
             return RestoreReport()
-        report = self._undo(Undo(masks={key: dict(self._journal.masks[key])}))
+        report = self._undo(self._journal.undo().only(key))
         if not report.problems:
             self._journal.release(key)
-            self._placed.pop(key, None)
         return report
 
     def restore_all(self) -> RestoreReport:
         """Put everything back as it was; what failed stays in the journal, to be tried again."""
         if self._journal is None:
             return RestoreReport()
-        files, masks = dict(self._journal.files), dict(self._journal.masks)
         left = Undo()
-        report = self._undo(Undo(files, {k: dict(m) for k, m in masks.items()}), left)
-        self._placed = {k: placed for k, placed in self._placed.items() if k in left.masks}
+        report = self._undo(self._journal.undo(), left)
         try:
             self._journal.keep_only(left)
         except JournalUnusable as error:
@@ -140,8 +133,6 @@ class KnobWriter:
         """Drop what is gone from the journal if it has grown much. Costs some milliseconds then."""
         if self._journal is not None and self._journal.has_grown:
             self._journal.compact(self._threads.is_alive)
-            kept = self._journal.masks
-            self._placed = {k: placed for k, placed in self._placed.items() if k in kept}
 
     def close(self) -> None:
         """Close all files; nothing is restored."""
@@ -152,34 +143,36 @@ class KnobWriter:
     def _undo(self, undo: Undo, left: Undo | None = None) -> RestoreReport:
         """Write old values; what failed is added to `left`."""
         restored, problems, gone = undo_files(undo.files, self._knob, pause=self._pause)
-        threads = self._threads.undo(undo.masks)
+        threads = self._threads.undo(undo.masks, undo.placed)
         if left is not None:
             left.files.update({path: undo.files[path] for path in problems})
             left.masks.update({key: undo.masks[key] for key in threads.problems})
+            left.placed.update({key: undo.placed.get(key, set()) for key in threads.problems})
         return RestoreReport(
             len(restored) + threads.restored,
             (*problems.values(), *threads.problems.values()),
             len(gone) + threads.gone,
         )
 
-    def _old_masks(self, key: ProcessKey, tids: Iterable[int]) -> dict[int, ThreadMask]:
-        """Return the threads' cores as they were without ilgov.
+    def _remember_masks(self, journal: Journal, key: ProcessKey, tids: Iterable[int]) -> None:
+        """Journal the old cores of threads that are new.
 
-        Who was born since the process, or one that it descends from, was first moved has inherited
-        cores that ilgov chose, unless it has chosen its own.
+        At a process's first move all its threads are, whether they are moved or not: one that is
+        not in the journal was born later. Who was born since the process, or one that it descends
+        from, was first moved has inherited cores that ilgov chose, unless it is found on others.
         """
-        found = self._threads.read_old(key, tids)
+        known = journal.masks.get(key)
+        if known is None:
+            tids = {*tids, *self._threads.of_process(key.pid)}
+        found = self._threads.read_old(key, [tid for tid in tids if tid not in (known or ())])
         origin = self._moved_origin(key)
-        if origin is None or self._journal is None:
-            return found
-        inherited = inherited_mask(self._journal.masks[origin], key.pid, origin.pid)
-        placed = self._placed.get(origin, set())
-        return {
-            tid: ThreadMask(mask.thread_start, inherited)
-            if any(mask.cores <= cores for cores in placed)
-            else mask
-            for tid, mask in found.items()
-        }
+        if origin is not None:
+            cores = inherited_mask(journal.masks[origin], key.pid, origin.pid)
+            placed = journal.placed.get(origin, set())
+            for tid, mask in found.items():
+                if self._threads.is_on(tid, placed):
+                    found[tid] = ThreadMask(mask.thread_start, cores)
+        journal.remember_masks(key, found)
 
     def _moved_origin(self, key: ProcessKey) -> ProcessKey | None:
         """Return the process itself if it was moved before, else its nearest ancestor that was."""

@@ -5,7 +5,7 @@ it. They get the old cores of the process they come from.
 """
 
 import errno
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from pathlib import Path
 
 from msgspec import Struct
@@ -84,8 +84,16 @@ class ThreadMasks:
                 refused += 1
         return Placed(moved, vanished, refused)
 
-    def undo(self, old: Mapping[ProcessKey, Masks]) -> MasksUndone:
-        """Give all threads of these processes, and of their descendants, their old cores."""
+    def undo(
+        self,
+        old: Mapping[ProcessKey, Masks],
+        placed: Mapping[ProcessKey, Set[frozenset[int]]],
+    ) -> MasksUndone:
+        """Give threads of these processes, and of their descendants, their old cores.
+
+        `placed` are the cores that ilgov has put each process on: a thread that is not in `old` was
+        born later, and has inherited its cores if it is found on these.
+        """
         alive = {key: masks for key, masks in old.items() if self._has_survivors(key, masks)}
         lives = read_all_lives(self._root) if alive else {}
         children = _children(lives)
@@ -96,7 +104,7 @@ class ThreadMasks:
         restored = 0
         for key, family in families.items():
             masks = {**known, **alive[key]}
-            for tid, cores in self._old_cores(key, masks, family):
+            for tid, cores in self._old_cores(key, masks, family, placed.get(key, set())):
                 if tid not in done:
                     done.add(tid)
                     try:
@@ -109,10 +117,22 @@ class ThreadMasks:
         """Whether this is still the same thread."""
         return start_of_thread(self._root, tid, tid) == thread_start
 
+    def of_process(self, pid: int) -> list[int]:
+        """Return the threads that a process has now."""
+        return threads_of(self._root, pid)
+
     def is_another(self, key: ProcessKey) -> bool:
         """Whether the process has ended and another has got its number."""
         life = read_life(self._root, key.pid)
         return life is not None and life.start_ticks != key.start_ticks
+
+    def is_on(self, tid: int, placed: Set[frozenset[int]]) -> bool:
+        """Whether a thread may only run where ilgov has put its process."""
+        try:
+            cores = self._calls.get_affinity(tid)
+        except OSError:
+            return False
+        return any(cores <= chosen for chosen in placed)
 
     def ancestors(self, pid: int) -> Iterator[int]:
         """Yield the pids of a process's parent, its parent's parent and so on."""
@@ -136,13 +156,20 @@ class ThreadMasks:
         return any(self.is_alive(tid, mask.thread_start) for tid, mask in masks.items())
 
     def _old_cores(
-        self, key: ProcessKey, masks: Masks, family: Iterable[int]
+        self,
+        key: ProcessKey,
+        masks: Masks,
+        family: Iterable[int],
+        placed: Set[frozenset[int]],
     ) -> Iterator[tuple[int, frozenset[int]]]:
-        """Yield each thread of a family with the cores that it should have."""
+        """Yield the threads of a family with the cores that they should have."""
         for pid in family:
             inherited = inherited_mask(masks, pid, key.pid)
             for tid in threads_of(self._root, pid):
-                yield tid, masks[tid].cores if tid in masks else inherited
+                if tid in masks:
+                    yield tid, masks[tid].cores
+                elif self.is_on(tid, placed):
+                    yield tid, inherited
 
     def _give_back(self, tid: int, cores: frozenset[int]) -> int:
         """Set a thread's old cores; where none of them is left to it, all that its cpuset has."""

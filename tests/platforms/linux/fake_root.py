@@ -242,17 +242,19 @@ class FakeRoot:
             )
             self.processes[pid] = process
             process.create(self._at("proc"), cpu_list(self.cores))
+            self._inherit_cores(process.ppid, [thread.tid for thread in process.threads])
             self._join_cgroup(process)
             self._write_children(process.ppid)
             return process
 
     def add_thread(self, pid: int, tid: int) -> None:
-        """Start one more thread of a process."""
+        """Start one more thread of a process; it may run where the first one may."""
         process = self.processes[pid]
         thread = FakeThread(tid, process.name, start_ticks=round(self._up_s * TICKS_PER_S))
         process.threads.append(thread)
         process.create_thread(self._at("proc"), thread)
         process.update(self._at("proc"))
+        self._inherit_cores(pid, [tid])
 
     def remove_thread(self, pid: int, tid: int) -> None:
         """End one thread of a process."""
@@ -272,6 +274,12 @@ class FakeRoot:
             replace(procs, "")
             replace(procs, "\n".join(left))
             self._write_children(process.ppid)
+
+    def _inherit_cores(self, parent: int, tids: Sequence[int]) -> None:
+        cores = self._at(f"ilgov-affinity/{parent}")
+        if cores.exists():
+            for tid in tids:
+                replace(self._at(f"ilgov-affinity/{tid}"), content(cores))
 
     def _join_cgroup(self, process: FakeProcess) -> None:
         folder = self._at(f"sys/fs/cgroup{process.cgroup}")

@@ -61,14 +61,8 @@ def test_it_is_lines_of_json_with_a_header(path: Path) -> None:
     header, file, mask = map(json.loads, path.read_text().splitlines())
     assert {"kind": "header", "schema": 1, "boot_id": BOOT, "pid": os.getpid()} == header
     assert {"kind": "file", "path": "/sys/a", "old": "schedutil"} == file
-    assert {
-        "kind": "affinity",
-        "pid": 100,
-        "start_ticks": 5000,
-        "tid": 101,
-        "thread_start": 5001,
-        "old": "0-3",
-    } == mask
+    thread = {"tid": 101, "start": 5001, "old": "0-3"}
+    assert {"kind": "affinity", "pid": 100, "start_ticks": 5000, "threads": [thread]} == mask
 
 
 def test_only_its_owner_may_read_or_write_it(path: Path) -> None:
@@ -227,7 +221,7 @@ def test_it_knows_when_compacting_pays(path: Path) -> None:
     """Not at every entry."""
     journal = opened(path)
     assert not journal.has_grown
-    journal.remember_masks(KEY, dict.fromkeys(range(4000), MASK))
+    journal.remember_masks(KEY, dict.fromkeys(range(8000), MASK))
     assert journal.has_grown
     journal.compact(lambda tid, _: True)
     assert not journal.has_grown

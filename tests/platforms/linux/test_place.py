@@ -37,8 +37,8 @@ def test_all_old_cores_are_on_disk_before_the_first_is_moved(
     writer, seen = open_writer(root), []
 
     def look(_: int) -> None:
-        lines = journal_path(root).read_text().count("affinity")
-        seen.append((lines, [mask_of(root, tid) for tid in (100, 101, 102)]))
+        stored = journal_path(root).read_text().count('"tid"')
+        seen.append((stored, [mask_of(root, tid) for tid in (100, 101, 102)]))
 
     monkeypatch.setattr("os.fdatasync", look)
     writer.place(key_of(root, 100), [100, 101, 102], [5])
@@ -141,7 +141,7 @@ def test_a_thread_born_later_and_moved_has_no_old_cores_of_its_own(root: FakeRoo
     root.add_thread(100, 103)
     calls_for(root.path).set_affinity(103, {5})
     writer.place(key_of(root, 100), [100, 101, 102, 103], [6])
-    assert '"tid":103,"thread_start":100000,"old":"0-7"' in journal_path(root).read_text()
+    assert '"tid":103,"start":100000,"old":"0-7"' in journal_path(root).read_text()
 
 
 def test_a_thread_born_later_that_chose_its_own_keeps_its_choice(root: FakeRoot) -> None:
@@ -217,6 +217,30 @@ def test_a_process_that_was_never_moved_is_nothing_to_give_back(root: FakeRoot) 
     writer = open_writer(root)
     assert 0 == writer.restore_process(ProcessKey(1, 1)).restored
     assert 1 == journal_path(root).read_text().count("\n")
+
+
+def test_a_thread_that_was_not_moved_with_the_others_keeps_its_cores(root: FakeRoot) -> None:
+    """It was there before, as the journal knows, and has not inherited anything."""
+    calls_for(root.path).set_affinity(102, {5})
+    before, writer = root.snapshot(), open_writer(root)
+    writer.place(key_of(root, 100), [100, 101], [5])
+    writer.restore_all()
+    assert before == root.snapshot()
+
+
+def test_a_thread_born_later_that_was_never_moved_and_chose_its_own_keeps_it(
+    root: FakeRoot,
+) -> None:
+    """It is not where ilgov has put its process; known even after the daemon was killed."""
+    writer = open_writer(root)
+    writer.place(key_of(root, 100), [100, 101, 102], [5])
+    root.add_thread(100, 103)
+    root.add_thread(100, 104)
+    calls_for(root.path).set_affinity(103, {2})
+    writer._journal.close()  # type: ignore[union-attr]
+    restored(root)
+    assert {2} == mask_of(root, 103)
+    assert ALL == mask_of(root, 104)
 
 
 def test_a_fork_storm_does_not_fill_the_disk(
