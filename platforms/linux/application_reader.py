@@ -200,8 +200,11 @@ class ApplicationReader:
 
     def _forget_others(self, managed: Sequence[ManagedProcess]) -> None:
         present = {process.id for process in managed}
-        for number in self._known.keys() - present:
-            self._counters.release(self._known.pop(number).process.key)
+        gone = [self._known.pop(number).process.key for number in self._known.keys() - present]
+        still = {known.process.key for known in self._known.values()}
+        for key in gone:
+            if key not in still:  # it may have become another application, with a new id
+                self._counters.release(key)
         self._said = {(number, what) for number, what in self._said if number in present}
         self._pids = frozenset([process.key.pid for process in managed])
 

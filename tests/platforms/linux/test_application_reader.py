@@ -269,6 +269,20 @@ def test_a_new_target_holds_from_the_next_read_on(machine: Machine) -> None:
     assert 3e9 == machine.read()[100].target_ips
 
 
+def test_a_process_that_becomes_another_application_is_counted_on(
+    machine: Machine, counters: FakeCounters
+) -> None:
+    """A client registers what a rule has named before: the old id goes, the process stays."""
+    process = machine.start(100)
+    machine.rescan()
+    machine.managed = [
+        ManagedProcess(id=101, name="own", key=process.key, target=Target(3e9, "instructions/s"))
+    ]
+    machine.read()
+    machine.rescan()
+    assert [process.key] == list(counters.followed)
+
+
 def test_an_equal_application_is_the_same_one(machine: Machine, counters: FakeCounters) -> None:
     """Who manages applications may make the list anew in every period."""
     machine.start(100)
