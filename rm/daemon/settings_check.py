@@ -10,8 +10,8 @@ from typing import Any
 from msgspec import structs
 
 from npu_runtime.load import BACKENDS
-from platforms.board_file import load_board, shipped_boards
 from platforms.errors import InvalidInput
+from rm.daemon.board_check import board_problems
 from rm.daemon.every_problem import shown
 from rm.daemon.path_glob import glob_problem
 from rm.daemon.repetition import repeats_a_repetition
@@ -34,7 +34,7 @@ def top_problems(fields: Mapping[str, Any], _key: str = "") -> Iterator[str]:
         if key in fields and fields[key] not in known:
             yield f"{key} must be one of {', '.join(known)} (got {fields[key]!r})"
     if "board" in fields:
-        yield from _board_problems(fields["board"])
+        yield from board_problems(fields["board"], fields.get("sensors", ()))
     if "socket" in fields:
         yield from _socket_path_problems("socket", str(fields["socket"]))
 
@@ -59,21 +59,6 @@ def _period_problems(times: Mapping[str, Any]) -> Iterator[str]:
         yield (
             f"npu_deadline_s must be below dvfs_period_s, {dvfs_s} (got {times['npu_deadline_s']})"
         )
-
-
-def _board_problems(board: str) -> Iterator[str]:
-    if board not in shipped_boards() and not board.startswith("/"):
-        known = ", ".join(shipped_boards())
-        yield (
-            f"board must be one of {known}, or the absolute path of a board file (got {board!r}); "
-            "'ilgov board probe' writes one"
-        )
-    if not board.startswith("/"):
-        return
-    try:
-        load_board(board)
-    except (InvalidInput, OSError, ValueError) as error:
-        yield f"board must be one that can be used ({error})"
 
 
 def _socket_path_problems(key: str, path: str) -> Iterator[str]:

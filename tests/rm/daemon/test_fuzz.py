@@ -26,10 +26,12 @@ from tests.rm.daemon.mutations import damaged, damaged_document
 from tests.rm.daemon.served import Daemon
 from tests.rm.daemon.write_watch import no_change_of_the_machine
 
-TEXTS = 12_000
-DOCUMENTS = 28_000
-LINES = 50_000
+TEXTS = 14_000
+DOCUMENTS = 16_000
+LINES = 60_000
 THROUGH_A_SOCKET = 10_000
+
+_log = logging.getLogger(__name__)
 
 EXAMPLE = (Path(rm.daemon.__file__).parent / "ilgov.example.toml").read_text("utf-8")
 FULL = """
@@ -43,7 +45,7 @@ migration_period_s = 0.5
 socket = "/run/ilgov/socket"
 actuator = "cap"
 [sensors]
-soc = "cls0"
+cls0 = "soc-thermal"
 [safety]
 critical_c = 85.0
 stuck_for_s = 10.0
@@ -108,6 +110,11 @@ LINE_TOKENS = [
 ]
 
 
+def test_there_are_100_000_of_them() -> None:
+    """What the heading says."""
+    assert 100_000 == TEXTS + DOCUMENTS + LINES + THROUGH_A_SOCKET
+
+
 def table() -> FakeTable:
     """Processes of several users, one without a name that can be printed."""
     return FakeTable(
@@ -142,6 +149,7 @@ def test_no_damaged_configuration_file_is_more_than_invalid(tmp_path: Path) -> N
             else:
                 assert isinstance(found, Configuration)
                 valid += 1
+    _log.info("%d of %d texts are valid still", valid, TEXTS)
     assert TEXTS > valid > TEXTS / 100
 
 
@@ -161,6 +169,7 @@ def test_no_damaged_configuration_is_more_than_invalid(tmp_path: Path) -> None:
                 valid += 1
             except InvalidInput as error:
                 check_refused(raw, error)
+    _log.info("%d of %d documents are valid still", valid, DOCUMENTS)
     assert DOCUMENTS > valid > DOCUMENTS / 100
 
 
@@ -188,6 +197,7 @@ def test_no_damaged_line_is_more_than_malformed() -> None:
             assert len(told) < 400
             if number % 1000 == 0:
                 applications.update(processes.scan(), float(number))
+    _log.info("%d of %d lines are requests still", fulfilled, LINES)
     assert LINES > fulfilled > LINES / 100
     assert {m.key.pid for m in applications.managed()} <= set(processes.running)
     for session in sessions:
