@@ -15,14 +15,17 @@ _TOP = "sys"
 class KnobFile:
     """The file at `path` ("/sys/...") under `root`. Every method raises WriteRefused.
 
-    It is kept open. Its folder must lie in the root's ``/sys`` once all links are followed, and its
-    last part must not be a link: who can make links elsewhere must not choose what root writes to.
+    `path` is then the file's own, without the links that led to it, so that a knob with two names
+    is one. It is kept open. Its folder must lie in the root's ``/sys`` once all links are followed,
+    and its last part must not be a link: who can make links elsewhere must not choose what root
+    writes to.
     """
 
     __slots__ = ("_descriptor", "_is_plain", "_root", "path")
 
     def __init__(self, root: Path, path: str) -> None:
-        self.path = path
+        target = _inside(root, path)
+        self.path = f"/{_TOP}/{target.relative_to((root / _TOP).resolve())}"
         self._root = root
         self._descriptor = -1
         self._is_plain = False

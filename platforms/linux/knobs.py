@@ -71,9 +71,9 @@ class KnobWriter:
         if self.dry_run or self._journal is None:
             self._would(path, value)
             return value
-        if path not in self._journal.files:
-            self.remember((path,))
         knob = self._knob(path)
+        if knob.path not in self._journal.files:
+            self.remember((path,))
         knob.write(value)
         return knob.read()
 
@@ -81,12 +81,12 @@ class KnobWriter:
         """Journal the present contents of knobs, all with one wait for the disk; write later."""
         if self._journal is not None and not self.dry_run:
             known = self._journal.files
-            new = [path for path in paths if path not in known]
-            self._journal.remember_files({path: self._knob(path).read() for path in new})
+            new = [knob for knob in map(self._knob, paths) if knob.path not in known]
+            self._journal.remember_files({knob.path: knob.read() for knob in new})
 
     def old(self, path: str) -> str | None:
         """Return what a knob read before it was first written to; None if it was not."""
-        return None if self._journal is None else self._journal.files.get(path)
+        return None if self._journal is None else self._journal.files.get(self._knob(path).path)
 
     def place(self, key: ProcessKey, tids: Iterable[int], cores: Iterable[int]) -> Placed:
         """Let threads of a process, or of its descendants, run on these cores only.
@@ -103,6 +103,8 @@ class KnobWriter:
             return Placed(0, len(numbers), 0)
         self._remember_masks(self._journal, key, numbers)
         self._journal.remember_placed(key, wanted)
+        if self._journal.has_grown:
+            self._journal.compact(self._threads.is_alive)
         known = self._journal.masks.get(key, {})
         alive = [tid for tid in numbers if tid in known]
         placed = self._threads.set(alive, wanted)
@@ -128,11 +130,6 @@ class KnobWriter:
         except JournalUnusable as error:
             return RestoreReport(report.restored, (*report.problems, str(error)), report.gone)
         return report
-
-    def compact(self) -> None:
-        """Drop what is gone from the journal if it has grown much. Costs some milliseconds then."""
-        if self._journal is not None and self._journal.has_grown:
-            self._journal.compact(self._threads.is_alive)
 
     def close(self) -> None:
         """Close all files; nothing is restored."""

@@ -145,6 +145,16 @@ def test_links_within_sys_are_followed(root: FakeRoot) -> None:
     assert "ondemand" == root.read(GOVERNOR)
 
 
+def test_a_knob_with_two_names_is_one(root: FakeRoot) -> None:
+    """By its second name its old value would be ilgov's own."""
+    before, writer = root.snapshot(), open_writer(root)
+    writer.write(GOVERNOR, "performance")
+    writer.write("/sys/devices/system/cpu/cpu5/cpufreq/scaling_governor", "powersave")
+    assert "schedutil" == writer.old("/sys/devices/system/cpu/cpu6/cpufreq/scaling_governor")
+    assert () == writer.restore_all().problems
+    assert before == root.snapshot()
+
+
 def test_many_knobs_are_remembered_with_one_wait(
     root: FakeRoot, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -256,7 +256,6 @@ def test_a_fork_storm_does_not_fill_the_disk(
         writer.place(key_of(root, 1000), range(1000, 1008), [6])
         root.remove_process(1000)
         root.run_for(1.0)
-        writer.compact()
         sizes.append(journal_path(root).stat().st_size)
     assert 8192 > max(sizes)
     assert 3 == writer.restore_all().restored
