@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ Ilgov = Callable[..., Ended]
 EXECUTABLE = Path("/usr/bin/true")
 CONFIG = Path("/etc/ilgov/ilgov.toml")
 NPU = Path("/dev/hiai")
-VARIANTS = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "plain": {},
     "NPU": {"devices": [NPU]},
     "localhost": {"localhost": True},

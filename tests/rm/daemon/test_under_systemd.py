@@ -95,8 +95,7 @@ class Service:
 
     def wait_for_restart(self, number: int) -> None:
         """Return when it governs again after so many restarts."""
-        restarts = lambda: self.systemd.property(UNIT, "NRestarts")  # noqa: E731
-        self.systemd.wait_until(lambda: restarts() == str(number), f"restart {number}")
+        self.systemd.wait_until(lambda: self.property("NRestarts") == str(number), "a restart")
         self.systemd.wait_until(lambda: self.property("ActiveState") == "active", "active")
         self.systemd.wait_until(lambda: self.root.read(GOVERNOR) == "userspace", "governing")
 

@@ -1,6 +1,7 @@
 """Tests of the live view's frames: what they show, and that they fit any terminal."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -33,7 +34,7 @@ def lines(
     return frame_lines(frame(status), glyphs, width=width, height=height)
 
 
-def shown(status: Status, **size: int) -> str:
+def shown(status: Status, **size: Any) -> str:
     """The frame's text, with single spaces."""
     text = plain_text(lines(status, **size))
     return "\n".join(" ".join(line.split()) for line in text.splitlines())
