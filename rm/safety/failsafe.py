@@ -4,7 +4,7 @@ It stands between policy and board, and no policy can pass it: it does not ask w
 wants. A reading that cannot be trusted counts as hot, as the board may be.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from platforms.board import Board
 from platforms.platform import Observation, TemperatureReading
@@ -14,7 +14,9 @@ Opps = tuple[int, ...]
 
 
 class Failsafe:
-    """Watches every sensor of a board. `active`: it acts now; `rounds`: how often it acted.
+    """Watches a board's sensors, or those that are named; of others a hot reading counts as well.
+
+    `active`: it acts now, for this `reason`; `rounds`: how often it acted.
 
     `critical_c` (degC) is where it begins, `hysteresis_k` below is where it ends: 5 K are more than
     noise and quantisation of the sensors, and little enough to give the board back soon.
@@ -26,10 +28,13 @@ class Failsafe:
         *,
         critical_c: float,
         hysteresis_k: float = 5.0,
+        sensors: Iterable[str] | None = None,
         stale_after_s: float = STALE_AFTER_S,
     ) -> None:
         self._lowest = board.lowest_opps
-        self._stale_s = {s.name: stale_limit_s(s, stale_after_s) for s in board.sensors}
+        wanted = None if sensors is None else frozenset(sensors)
+        watched = [s for s in board.sensors if wanted is None or s.name in wanted]
+        self._stale_s = {sensor.name: stale_limit_s(sensor, stale_after_s) for sensor in watched}
         self._critical_c = critical_c
         self._cool_c = critical_c - hysteresis_k
         self.active = False
