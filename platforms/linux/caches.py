@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from platforms.linux.cpu_list import parse_cpu_list
 from platforms.linux.fact import Fact, unseen
-from platforms.linux.maybe_file import folders_at, number_at, text_at
+from platforms.linux.maybe_file import cores_at, folders_at, number_at, text_at
 from platforms.linux.place import Place
 from platforms.linux.typical_values import Typical
 
@@ -30,9 +29,9 @@ def l2_bytes(place: Place, typical: Typical) -> Fact[int]:
 def l2_shared(place: Place) -> Fact[bool]:
     """Whether the cores of a cluster have one L2 cache together."""
     folder = _l2_folder(place)
-    sharing = text_at(folder / "shared_cpu_list") if folder else None
+    sharing = cores_at(folder / "shared_cpu_list") if folder else ()
     if sharing:
-        shared = len(parse_cpu_list(sharing)) > 1 or len(place.cores) == 1
+        shared = len(sharing) > 1 or len(place.cores) == 1
         return Fact(shared, f"measured: shared_cpu_list of cpu{place.core}'s cache in sysfs")
     handles = {node.cell("next-level-cache") for node in place.nodes.values()}
     if handles and None not in handles:

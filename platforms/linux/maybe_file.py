@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from platforms.linux.cpu_list import parse_cpu_list
+
 
 def text_at(path: Path) -> str | None:
     """The text of a file without blanks and zero bytes around it; None where it cannot be read.
@@ -10,7 +12,7 @@ def text_at(path: Path) -> str | None:
     """
     try:
         return path.read_bytes().decode("utf-8", "replace").strip("\0 \t\n")
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a path that cannot be one
         return None
 
 
@@ -27,6 +29,14 @@ def numbers_at(path: Path) -> tuple[int, ...]:
     """All whole numbers of a file in their order, other words passed over."""
     words = (text_at(path) or "").split()
     return tuple(int(word) for word in words if word.isdecimal())
+
+
+def cores_at(path: Path) -> tuple[int, ...]:
+    """The cores of a list such as ``0-3,5``; none where the file is missing or says no list."""
+    try:
+        return parse_cpu_list(text_at(path) or "")
+    except ValueError:
+        return ()
 
 
 def folders_at(path: Path, pattern: str) -> tuple[Path, ...]:

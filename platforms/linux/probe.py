@@ -19,7 +19,6 @@ from platforms.linux.assumed_heat import (
     thermal_network,
 )
 from platforms.linux.cooling_maps import cooled_clusters, thermal_weights
-from platforms.linux.cpu_list import parse_cpu_list
 from platforms.linux.devfreq import (
     Device,
     ProbedAccelerator,
@@ -30,7 +29,7 @@ from platforms.linux.devfreq import (
 from platforms.linux.device_tree import DeviceTree
 from platforms.linux.fact import Gap
 from platforms.linux.machine_name import MachineName, machine_name
-from platforms.linux.maybe_file import folders_at, number_at, text_at
+from platforms.linux.maybe_file import cores_at, folders_at, number_at, text_at
 from platforms.linux.place import find_places
 from platforms.linux.probed_cluster import ProbedCluster, probe_clusters
 from platforms.linux.probed_protection import ProbedProtection, probe_protection
@@ -153,7 +152,7 @@ def _problems(root: Path, parts: _Parts) -> Iterator[str]:
 
 
 def _core_problems(root: Path, parts: _Parts) -> Iterator[str]:
-    present = parse_cpu_list(text_at(root / "sys/devices/system/cpu/present") or "")
+    present = cores_at(root / "sys/devices/system/cpu/present")
     governed = {core for probed in parts.clusters for core in probed.cluster.cores}
     lacking = sorted(set(present) - governed)
     if lacking:
