@@ -79,10 +79,9 @@ def _state(status: Status) -> Line:
 
 
 def _lost(frame: Frame) -> Line:
-    return line(
-        Piece(f" NO ANSWER for {duration(frame.silent_for_s)}", "bad"),
-        f": {printable(frame.problem or '')}",
-    )
+    what, _, _ = (frame.problem or "").partition(";")  # without the way out: one line is short
+    silent_for = duration(frame.silent_for_s)
+    return line(Piece(f" NO ANSWER for {silent_for}", "bad"), f": {printable(what)}")
 
 
 def _foot(status: Status, width: int, *, keys: str = _KEYS) -> Line:
