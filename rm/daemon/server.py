@@ -90,7 +90,7 @@ class Server:
     def close(self) -> None:
         """End all connections and their grants, and remove the socket."""
         for connection in list(self._open.values()):
-            connection.send_away("ilgov ends; it will be back, or it was stopped")
+            connection.send_away("the daemon ends")
         self._open.clear()
         self._selector.close()
         self._file.close()

@@ -110,7 +110,7 @@ class Configuration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     board: PathText
     policy: Name = "ilgov"
     policy_file: Path | None = None
-    backend: Name = "onnxruntime"
+    backend: Name = "auto"
     npu_deadline_s: ShortTime = 0.02
     state_dir: Path = DEFAULT_STATE_DIR
     socket: Path = DEFAULT_SOCKET

@@ -9,7 +9,8 @@ from typing import Any
 
 from msgspec import structs
 
-from npu_runtime.load import BACKENDS
+from npu_runtime.errors import BackendUnavailable
+from npu_runtime.load import check_backend_name
 from platforms.errors import InvalidInput
 from rm.daemon.board_check import board_problems
 from rm.daemon.every_problem import shown
@@ -30,9 +31,11 @@ _installed_policies = functools.cache(policy_names)
 def top_problems(fields: Mapping[str, Any], _key: str = "") -> Iterator[str]:
     """Problems of the settings that stand in no section; `fields` are those with a right type."""
     yield from _period_problems({**_DEFAULT_TIMES, **fields})
-    for key, known in (("policy", _installed_policies()), ("backend", tuple(BACKENDS))):
-        if key in fields and fields[key] not in known:
-            yield f"{key} must be one of {', '.join(known)} (got {fields[key]!r})"
+    known = _installed_policies()
+    if "policy" in fields and fields["policy"] not in known:
+        yield f"policy must be one of {', '.join(known)} (got {fields['policy']!r})"
+    if "backend" in fields:
+        yield from _backend_problems(fields["backend"])
     if "board" in fields:
         yield from board_problems(fields["board"], fields.get("sensors", ()))
     if "socket" in fields:
@@ -44,6 +47,13 @@ _DEFAULT_TIMES = {
     for name, value in structs.asdict(Configuration(board="-")).items()
     if name in ("dvfs_period_s", "migration_period_s", "npu_deadline_s")
 }
+
+
+def _backend_problems(backend: str) -> Iterator[str]:
+    try:
+        check_backend_name(backend)
+    except BackendUnavailable as error:
+        yield str(error)
 
 
 def _period_problems(times: Mapping[str, Any]) -> Iterator[str]:

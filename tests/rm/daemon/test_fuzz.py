@@ -10,6 +10,7 @@ import os
 import random
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -84,24 +85,16 @@ TOML_TOKENS = [
     *(b"2020-01-01T00:00:00Z", b"25:61:61", b"\xef\xbb\xbf", b"\xed\x9f\xbf", b"\xc3"),
 ]
 
-SEEDS = [
-    json.dumps(message).encode()
-    for message in (
-        {
-            "type": "register",
-            "target": 30.0,
-            "unit": "heartbeats/s",
-            "name": "film",
-            "priority": -3,
-        },
-        {"type": "register", "target": 1e9, "unit": "instructions/s", "pid": 2},
-        {"type": "heartbeat", "count": 3, "pid": 2},
-        {"type": "heartbeat"},
-        {"type": "state", "pid": 2},
-        {"type": "unregister"},
-        {"type": "status"},
-    )
+MESSAGES: list[dict[str, Any]] = [
+    {"type": "register", "target": 30.0, "unit": "heartbeats/s", "name": "film", "priority": -3},
+    {"type": "register", "target": 1e9, "unit": "instructions/s", "pid": 2},
+    {"type": "heartbeat", "count": 3, "pid": 2},
+    {"type": "heartbeat"},
+    {"type": "state", "pid": 2},
+    {"type": "unregister"},
+    {"type": "status"},
 ]
+SEEDS = [json.dumps(message).encode() for message in MESSAGES]
 LINE_TOKENS = [
     *b'{ } [ ] : , " null true -1 1e999 NaN Infinity'.split(),
     *(b'"pid":4194304', b'"count":1000001', b'"priority":1000', b'"target":1e-300', b'{"type":'),
@@ -113,6 +106,13 @@ LINE_TOKENS = [
 def test_there_are_100_000_of_them() -> None:
     """What the heading says."""
     assert 100_000 == TEXTS + DOCUMENTS + LINES + THROUGH_A_SOCKET
+
+
+def damaged_line(dice: random.Random) -> bytes:
+    """A request that was damaged as text, or in what it says."""
+    if dice.random() < 0.5:
+        return damaged(dice.choice(SEEDS), SEEDS, LINE_TOKENS, dice)
+    return json.dumps(damaged_document(dice.choice(MESSAGES), dice), default=str).encode()
 
 
 def table() -> FakeTable:
@@ -184,7 +184,7 @@ def test_no_damaged_line_is_more_than_malformed() -> None:
     fulfilled = 0
     with no_change_of_the_machine():
         for number in range(LINES):
-            line = damaged(dice.choice(SEEDS), SEEDS, LINE_TOKENS, dice)
+            line = damaged_line(dice)
             try:
                 answer = sessions[number % 3].answer(decode(line))
             except Malformed as error:
@@ -220,9 +220,7 @@ def test_no_damaged_stream_is_felt_by_another_client(
         while sent < THROUGH_A_SOCKET:
             with daemon.peer() as bad:
                 count = dice.choice((1, 1, 1, 5, 20))
-                lines = [
-                    damaged(dice.choice(SEEDS), SEEDS, LINE_TOKENS, dice) for _ in range(count)
-                ]
+                lines = [damaged_line(dice) for _ in range(count)]
                 data = b"\n".join(lines) + dice.choice((b"\n", b"\n", b""))
                 bad.try_to_send(data, dice)
                 sent += count

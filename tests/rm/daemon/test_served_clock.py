@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from platforms.platform import Clock
 from rm.daemon.served_clock import MonotonicClock, ServedClock
 from tests.rm.daemon.served import Daemon
 
@@ -35,11 +36,14 @@ data = {
     "states": b'{"type":"status"}\\n' * 1000,
     "bytes": b" ",
     "garbage": b"x" * 100_000,
+    "visits": b"{",
 }[kind]
 for number in itertools.count():
     place = number % len(lines)
     try:
         lines[place].send(data)
+        if kind == "visits":
+            lines[place].close()
     except BlockingIOError:
         pass
     except OSError:
@@ -72,15 +76,19 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
     daemon.server.close()
 
 
-def lateness_s(daemon: Daemon, rounds: int) -> list[float]:
-    """How late a loop wakes, that waits by a served clock as the governor does."""
-    clock = ServedClock(daemon.server, daemon.clock)
+def lateness_s(clock: Clock, rounds: int) -> list[float]:
+    """How late a loop wakes, that waits by a clock as the governor does."""
     start_s = clock.now_s()
     late_s = []
     for number in range(1, rounds + 1):
         clock.sleep_until(start_s + number * PERIOD_S)
         late_s.append(clock.now_s() - start_s - number * PERIOD_S)
     return late_s
+
+
+def served(daemon: Daemon) -> ServedClock:
+    """The governor's clock."""
+    return ServedClock(daemon.server, daemon.clock)
 
 
 def median_s(values_s: list[float]) -> float:
@@ -90,27 +98,35 @@ def median_s(values_s: list[float]) -> float:
 
 def test_it_wakes_in_time_when_nobody_calls(daemon: Daemon) -> None:
     """Never too early."""
-    late_s = lateness_s(daemon, 50)
+    late_s = lateness_s(served(daemon), 50)
     assert min(late_s) >= 0.0
     assert LATE_S / 10 > median_s(late_s)
 
 
-@pytest.mark.parametrize("kind", ["beats", "states", "bytes", "garbage"])
+@pytest.mark.parametrize("kind", ["beats", "states", "bytes", "garbage", "visits"])
 def test_it_wakes_in_time_however_much_comes_in(daemon: Daemon, kind: str) -> None:
     """Work between two looks at the clock is bounded, and most of the flood is not even read."""
+    late_s: list[float] = []
+    asleep_s: list[float] = []
+    cpu_s = 0.0
     with flooded(daemon, kind):
-        cpu_s = -time.process_time()
-        late_s = lateness_s(daemon, 50)
-        cpu_s += time.process_time()
+        for _ in range(10):
+            asleep_s += lateness_s(daemon.clock, 5)
+            cpu_s -= time.process_time()
+            late_s += lateness_s(served(daemon), 5)
+            cpu_s += time.process_time()
     logging.getLogger(__name__).info(
-        "flood of %s: %.2f ms late in the middle, %.2f ms at most, %.0f %% of a core",
+        "flood of %s: %.2f ms late in the middle, %.2f ms at most (a sleep: %.2f and %.2f), "
+        "%.0f %% of a core",
         kind,
-        median_s(late_s) * 1e3,
-        max(late_s) * 1e3,
+        *(
+            1e3 * late
+            for late in (median_s(late_s), max(late_s), median_s(asleep_s), max(asleep_s))
+        ),
         cpu_s / (50 * PERIOD_S) * 100,
     )
     assert min(late_s) >= 0.0
-    assert LATE_S > median_s(late_s)
+    assert LATE_S + 3 * median_s(asleep_s) > median_s(late_s)
     assert 0.8 > cpu_s / (50 * PERIOD_S)
 
 
@@ -142,7 +158,7 @@ def test_a_stopped_client_keeps_nobody(daemon: Daemon) -> None:
     )
     stopped = subprocess.Popen([sys.executable, "-c", script, str(daemon.path)])
     os.waitpid(stopped.pid, os.WUNTRACED)
-    assert LATE_S > median_s(lateness_s(daemon, 20))
+    assert LATE_S > median_s(lateness_s(served(daemon), 20))
     stopped.send_signal(signal.SIGKILL)
     stopped.wait()
 
