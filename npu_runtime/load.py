@@ -171,7 +171,7 @@ def open_policy(
     if backend in BACKENDS:
         return _checked(file, backend)
     name = backend.removeprefix(ISOLATED)
-    _check_known(name)
+    check_backend_name(name)
     cover = _cover(file)
     able = cover.capabilities
     return LoadedPolicy(
@@ -212,7 +212,7 @@ def backend_named(name: str) -> OpenBackend:
 
     Imports other people's code; the daemon itself never calls it. Raises BackendUnavailable.
     """
-    _check_known(name)
+    check_backend_name(name)
     if name in BACKENDS:
         return BACKENDS[name]
     try:
@@ -227,9 +227,10 @@ def backend_named(name: str) -> OpenBackend:
         raise BackendUnavailable(f"the back end {name} cannot be loaded ({error})") from error
 
 
-def _check_known(name: str) -> None:
+def check_backend_name(name: str) -> None:
     """Raise BackendUnavailable for a name that nobody has; nothing is imported."""
-    if ":" in name or name in BACKENDS:
+    name = name.removeprefix(ISOLATED)
+    if ":" in name or name in (AUTO, *BACKENDS):
         return
     names = {*BACKENDS, *(point.name for point in entry_points(group=GROUP))}
     if name not in names:

@@ -213,7 +213,6 @@ class Daemon:
         self._opened.platform.rescan()
         if self._supervisor.steers:
             self._opened.platform.hold()
-            self._opened.writer.compact()
         if self._network is not None and isinstance(self._network.backend, IsolatedBackend):
             self._network.backend.tend()
 

@@ -135,7 +135,7 @@ class RunningDaemon:
             path: (self.before.get(path), now.get(path))
             for path in sorted(self.before.keys() | now.keys())
             if self.before.get(path) != now.get(path)
-            and not path.endswith(("cur_freq", "cgroup.procs"))
+            and not path.endswith(("cur_freq", "cgroup.procs", "thermal_zone0/temp"))
         }
 
     def _holds(self, condition: Callable[[], bool]) -> bool:
@@ -160,6 +160,7 @@ class LivingApplications:
         self._pids = list(pids)
         self._target = target
         self._period_s = period_s
+        self._lock = threading.Lock()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._live, daemon=True)
 
@@ -178,8 +179,9 @@ class LivingApplications:
 
     def leave(self, pid: int) -> None:
         """End a process."""
-        self._pids.remove(pid)
-        self._daemon.root.remove_process(pid)
+        with self._lock:
+            self._pids.remove(pid)
+            self._daemon.root.remove_process(pid)
 
     def _live(self) -> None:
         owed = dict.fromkeys(self._pids, 0.0)
@@ -189,7 +191,8 @@ class LivingApplications:
             lived_s = time.monotonic()
             while not self._done.wait(self._period_s):
                 before_s, lived_s = lived_s, time.monotonic()
-                self._step(client, owed, lived_s - before_s)
+                with self._lock:
+                    self._step(client, owed, lived_s - before_s)
 
     def _step(self, client: Client, owed: dict[int, float], passed_s: float) -> None:
         root = self._daemon.root
