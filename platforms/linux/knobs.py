@@ -154,13 +154,14 @@ class KnobWriter:
     def _remember_masks(self, journal: Journal, key: ProcessKey, tids: Iterable[int]) -> None:
         """Journal the old cores of threads that are new.
 
-        At a process's first move all its threads are, whether they are moved or not: one that is
-        not in the journal was born later. Who was born since the process, or one that it descends
-        from, was first moved has inherited cores that ilgov chose, unless it is found on others.
+        At a process's first move all threads of its family are, whether they are moved or not: one
+        that is not in the journal was born later. Who was born since the process, or one that it
+        descends from, was first moved has inherited cores that ilgov chose, unless it is found on
+        others.
         """
         known = journal.masks.get(key)
         if known is None:
-            tids = {*tids, *self._threads.of_process(key.pid)}
+            tids = {*tids, *self._threads.of_family(key.pid)}
         found = self._threads.read_old(key, [tid for tid in tids if tid not in (known or ())])
         origin = self._moved_origin(key)
         if origin is not None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from msgspec import Struct
 
 _ENOUGH_BYTES = 1024
+_MOST_CHILDREN_BYTES = 65536
 _PARENT, _START = 1, 19
 """Fields 4 and 22 of ``/proc/PID/stat``, counted from the one behind the name."""
 
@@ -51,6 +52,21 @@ def threads_of(root: Path, pid: int) -> list[int]:
     return list(_pids(f"{root}/proc/{pid}/task"))
 
 
+def threads_of_family(root: Path, pid: int) -> list[int]:
+    """Return the threads of a process and of its descendants, as far as the kernel lists children.
+
+    Kernels without ``CONFIG_PROC_CHILDREN`` list none.
+    """
+    family, found = [pid], []
+    for member in family:  # grows while it is walked
+        tids = threads_of(root, member)
+        found += tids
+        for tid in tids:
+            children = _content(f"{root}/proc/{member}/task/{tid}/children", _MOST_CHILDREN_BYTES)
+            family += [int(child) for child in (children or b"").split()]
+    return found
+
+
 def _pids(folder: str) -> Iterator[int]:
     try:
         with os.scandir(folder) as found:
@@ -61,17 +77,22 @@ def _pids(folder: str) -> Iterator[int]:
 
 def _read(path: str) -> Life | None:
     """Parse a ``stat`` file; the name in it may hold spaces and parentheses."""
+    data = _content(path, _ENOUGH_BYTES)
+    fields = data[data.rfind(b")") + 1 :].split() if data else []
+    if len(fields) <= _START:
+        return None
+    return Life(int(fields[_PARENT]), int(fields[_START]))
+
+
+def _content(path: str, most_bytes: int) -> bytes | None:
+    """Return what a file says; None if it is gone, also if that happens while it is read."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
     try:
-        data = os.read(descriptor, _ENOUGH_BYTES)
-    except OSError:  # it ended between the two calls
+        return os.read(descriptor, most_bytes)
+    except OSError:
         return None
     finally:
         os.close(descriptor)
-    fields = data[data.rfind(b")") + 1 :].split()
-    if len(fields) <= _START:
-        return None
-    return Life(int(fields[_PARENT]), int(fields[_START]))

@@ -20,6 +20,7 @@ from platforms.linux.process_start import (
     read_life,
     start_of_thread,
     threads_of,
+    threads_of_family,
 )
 from platforms.linux.system_calls import SchedulerCalls
 
@@ -117,9 +118,9 @@ class ThreadMasks:
         """Whether this is still the same thread."""
         return start_of_thread(self._root, tid, tid) == thread_start
 
-    def of_process(self, pid: int) -> list[int]:
-        """Return the threads that a process has now."""
-        return threads_of(self._root, pid)
+    def of_family(self, pid: int) -> list[int]:
+        """Return the threads that a process and its descendants have now."""
+        return threads_of_family(self._root, pid)
 
     def is_another(self, key: ProcessKey) -> bool:
         """Whether the process has ended and another has got its number."""

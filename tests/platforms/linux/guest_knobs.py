@@ -1,7 +1,8 @@
-"""Knobs on a real kernel: ``python -m tests.rig run -- python3 -m tests.platforms.linux.guest_knobs``.
+"""Knobs on a real kernel: turned as root, killed at random moments, unplugged, restored.
 
-Turns frequencies, limits and threads' cores as root, is killed while it does, and restores. Prints a
-line for each check; the exit code is 1 if one failed.
+    python -m tests.rig run -- python3 -m tests.platforms.linux.guest_knobs
+
+Prints a line for each check; the exit code is 1 if one failed.
 """
 
 import os

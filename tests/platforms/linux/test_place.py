@@ -221,9 +221,11 @@ def test_a_process_that_was_never_moved_is_nothing_to_give_back(root: FakeRoot) 
 
 def test_a_thread_that_was_not_moved_with_the_others_keeps_its_cores(root: FakeRoot) -> None:
     """It was there before, as the journal knows, and has not inherited anything."""
-    calls_for(root.path).set_affinity(102, {5})
+    root.add_process(200, threads=2, ppid=100)
+    for tid in (102, 201):
+        calls_for(root.path).set_affinity(tid, {5})
     before, writer = root.snapshot(), open_writer(root)
-    writer.place(key_of(root, 100), [100, 101], [5])
+    writer.place(key_of(root, 100), [100, 101, 200], [5])
     writer.restore_all()
     assert before == root.snapshot()
 

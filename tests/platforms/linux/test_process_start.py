@@ -12,6 +12,7 @@ from platforms.linux.process_start import (
     read_life,
     start_of_thread,
     threads_of,
+    threads_of_family,
 )
 from tests.platforms.linux.fake_root import FakeRoot
 
@@ -58,6 +59,14 @@ def test_threads_are_found_with_their_own_start(root: FakeRoot) -> None:
     assert 100100 == start_of_thread(root.path, 100, 102)
     assert 6000 == start_of_thread(root.path, 100, 200)
     assert 100100 == start_of_thread(root.path, 200, 102)
+
+
+def test_a_family_is_found_with_all_its_threads(root: FakeRoot) -> None:
+    """Children of children as well."""
+    root.add_process(300, threads=2, ppid=200)
+    assert [100, 101, 200, 300, 301] == sorted(threads_of_family(root.path, 100))
+    assert [300, 301] == sorted(threads_of_family(root.path, 300))
+    assert [] == threads_of_family(root.path, 400)
 
 
 def test_on_the_machine_itself_this_process_is_found() -> None:
