@@ -126,8 +126,6 @@ def main() -> None:
     (profile,) = find_applications([args.profile])
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, frame: _stop(stopped, number, frame))
-    RUNNING.mkdir(parents=True, exist_ok=True)
-    (RUNNING / str(os.getpid())).write_text(profile.name)
     report = Report(args.name, os.getpid())
     send = _connect(args)
     lock = threading.Lock()
@@ -153,6 +151,8 @@ def main() -> None:
     ]
     for thread in threads:
         thread.start()
+    RUNNING.mkdir(parents=True, exist_ok=True)
+    (RUNNING / str(os.getpid())).write_text(profile.name)
     for thread in threads:
         thread.join()
     report.write(args.report)

@@ -49,7 +49,11 @@ class Daemon:
         return read_status(SOCKET)
 
     def says(self, condition: Callable[[Status], bool]) -> bool:
-        """Whether its status fulfils a condition; False where it does not answer."""
+        """Whether its status fulfils a condition; False where it does not answer.
+
+        AssertionError with its last words where it has ended.
+        """
+        assert self.process.poll() is None, f"the daemon ended: {self.text()[-2000:]}"
         try:
             return condition(self.status())
         except (NoDaemon, NoAnswer):
@@ -95,12 +99,7 @@ def daemon(name: str, configuration: Path, *options: str) -> Iterator[Daemon]:
         )
         started = Daemon(child, log, before_s)
         try:
-            wait_until(
-                lambda: child.poll() is not None or started.says(lambda _: True),
-                "the daemon's answer",
-                patience_s=START_PATIENCE_S,
-            )
-            assert child.poll() is None, f"the daemon ended: {started.text()[-2000:]}"
+            started.wait_until(lambda _: True, "an answer", patience_s=START_PATIENCE_S)
             yield started
         finally:
             end(child)

@@ -24,7 +24,7 @@ from tests.rig.governed import (
     write_configuration,
 )
 from tests.rig.knobs import Snapshot, differences, snapshot
-from tests.rig.world import OUT, Application, application, plant, wait_until
+from tests.rig.world import OUT, Application, Waited, application, plant, wait_until
 
 WATCHED = "big-thermal"
 HEARTBEAT_INSTRUCTIONS = 2e7
@@ -80,7 +80,10 @@ FAULTS: SceneChecklist[Scene] = SceneChecklist()
 
 
 def _until_given_back(scene: Scene) -> float:
-    return wait_until(lambda: not scene.not_as_before(), f"knobs as before: {scene.before}")
+    try:
+        return wait_until(lambda: not scene.not_as_before(), "knobs as before")
+    except Waited as error:
+        raise Waited(f"{error}, not as before are {scene.not_as_before()}") from None
 
 
 @FAULTS.add

@@ -1,8 +1,8 @@
 """Count the instructions that an action executes, in the guest: there, time is made of them.
 
 With the ``icount`` clock every instruction takes ``2 ** shift`` ns of guest time, whatever it is
-and however busy the host is. The kernel's instructions count as well, and those of whatever else runs
-meanwhile: with nothing else running, the fewest of several rounds are the action's own.
+and however busy the host is. The kernel's instructions count as well, and those of whatever else
+runs meanwhile: with nothing else running, the fewest of several rounds are the action's own.
 """
 
 import statistics
