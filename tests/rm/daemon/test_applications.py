@@ -244,3 +244,16 @@ def test_parents_in_a_circle_end_the_search() -> None:
     table = FakeTable(player(7))
     table.parents = {7: 8, 8: 9, 9: 8}
     assert [7] == scanned(Applications((RULE,), table), table)
+
+
+def test_clients_that_come_and_go_do_not_flood_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """What is more than a few lines a second is for debugging."""
+    table = FakeTable(process(7))
+    applications = Applications((), table)
+    with caplog.at_level(logging.INFO):
+        for _ in range(2000):
+            applications.end(applications.register(table.running[7], uid=1000, target=BEATS))
+        assert 600 == len(caplog.records)
+        applications.update(table.scan(), 10.0)
+        applications.register(table.running[7], uid=1000, target=BEATS)
+        assert 601 == len(caplog.records)

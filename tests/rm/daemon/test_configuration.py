@@ -139,7 +139,11 @@ def test_every_problem_is_told_at_once() -> None:
         ('actuator = "voltage"', "actuator must be one of 'setspeed', 'cap' (got 'voltage')"),
         ('metrics.listen = "0.0.0.0:80"', "metrics.listen must be 'unix:'"),
         ('metrics.listen = "localhost:65536"', "metrics.listen must be 'unix:'"),
-        ('sensors.soc = ""', "sensors.soc must be a text of 1 to 1024 characters (got '')"),
+        ('sensors.cls0 = ""', "sensors.cls0 must be a text of 1 to 1024 characters (got '')"),
+        (
+            'sensors.soc = "cls0"',
+            "sensors.soc must be a sensor of board hikey970, one of cls0 (got 'soc')",
+        ),
         ("applications = 1", "applications must be a list (got 1)"),
         ("applications = [1]", "applications[0] must be a table (got 1)"),
         ('"two\\nlines" = 1', "'two\\nlines' must be a known key (got 1)"),
