@@ -55,6 +55,10 @@ class KernelFile:
             os.close(self._descriptor)
             self._descriptor = -1
 
+    def __del__(self) -> None:
+        if getattr(self, "_descriptor", -1) >= 0:
+            self.close()
+
     def _read_on(self, data: bytes) -> bytes:
         while more := os.pread(self._descriptor, 16 * _CHUNK_BYTES, len(data)):
             data += more

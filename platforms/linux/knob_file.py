@@ -57,6 +57,10 @@ class KnobFile:
             os.close(self._descriptor)
             self._descriptor = -1
 
+    def __del__(self) -> None:
+        if getattr(self, "_descriptor", -1) >= 0:
+            self.close()
+
     def _write(self, data: bytes) -> None:
         descriptor = self._open()
         if self._is_plain:

@@ -136,6 +136,7 @@ class KnobWriter:
         for knob in self._knobs.values():
             knob.close()
         self._knobs.clear()
+        self._threads.close()
 
     def _undo(self, undo: Undo, left: Undo | None = None) -> RestoreReport:
         """Write old values; what failed is added to `left`."""

@@ -114,6 +114,10 @@ class ThreadMasks:
                         problems[key] = _problem(tid, key, error)
         return MasksUndone(restored, len(old) - len(alive), problems)
 
+    def close(self) -> None:
+        """Close the files that it keeps open; they are opened anew where they are needed."""
+        self._online.close()
+
     def is_alive(self, tid: int, thread_start: int) -> bool:
         """Whether this is still the same thread."""
         return start_of_thread(self._root, tid, tid) == thread_start

@@ -74,3 +74,11 @@ def test_one_descriptor_is_used_and_given_back(tmp_path: Path) -> None:
     file.close()
     file.close()
     assert before == open_files()
+
+
+def test_a_descriptor_is_given_back_with_its_owner(tmp_path: Path) -> None:
+    """Whoever forgets to close it."""
+    (tmp_path / "temp").write_text("1")
+    before = open_files()
+    KernelFile(tmp_path / "temp").read_int()
+    assert before == open_files()
