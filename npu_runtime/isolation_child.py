@@ -5,6 +5,7 @@ to its owner as standard input and the policy file's bytes as descriptor 3. It e
 whatever the vendor's code is doing then.
 """
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -40,6 +41,7 @@ def main() -> int:
     """Serve until the owner closes the socket; 1 after telling it why the back end failed."""
     name, path, owner = sys.argv[1:]
     _die_with(int(owner))
+    _close_what_is_not_ours()
     with socket.socket(fileno=SOCKET) as link:
         try:
             backend = _opened(name, Path(path))
@@ -56,6 +58,14 @@ def _die_with(owner: int) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != owner:
         sys.exit("the owner is gone")
+
+
+def _close_what_is_not_ours() -> None:
+    """Descriptors that the owner inherited itself, such as a service manager's."""
+    for name in [link.name for link in Path("/proc/self/fd").iterdir()]:
+        if int(name) > POLICY:
+            with contextlib.suppress(OSError):
+                os.close(int(name))
 
 
 def _opened(name: str, path: Path) -> Backend:

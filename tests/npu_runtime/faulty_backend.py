@@ -128,6 +128,6 @@ def never_ready(file: PolicyFile) -> _Faulty:
 
 def chatty(file: PolicyFile) -> _Faulty:
     """Prints to standard output, as vendors' libraries do, and is well otherwise."""
-    print("vendor library, version 1")
+    sys.stdout.write("vendor library, version 1\n")
     sys.stdout.flush()
     return sound(file)

@@ -34,20 +34,22 @@ def test_a_sound_policy_scores_as_it_was_trained(toy: SimpleNamespace, policy_pa
     policy.close()
 
 
-def test_the_cpu_back_end_says_what_it_is(toy: SimpleNamespace, policy_path: Path) -> None:
+@pytest.mark.parametrize("name", ["onnxruntime", "numpy"])
+def test_a_cpu_back_end_says_what_it_is(toy: SimpleNamespace, policy_path: Path, name: str) -> None:
     """Status rows show it, and callers learn that any batch goes."""
-    able = load_policy(policy_path, **toy.fit).capabilities
-    assert ("onnxruntime", "cpu", "float32") == (able.name, able.device, able.precision)
+    able = load_policy(policy_path, **toy.fit, backend=name).capabilities
+    assert (name, "cpu", "float32") == (able.name, able.device, able.precision)
     assert able.dynamic_batch
     assert able.max_batch is None
 
 
+@pytest.mark.parametrize("name", ["onnxruntime", "numpy"])
 @pytest.mark.parametrize("batch", range(1, 17))
 def test_every_batch_from_1_to_16_gives_the_same_scores(
-    toy: SimpleNamespace, policy_path: Path, batch: int
+    toy: SimpleNamespace, policy_path: Path, batch: int, name: str
 ) -> None:
     """The governor rates as many rows as applications run."""
-    policy = load_policy(policy_path, **toy.fit)
+    policy = load_policy(policy_path, **toy.fit, backend=name)
     policy.backend.warm_up(batch)
     rows = np.resize(toy.rows, (batch, 2))
     np.testing.assert_allclose(policy.run(rows), rows @ toy.weights, atol=1e-5)
@@ -116,14 +118,17 @@ def test_a_network_narrower_than_its_metadata_is_refused(
         load_policy(path, **toy.fit)
 
 
-def test_a_network_with_two_inputs_is_refused(toy: SimpleNamespace, write: Write) -> None:
+@pytest.mark.parametrize("name", ["onnxruntime", "numpy"])
+def test_a_network_with_two_inputs_is_refused(
+    toy: SimpleNamespace, write: Write, name: str
+) -> None:
     """Nobody would know what to feed the second one."""
     model = toy.network()
     model.graph.input.append(model.graph.input[0])
     model.graph.input[1].name = "more"
     message = r"must have one float input \(got features: tensor\(float\), more: tensor\(float\)\)"
     with pytest.raises(WrongShape, match=message):
-        load_policy(write(toy.described(model)), **toy.fit)
+        load_policy(write(toy.described(model)), **toy.fit, backend=name)
 
 
 def test_parity_rows_that_disagree_are_refused(toy: SimpleNamespace, write: Write) -> None:
@@ -156,9 +161,10 @@ def test_an_unknown_back_end_is_refused_with_those_known(
     toy: SimpleNamespace, policy_path: Path
 ) -> None:
     """A typing mistake in the configuration."""
-    message = r"backend must be one of onnxruntime \(got 'npu'\)"
-    with pytest.raises(BackendUnavailable, match=message):
-        load_policy(policy_path, **toy.fit, backend="npu")
+    message = r"backend must be one of auto, numpy, onnxruntime \(got 'npu'\)"
+    for name in ("npu", "isolated:npu"):
+        with pytest.raises(BackendUnavailable, match=message):
+            load_policy(policy_path, **toy.fit, backend=name)
 
 
 @pytest.mark.parametrize(
@@ -261,13 +267,65 @@ def test_a_session_elsewhere_than_on_the_cpu_is_refused(
 
     monkeypatch.setattr(onnxruntime.InferenceSession, "get_providers", lambda self: ["Azure"])
     with pytest.raises(BackendUnavailable, match=r"CPUExecutionProvider alone \(got \['Azure'\]\)"):
-        load_policy(policy_path, **toy.fit)
+        load_policy(policy_path, **toy.fit, backend="onnxruntime")
 
 
 def test_a_machine_without_onnxruntime_is_told_what_to_install(
     toy: SimpleNamespace, policy_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Old boards' images cannot install it; the caller then falls back."""
+    """Old boards' images cannot install it; who asks for it by name has to hear that."""
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(BackendUnavailable, match=r"needs the package onnxruntime .*pip install"):
-        load_policy(policy_path, **toy.fit)
+        load_policy(policy_path, **toy.fit, backend="onnxruntime")
+
+
+def test_a_machine_without_onnxruntime_runs_policies_with_numpy(
+    toy: SimpleNamespace, policy_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has to ask for it, and the reason is told."""
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    policy = load_policy(policy_path, **toy.fit)
+    assert "numpy" == policy.capabilities.name
+    assert policy.why.startswith("auto: numpy is always there, and the back end onnxruntime needs")
+    np.testing.assert_allclose(policy.run(toy.rows), toy.rows @ toy.weights, atol=1e-5)
+
+
+def test_without_a_wish_onnxruntime_is_used_where_it_is(
+    toy: SimpleNamespace, policy_path: Path
+) -> None:
+    """It is the fastest, and true to the exchange format."""
+    policy = load_policy(policy_path, **toy.fit)
+    assert ("onnxruntime", "auto: onnxruntime is installed") == (
+        policy.capabilities.name,
+        policy.why,
+    )
+
+
+def test_other_peoples_back_ends_are_found_by_their_entry_point(
+    toy: SimpleNamespace, policy_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Known by name without loading them; loading is for the process that isolates them."""
+    loaded = []
+
+    class Point:
+        name = "theirs"
+
+        def load(self) -> Any:
+            loaded.append(self.name)
+            return load.NumpyBackend
+
+    found = [Point()]
+    monkeypatch.setattr(
+        load, "entry_points", lambda group, name=None: found if name in (None, "theirs") else []
+    )
+    with pytest.raises(BackendUnavailable, match="one of auto, numpy, onnxruntime, theirs"):
+        open_policy(read_policy_file(policy_path), backend="ours")
+    assert [] == loaded
+    assert load.NumpyBackend is load.backend_named("theirs")
+
+
+@pytest.mark.parametrize("name", ["no_such_module:make", "json:no_such_name"])
+def test_a_back_end_that_cannot_be_imported_is_named(name: str) -> None:
+    """A typing mistake in the configuration."""
+    with pytest.raises(BackendUnavailable, match=f"the back end {name} cannot be loaded"):
+        load.backend_named(name)
