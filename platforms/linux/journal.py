@@ -133,11 +133,17 @@ class Journal:
 
     def remember_masks(self, key: ProcessKey, old: Mapping[int, ThreadMask]) -> None:
         """Store the old cores of a process's threads; those known already stay as they are."""
-        known = self._undo.masks.get(key, {})
-        new = {tid: mask for tid, mask in old.items() if tid not in known}
-        if new:
-            self._append(mask_lines(key, new))
-            self._undo.masks.setdefault(key, {}).update(new)
+        self.remember_all_masks({key: old})
+
+    def remember_all_masks(self, old: Mapping[ProcessKey, Mapping[int, ThreadMask]]) -> None:
+        """Store the old cores of many processes' threads with one wait for the disk."""
+        new = {key: self._unknown(key, masks) for key, masks in old.items()}
+        lines = [mask_lines(key, masks) for key, masks in new.items() if masks]
+        if lines:
+            self._append(b"".join(lines))
+        for key, masks in new.items():
+            if masks:
+                self._undo.masks.setdefault(key, {}).update(masks)
 
     def remember_placed(self, key: ProcessKey, cores: frozenset[int]) -> None:
         """Store that a process is about to be put on these cores.
@@ -200,6 +206,10 @@ class Journal:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+    def _unknown(self, key: ProcessKey, masks: Mapping[int, ThreadMask]) -> dict[int, ThreadMask]:
+        known = self._undo.masks.get(key, {})
+        return {tid: mask for tid, mask in masks.items() if tid not in known}
 
     def _start(self) -> None:
         """Cut off a torn last line, and say who writes from here on; fails on a full disk."""

@@ -6,7 +6,7 @@ how; `platforms.linux.restore` undoes what a run that ended badly has left.
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from msgspec import Struct
@@ -101,7 +101,7 @@ class KnobWriter:
             return Placed(len(numbers), 0, 0)
         if self._threads.is_another(key):
             return Placed(0, len(numbers), 0)
-        self._remember_masks(self._journal, key, numbers)
+        self._journal.remember_masks(key, self._new_masks(self._journal, key, numbers))
         self._journal.remember_placed(key, wanted)
         if self._journal.has_grown:
             self._journal.compact(self._threads.is_alive)
@@ -109,6 +109,16 @@ class KnobWriter:
         alive = [tid for tid in numbers if tid in known]
         placed = self._threads.set(alive, wanted)
         return Placed(placed.moved, placed.vanished + len(numbers) - len(alive), placed.refused)
+
+    def remember_processes(self, tids: Mapping[ProcessKey, Iterable[int]]) -> None:
+        """Journal the cores of many processes' threads, all with one wait for the disk.
+
+        Before a group of them is placed. Where the disk is slow, one wait each would add up.
+        """
+        journal = self._journal
+        if journal is not None and not self.dry_run:
+            masks = {key: self._new_masks(journal, key, some) for key, some in tids.items()}
+            journal.remember_all_masks(masks)
 
     def restore_process(self, key: ProcessKey) -> RestoreReport:
         """Give a process's threads, and its descendants', their old cores back; it is let go."""
@@ -152,8 +162,10 @@ class KnobWriter:
             len(gone) + threads.gone,
         )
 
-    def _remember_masks(self, journal: Journal, key: ProcessKey, tids: Iterable[int]) -> None:
-        """Journal the old cores of threads that are new.
+    def _new_masks(
+        self, journal: Journal, key: ProcessKey, tids: Iterable[int]
+    ) -> dict[int, ThreadMask]:
+        """Return the old cores of threads that are not in the journal.
 
         At a process's first move all threads of its family are, whether they are moved or not: one
         that is not in the journal was born later. Who was born since the process, or one that it
@@ -171,7 +183,7 @@ class KnobWriter:
             for tid, mask in found.items():
                 if self._threads.is_on(tid, placed):
                     found[tid] = ThreadMask(mask.thread_start, cores)
-        journal.remember_masks(key, found)
+        return found
 
     def _moved_origin(self, key: ProcessKey) -> ProcessKey | None:
         """Return the process itself if it was moved before, else its nearest ancestor that was."""

@@ -46,6 +46,24 @@ def test_all_old_cores_are_on_disk_before_the_first_is_moved(
     assert [(3, [ALL] * 3)] == seen
 
 
+def test_many_processes_are_journaled_with_one_wait(
+    root: FakeRoot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When a daemon starts among many applications."""
+    pids = range(1000, 1100, 10)
+    for pid in pids:
+        root.add_process(pid, threads=3)
+    before, writer = root.snapshot(), open_writer(root)
+    waits: list[int] = []
+    monkeypatch.setattr("os.fdatasync", waits.append)
+    writer.remember_processes({key_of(root, pid): range(pid, pid + 3) for pid in pids})
+    for pid in pids:
+        assert 3 == writer.place(key_of(root, pid), range(pid, pid + 3), [5]).moved
+    assert 1 == len(waits)
+    assert 30 == writer.restore_all().restored
+    assert before == root.snapshot()
+
+
 def test_cores_that_the_user_chose_are_given_back(root: FakeRoot) -> None:
     """Thread by thread."""
     calls_for(root.path).set_affinity(101, {2, 3})
