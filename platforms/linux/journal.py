@@ -13,7 +13,6 @@ from pathlib import Path
 
 from platforms.linux.errors import JournalUnusable
 from platforms.linux.journal_entries import (
-    SCHEMA,
     Contents,
     Header,
     Released,
@@ -23,17 +22,24 @@ from platforms.linux.journal_entries import (
     line_of,
     mask_lines,
     placed_line,
-    read_contents,
 )
-from platforms.linux.journal_trust import check_file, check_folder
+from platforms.linux.journal_file import (
+    OPEN,
+    READ,
+    make_folder,
+    not_opened,
+    not_stored,
+    open_locked,
+    read_for_boot,
+    write_all,
+)
+from platforms.linux.journal_trust import check_folder
 from platforms.linux.kernel_file import KernelFile
 from platforms.linux.managed import ProcessKey
 
 JOURNAL_NAME = "undo.jsonl"
 """The journal's file in the state folder."""
 
-_OPEN = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _COMPACT_FROM_BYTES = 256 * 1024
 
 
@@ -52,13 +58,13 @@ def read_journal(path: Path, *, boot_id: str) -> Undo:
     Raises JournalUnusable.
     """
     try:
-        descriptor = os.open(path, _READ)
+        descriptor = os.open(path, READ)
     except FileNotFoundError:
         return Undo()
     except OSError as error:
-        raise _not_opened(path, error) from error
+        raise not_opened(path, error) from error
     try:
-        return _read(path, descriptor, boot_id).undo
+        return read_for_boot(path, descriptor, boot_id).undo
     finally:
         os.close(descriptor)
 
@@ -86,14 +92,14 @@ class Journal:
         that can be written to, and raises FileNotFoundError if there is no journal.
         """
         if create:
-            _make_folder(path.parent)
+            make_folder(path.parent)
         elif not path.is_symlink() and not path.exists():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
         if strict:
             check_folder(path.parent)
-        descriptor = _open_locked(path, create=create)
+        descriptor = open_locked(path, create=create)
         try:
-            journal = cls(path, descriptor, _read(path, descriptor, boot_id), boot_id)
+            journal = cls(path, descriptor, read_for_boot(path, descriptor, boot_id), boot_id)
             if create:
                 journal._start()
         except BaseException:
@@ -221,12 +227,12 @@ class Journal:
         if header or self._size_bytes == 0:
             lines = line_of(Header(boot_id=self._boot_id, pid=os.getpid())) + lines
         try:
-            _write_all(self._descriptor, lines)
+            write_all(self._descriptor, lines)
             if sync:
                 os.fdatasync(self._descriptor)
         except OSError as error:
             self._truncate(self._size_bytes)
-            raise _not_stored(self.path, error) from error
+            raise not_stored(self.path, error) from error
         self._size_bytes += len(lines)
 
     def _truncate(self, size_bytes: int) -> None:
@@ -235,7 +241,7 @@ class Journal:
             os.ftruncate(self._descriptor, size_bytes)
         except OSError as error:
             self.close()
-            raise _not_stored(self.path, error) from error
+            raise not_stored(self.path, error) from error
         self._size_bytes = size_bytes
 
     def _replace(self, undo: Undo) -> None:
@@ -244,104 +250,18 @@ class Journal:
         lines = line_of(Header(boot_id=self._boot_id, pid=os.getpid())) + undo.lines()
         try:
             new.unlink(missing_ok=True)
-            descriptor = os.open(new, _OPEN | os.O_CREAT | os.O_EXCL, 0o600)
+            descriptor = os.open(new, OPEN | os.O_CREAT | os.O_EXCL, 0o600)
         except OSError as error:
-            raise _not_stored(new, error) from error
+            raise not_stored(new, error) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _write_all(descriptor, lines)
+            write_all(descriptor, lines)
             os.fsync(descriptor)
             new.rename(self.path)
         except OSError as error:
             os.close(descriptor)
             new.unlink(missing_ok=True)
-            raise _not_stored(new, error) from error
+            raise not_stored(new, error) from error
         os.close(self._descriptor)
         self._descriptor, self._undo = descriptor, undo
         self._size_bytes = self._compacted_bytes = len(lines)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise _not_stored(folder, error) from error
-
-
-def _open_locked(path: Path, *, create: bool) -> int:
-    """Open and lock the file that has this name now; another may be removing it."""
-    while True:
-        try:
-            descriptor = os.open(path, _OPEN | (os.O_CREAT if create else 0), 0o600)
-        except OSError as error:
-            if create or error.errno != errno.EROFS:
-                raise _not_opened(path, error) from error
-            descriptor = os.open(path, _READ)
-        try:
-            _lock(path, descriptor)
-            found = os.fstat(descriptor)
-            check_file(path, found)
-            if _is_still(path, found):
-                return descriptor
-        except BaseException:
-            os.close(descriptor)
-            raise
-        os.close(descriptor)
-
-
-def _is_still(path: Path, found: os.stat_result) -> bool:
-    try:
-        return path.lstat().st_ino == found.st_ino
-    except FileNotFoundError:
-        return False
-
-
-def _lock(path: Path, descriptor: int) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        message = (
-            f"{path} must be free (got: another ilgov holds it); stop that one first: "
-            "systemctl stop ilgov"
-        )
-        raise JournalUnusable(message) from error
-
-
-def _read(path: Path, descriptor: int, boot_id: str) -> Contents:
-    """Return what holds for this boot; what is of another one is cut off by starting at 0."""
-    data = b""
-    while chunk := os.pread(descriptor, 1 << 20, len(data)):
-        data += chunk
-    contents = read_contents(data)
-    if contents.header is None or contents.header.boot_id != boot_id:
-        return Contents()
-    if contents.header.schema != SCHEMA:
-        message = (
-            f"{path} must be of schema {SCHEMA} (got {contents.header.schema}); restore with the "
-            "version of ilgov that wrote it, or reboot"
-        )
-        raise JournalUnusable(message)
-    return contents
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(descriptor, data) :]
-
-
-def _not_opened(path: Path, error: OSError) -> JournalUnusable:
-    if error.errno == errno.ELOOP:
-        message = f"{path} must be a plain file (got a symbolic link); look into it, remove it"
-        return JournalUnusable(message)
-    return _not_stored(path, error)
-
-
-def _not_stored(path: Path, error: OSError) -> JournalUnusable:
-    """The undo cannot be stored; the caller must not write to the machine."""
-    message = (
-        f"{path} must be writable, as old values are stored there before anything is changed "
-        f"(got: {error.strerror or error}); free the disk or choose another --state-dir"
-    )
-    unusable = JournalUnusable(message)
-    unusable.errno = error.errno
-    return unusable
