@@ -42,7 +42,7 @@ class Machine:
 class LinuxBoard:
     """A platform whose knobs must be taken before a decision, and are given back at the end.
 
-    `moved` and `refused` tell what became of the last decision.
+    `moved` and `refused` tell what became of the decision since the last observation.
     """
 
     def __init__(
@@ -77,6 +77,7 @@ class LinuxBoard:
         """The present state; rates are means since the previous call."""
         machine, now_s = self._machine, self._clock.now_s()
         window_s, self._last_s = now_s - self._last_s, now_s
+        self.moved, self.refused = (), ()
         self.cores_online = self._read_online()
         self.clusters = machine.clusters.read(now_s)
         freqs_hz = tuple([cluster.freq_hz for cluster in self.clusters])

@@ -155,6 +155,7 @@ class Seating:
             self._writer.write(knob, format_cpu_list(seat.cores))
         except WriteRefused as error:
             logger.warning("%s; masks are used instead", error)
+            self._let_go(seat)
             return False
         self.writes += 1
         seat.cpuset = knob
@@ -169,7 +170,8 @@ class Seating:
     def _dismiss(self, seat: _Seat) -> None:
         """Give an application its old cores back, as it is not looked after any more."""
         self._let_go(seat)
-        self._writer.restore_process(seat.key)
+        for problem in self._writer.restore_process(seat.key).problems:
+            logger.warning("not restored yet: %s", problem)
 
     def _let_go(self, seat: _Seat) -> None:
         """Put the control group's cores back, if there still is one."""

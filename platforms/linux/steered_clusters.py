@@ -19,8 +19,9 @@ from platforms.linux.knobs import KnobWriter
 REFUSALS_IN_A_ROW = 3
 """So often refused, and a knob is not relied upon any more."""
 
-SETTLES_WITHIN_S = 0.02
-"""The kernel applies a limit from a work item, after the write has returned."""
+SETTLES_WITHIN_S = 0.1
+"""The kernel applies a limit from a work item, after the write has returned; on a busy machine,
+with a slow regulator, that takes a while. What still differs then is somebody else's hand."""
 
 Interference = Callable[[float, str, str, str], None]
 """Told of the time (s), the knob's path, what was asked and what was found instead."""
@@ -41,15 +42,25 @@ class ClusterReading(Struct, frozen=True, gc=False):
 
 
 class _Steered:
-    """One cluster with its actuator."""
+    """One cluster with its actuator; `is_taken`: its knobs are ours."""
 
-    __slots__ = ("actuator", "asked_s", "cluster", "refusals")
+    __slots__ = ("actuator", "asked_s", "cluster", "is_taken", "refusals")
 
     def __init__(self, cluster: Cluster, actuator: Actuator) -> None:
         self.cluster = cluster
         self.actuator = actuator
         self.asked_s = 0.0
+        self.is_taken = False
         self.refusals = 0
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it has a clock now: while every core of it is unplugged it has none."""
+        try:
+            self.actuator.domain.read()
+        except Unreadable:
+            return False
+        return True
 
 
 class SteeredClusters:
@@ -73,7 +84,6 @@ class SteeredClusters:
         ]
         self._writer = writer
         self._on_interference = on_interference
-        self._taken = False
         self.clamped = 0
         self.refused = 0
         self.writes = 0
@@ -91,20 +101,28 @@ class SteeredClusters:
         return tuple([self._read(steered, now_s) for steered in self._steered])
 
     def take(self) -> None:
-        """Journal and take every clock's knobs; WriteRefused, JournalUnusable where that fails."""
+        """Journal and take every clock's knobs; WriteRefused, JournalUnusable where that fails.
+
+        A cluster that is unplugged as a whole is taken when it is back and a clock is asked for.
+        """
         for steered in self._steered:
             steered.refusals = 0
-            steered.actuator.take(self._writer)
-        self._taken = True
+            if steered.is_there:
+                self._take(steered)
 
     def set(self, opp_index: Sequence[int], now_s: float) -> tuple[str, ...]:
-        """Ask for operating points; what was refused, in words."""
+        """Ask for operating points; what was refused, in words.
+
+        Of a cluster that is unplugged as a whole nothing is asked.
+        """
         problems = []
         for steered, opp in zip(self._steered, opp_index, strict=True):
             freq_hz = steered.cluster.freqs_hz[opp]
-            if freq_hz == steered.actuator.asked_hz:
+            if freq_hz == steered.actuator.asked_hz or not steered.is_there:
                 continue
             try:
+                if not steered.is_taken:
+                    self._take(steered)
                 steered.actuator.set(self._writer, freq_hz)
                 self.writes += 1
                 steered.asked_s, steered.refusals = now_s, 0
@@ -116,10 +134,13 @@ class SteeredClusters:
 
     def forget(self) -> None:
         """The knobs were given back."""
-        self._taken = False
         for steered in self._steered:
-            steered.refusals = 0
+            steered.refusals, steered.is_taken = 0, False
             steered.actuator.forget()
+
+    def _take(self, steered: _Steered) -> None:
+        steered.actuator.take(self._writer)
+        steered.is_taken = True
 
     def _read(self, steered: _Steered, now_s: float) -> ClusterReading:
         cluster, actuator = steered.cluster, steered.actuator
@@ -131,7 +152,7 @@ class SteeredClusters:
             return ClusterReading(cluster.name, 0, 0, low_hz, low_hz, None)
         cap_hz = actuator.allowed_hz(reading)
         asked_hz = actuator.asked_hz
-        if asked_hz is not None and self._taken and not self._writer.dry_run:
+        if asked_hz is not None and steered.is_taken and not self._writer.dry_run:
             self._compare(steered, reading, cap_hz, now_s)
         cap = _highest_at_most(cluster.freqs_hz, cap_hz)
         opp = min(cap, _nearest(cluster.freqs_hz, reading.freq_hz))

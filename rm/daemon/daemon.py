@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from npu_runtime.errors import BackendUnavailable, PolicyFileError
-from npu_runtime.isolation import IsolatedBackend
-from npu_runtime.load import LoadedPolicy
 from platforms.board_file import load_board
 from platforms.errors import InvalidInput
 from platforms.linux.journal import Journal
@@ -27,7 +25,8 @@ from rm.daemon.decision_log import DecisionLog, Outcome
 from rm.daemon.loop_times import RunningTimes
 from rm.daemon.memory import give_back_start_up_memory
 from rm.daemon.notify import Notifier
-from rm.daemon.opened_board import critical_c, open_board, sensor_zones
+from rm.daemon.opened_board import open_board
+from rm.daemon.policy_loader import PolicyWithNetwork, load_policy_with_network
 from rm.daemon.served_clock import ServedClock
 from rm.daemon.server import Server
 from rm.daemon.settings import Configuration
@@ -43,12 +42,8 @@ from rm.daemon.status_report import (
 )
 from rm.daemon.supervisor import Supervisor
 from rm.daemon.watched_policy import WatchedPolicy
+from rm.daemon.watches import watches_for
 from rm.governor import Governor, Periods
-from rm.policies.registry import PolicyContext, policy_factory
-from rm.policy import Policy
-from rm.safety.failsafe import Failsafe
-from rm.safety.rival_watch import RivalWatch
-from rm.safety.sensor_watch import SensorWatch
 from rm.safety.states import StateMachine
 
 if TYPE_CHECKING:
@@ -71,6 +66,8 @@ NEEDS_RESTART = (
     "log",
 )
 """What a reload does not change."""
+
+_OWNERS_MISTAKES = (InvalidInput, PolicyFileError, BackendUnavailable, OSError)
 
 
 class Daemon:
@@ -104,7 +101,6 @@ class Daemon:
         self._next_scan_s = -math.inf
         self._times = RunningTimes()
         self._clusters_before: tuple[int, ...] = ()
-        self._rivals = self._rival_watch(configuration)
         self._board = load_board(configuration.board)
         self._table = ProcessTable(root)
         self._applications = Applications(configuration.applications, self._table, root=root)
@@ -118,16 +114,14 @@ class Daemon:
             applications=self._applications.managed,
             on_interference=self._interfered,
         )
-        self._network: LoadedPolicy | None = None
-        self._policy = WatchedPolicy(self._board, self._load_policy(configuration))
+        self._loaded = self._load_policy(configuration)
+        self._policy = WatchedPolicy(self._board, self._loaded.policy)
         self._supervisor = Supervisor(
             self._opened.platform,
             self._policy,
-            sensors=self._sensor_watch(configuration),
-            failsafe=self._failsafe(configuration),
-            rivals=self._rivals,
+            watches=watches_for(self._board, configuration, root),
             states=StateMachine(self._started_s, well_for_s=configuration.safety.well_for_s),
-            backend_problem=self._backend_problem,
+            backend_problem=lambda: self._loaded.problem,
         )
         self._log = DecisionLog(
             _below(root, configuration.log.decisions),
@@ -160,11 +154,11 @@ class Daemon:
 
     def run(self) -> None:
         """Govern until `stop`; the knobs are given back however it ends."""
-        self._look_for_processes(self._clock.now_s())
-        give_back_start_up_memory()
-        self._notifier.ready(self._summary())
-        logger.info("governing %s by %s", self._board.name, self._policy.name)
         try:
+            self._look_for_processes(self._clock.now_s())
+            give_back_start_up_memory()
+            self._notifier.ready(self._summary())
+            logger.info("governing %s by %s", self._board.name, self._policy.name)
             self._governor.run(math.inf, stop=lambda: self._stop_reason is not None)
         finally:
             self.close()
@@ -186,8 +180,7 @@ class Daemon:
         if self._metrics is not None:
             self._metrics.close()
         self._log.close()
-        if self._network is not None:
-            self._network.close()
+        self._loaded.close()
         self._opened.close()
 
     # --- what a round is followed by ------------------------------------------------------------
@@ -213,8 +206,7 @@ class Daemon:
         self._opened.platform.rescan()
         if self._supervisor.steers:
             self._opened.platform.hold()
-        if self._network is not None and isinstance(self._network.backend, IsolatedBackend):
-            self._network.backend.tend()
+        self._loaded.tend()
 
     def _write_log(self, observation: Observation, decision: Decision, loop_s: float) -> None:
         platform = self._opened.platform
@@ -246,82 +238,48 @@ class Daemon:
         """Take over what can be changed while running; what is wrong changes nothing."""
         self._notifier.reloading(self._clock.now_s())
         try:
-            wanted = self._reread()
-            self._take_over(wanted)
-        except (InvalidInput, PolicyFileError, BackendUnavailable, OSError) as error:
+            self._take_over(self._reread())
+        except _OWNERS_MISTAKES as error:
             logger.error("reload refused, everything stays as it was: %s", error)
+        except Exception:  # a policy of others may raise anything
+            logger.exception("reload refused, everything stays as it was")
         self._notifier.ready(self._summary())
 
     def _take_over(self, wanted: Configuration) -> None:
-        policy = self._load_policy(wanted)
-        sensors, failsafe = self._sensor_watch(wanted), self._failsafe(wanted)
-        self._applications.set_rules(wanted.applications)
-        self._supervisor.exchange_sensors(sensors, failsafe)
-        self._policy.exchange(policy)
+        """First everything that can fail; the watches go on where nothing is new for them."""
         before = self._configuration
         kept = [key for key in NEEDS_RESTART if getattr(before, key) != getattr(wanted, key)]
+        wanted = msgspec.structs.replace(wanted, **{key: getattr(before, key) for key in kept})
+        watches = None
+        if wanted.safety != before.safety:
+            watches = watches_for(self._board, wanted, self._root)
+        loaded = self._load_policy(wanted)
+        try:
+            self._applications.set_rules(wanted.applications)
+        except InvalidInput:
+            loaded.close()
+            raise
+        self._exchange_policy(loaded)
+        if watches is not None:
+            self._supervisor.exchange(watches)
+            self._supervisor.states.be_well_for(wanted.safety.well_for_s)
         if kept:
             logger.warning("reload: %s take effect at the next start only", ", ".join(kept))
-        self._configuration = msgspec.structs.replace(
-            wanted, **{key: getattr(before, key) for key in NEEDS_RESTART}
-        )
+        self._configuration = wanted
         logger.info("reload: done")
 
-    # --- parts ----------------------------------------------------------------------------------
+    def _exchange_policy(self, loaded: PolicyWithNetwork) -> None:
+        old, self._loaded = self._loaded, loaded
+        self._policy.exchange(loaded.policy)
+        old.close()
 
-    def _load_policy(self, configuration: Configuration) -> Policy:
-        """The policy with its network, which takes the place of the one before."""
-        context = PolicyContext(
-            self._board,
-            self._opened.platform,
-            policy_file=_below(self._root, configuration.policy_file),
-            backend=configuration.backend,
-            deadline_s=configuration.npu_deadline_s,
+    def _load_policy(self, configuration: Configuration) -> PolicyWithNetwork:
+        return load_policy_with_network(
+            configuration, self._board, self._opened.platform, self._root
         )
-        policy = policy_factory(configuration.policy)(context)
-        network = context.networks[-1] if context.networks else None
-        if self._network is not None:
-            self._network.close()
-        self._network = network
-        if network is not None:
-            logger.info(
-                "network %s on %s (%s)",
-                network.file.path,
-                network.capabilities.device,
-                network.why,
-            )
-        return policy
-
-    def _sensor_watch(self, configuration: Configuration) -> SensorWatch:
-        safety = configuration.safety
-        return SensorWatch(
-            self._board,
-            sensors=sensor_zones(self._board, configuration),
-            stale_after_s=safety.stale_after_s,
-            moved_k=safety.stuck_after_k,
-            stuck_for_s=safety.stuck_for_s,
-        )
-
-    def _failsafe(self, configuration: Configuration) -> Failsafe:
-        safety = configuration.safety
-        return Failsafe(
-            self._board,
-            critical_c=critical_c(self._board, configuration, self._root),
-            hysteresis_k=safety.hysteresis_k,
-            stale_after_s=safety.stale_after_s,
-        )
-
-    def _rival_watch(self, configuration: Configuration) -> RivalWatch:
-        safety = configuration.safety
-        return RivalWatch(tolerance=safety.rival_writes, within_s=safety.rival_within_s)
 
     def _interfered(self, now_s: float, path: str, asked: str, found: str) -> None:
-        logger.warning("%s must read %s as written (got %s)", path, asked, found)
-        self._rivals.differs(now_s, path=path, written=asked, found=found)
-
-    def _backend_problem(self) -> str | None:
-        backend = None if self._network is None else self._network.backend
-        return backend.degraded if isinstance(backend, IsolatedBackend) else None
+        self._supervisor.interfered(now_s, path, asked, found)
 
     # --- what it says of itself -----------------------------------------------------------------
 
@@ -350,7 +308,7 @@ class Daemon:
                 application_status(process, read.get(process.id))
                 for process in self._applications.managed()
             ),
-            backend=backend_status(self._network),
+            backend=backend_status(self._loaded.network),
             loop=self._times.summary(missed_rounds=self._governor.missed_rounds),
             counts=self._counts(),
         )

@@ -35,7 +35,7 @@ def give_back_start_up_memory(maps: Path = Path("/proc/self/maps")) -> int:
 
 
 def _mappings(maps: Path) -> Iterator[tuple[int, int]]:
-    for line in maps.read_text().splitlines():
+    for line in maps.read_text(errors="replace").splitlines():
         match = _MAPPING.match(line)
         if match:
             start, end = int(match[1], 16), int(match[2], 16)

@@ -13,9 +13,7 @@ from msgspec.structs import replace
 from platforms.linux.errors import JournalUnusable, Unreadable, WriteRefused
 from platforms.platform import Decision, Observation
 from rm.daemon.watched_policy import WatchedPolicy
-from rm.safety.failsafe import Failsafe
-from rm.safety.rival_watch import RivalWatch
-from rm.safety.sensor_watch import SensorWatch
+from rm.daemon.watches import Watches
 from rm.safety.states import Health, StateMachine, Transition
 
 logger = logging.getLogger(__name__)
@@ -39,31 +37,28 @@ class Steered(Protocol):
 
 
 class Supervisor:
-    """The governor's guard."""
+    """The governor's guard; `failsafe_rounds` counts those that the failsafe acted in."""
 
     def __init__(
         self,
         board: Steered,
         policy: WatchedPolicy,
         *,
-        sensors: SensorWatch,
-        failsafe: Failsafe,
-        rivals: RivalWatch,
+        watches: Watches,
         states: StateMachine,
         backend_problem: Callable[[], str | None] = lambda: None,
     ) -> None:
         """`backend_problem` says why the network is answered by the CPU, if it is."""
         self._board = board
         self._policy = policy
-        self._sensors = sensors
-        self._failsafe = failsafe
-        self._rivals = rivals
+        self._watches = watches
         self._backend_problem = backend_problem
         self._take_problem: str | None = None
         self._holds = False
         self.states = states
         self._sensor_problem: str | None = None
         self.limited_by: str | None = None
+        self.failsafe_rounds = 0
 
     @property
     def steers(self) -> bool:
@@ -71,24 +66,23 @@ class Supervisor:
         return self._holds
 
     @property
-    def failsafe_rounds(self) -> int:
-        """How many rounds the failsafe has acted in."""
-        return self._failsafe.rounds
-
-    @property
     def sensor_problems(self) -> dict[str, str]:
         """What is wrong with which sensor, as of the last observation."""
-        return self._sensors.problems
+        return self._watches.sensors.problems
 
-    def exchange_sensors(self, sensors: SensorWatch, failsafe: Failsafe) -> None:
+    def exchange(self, watches: Watches) -> None:
         """Watch by other limits from now on."""
-        self._sensors = sensors
-        self._failsafe = failsafe
+        self._watches = watches
+
+    def interfered(self, now_s: float, path: str, asked: str, found: str) -> None:
+        """A knob at `path` read otherwise than it was asked to, and not by the kernel's doing."""
+        logger.warning("%s must read %s as written (got %s)", path, asked, found)
+        self._watches.rivals.differs(now_s, path=path, written=asked, found=found)
 
     def admits(self, observation: Observation) -> bool:
         """Whether the policy may steer; takes or gives back the knobs where that has changed."""
         now_s = observation.time_s
-        self._sensor_problem = self._sensors.problem(observation)
+        self._sensor_problem = self._watches.sensors.problem(observation)
         transition = self.states.update(now_s, self._health(now_s))
         if transition is not None:
             self._enter(transition)
@@ -99,14 +93,17 @@ class Supervisor:
         return self._holds
 
     def limit(self, observation: Observation, decision: Decision) -> Decision:
-        """The decision with the failsafe's operating points where that acts."""
+        """The decision with the failsafe's operating points where that acts.
+
+        Leaving the operating points as they are is a wish as well.
+        """
         self.limited_by = None
-        if decision.opp_index is None:
+        wanted = observation.opp_index if decision.opp_index is None else decision.opp_index
+        opps = self._watches.failsafe.limit(observation, wanted)
+        self.failsafe_rounds += self._watches.failsafe.active
+        if opps == wanted:
             return decision
-        opps = self._failsafe.limit(observation, decision.opp_index)
-        if opps == decision.opp_index:
-            return decision
-        self.limited_by = f"failsafe: {self._failsafe.reason}"
+        self.limited_by = f"failsafe: {self._watches.failsafe.reason}"
         return replace(decision, opp_index=opps)
 
     def stop(self, now_s: float, reason: str) -> None:
@@ -120,7 +117,7 @@ class Supervisor:
     def _health(self, now_s: float) -> Health:
         return Health(
             sensor=self._sensor_problem,
-            rival=self._rivals.problem(now_s),
+            rival=self._watches.rivals.problem(now_s),
             policy=self._policy.problem,
             knobs=self._take_problem or self._board.knob_problem,
             backend=self._backend_problem(),

@@ -1,6 +1,8 @@
 """A policy whose faults stop nobody: whatever it raises is noted, and the board stays as it is."""
 
 import logging
+import math
+from operator import index
 
 from platforms.board import Board
 from platforms.decision_check import decision_problems
@@ -22,12 +24,16 @@ class WatchedPolicy:
         self._policy = policy
         self.name = policy.name
         self.problem: str | None = None
+        self._legal_opps: tuple[int, ...] | None = None
 
     @property
     def gain(self) -> float | None:
         """What the last migrations promised, in the policy's unit, if it tells (`last_gain`)."""
-        gain = getattr(self._policy, "last_gain", None)
-        return float(gain) if isinstance(gain, (int, float)) else None
+        try:
+            gain = float(getattr(self._policy, "last_gain"))  # noqa: B009 - not every policy has it
+        except Exception:  # noqa: BLE001 - it is for the log alone
+            return None
+        return gain if math.isfinite(gain) else None
 
     def exchange(self, policy: Policy) -> None:
         """Ask another one from now on."""
@@ -42,7 +48,7 @@ class WatchedPolicy:
     def migrate(self, observation: Observation) -> tuple[Migration, ...]:
         """The policy's migrations, if it has any that are legal."""
         try:
-            moves = tuple(self._policy.migrate(observation))
+            moves = tuple([_plain(move) for move in self._policy.migrate(observation)])
             self._check(observation, Decision(moves))
         except Exception as error:  # noqa: BLE001 - whatever it is, the governor goes on
             self._note("migrate", error)
@@ -52,7 +58,7 @@ class WatchedPolicy:
     def scale(self, observation: Observation) -> tuple[int, ...]:
         """The policy's operating points, if they are legal."""
         try:
-            opps = tuple(self._policy.scale(observation))
+            opps = tuple([index(opp) for opp in self._policy.scale(observation)])
             self._check(observation, Decision((), opps))
         except Exception as error:  # noqa: BLE001 - whatever it is, the governor goes on
             self._note("scale", error)
@@ -67,3 +73,8 @@ class WatchedPolicy:
     def _note(self, what: str, error: Exception) -> None:
         self.problem = f"policy {self.name}: {what} failed ({type(error).__name__}: {error})"
         logger.error("%s", self.problem)
+
+
+def _plain(move: Migration) -> Migration:
+    """A migration in Python's own integers: policies calculate in others, which are no JSON."""
+    return Migration(index(move.application_id), tuple([index(core) for core in move.cores]))

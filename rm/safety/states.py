@@ -70,6 +70,10 @@ class StateMachine:
         """How long all must be well before hands-off ends."""
         return self._pause_s
 
+    def be_well_for(self, well_for_s: float) -> None:
+        """Another time from the next hands-off on that is no relapse."""
+        self._well_for_s = well_for_s
+
     def update(self, now_s: float, health: Health) -> Transition | None:
         """Take a look; the transition, if there is one. Once stopped, always stopped."""
         if self.state == "stopped":

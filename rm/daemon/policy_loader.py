@@ -1,0 +1,67 @@
+"""The policy that the configuration names, with the network that it rates mappings by."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from npu_runtime.isolation import IsolatedBackend
+from npu_runtime.load import LoadedPolicy
+from platforms.board import Board
+from platforms.platform import Platform
+from rm.daemon.settings import Configuration
+from rm.policies.registry import PolicyContext, policy_factory
+from rm.policy import Policy
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PolicyWithNetwork:
+    """A policy and its network, None for those that have none."""
+
+    policy: Policy
+    network: LoadedPolicy | None
+
+    @property
+    def problem(self) -> str | None:
+        """Why the network is answered by the CPU, if it is."""
+        backend = self._isolated
+        return None if backend is None else backend.degraded
+
+    def tend(self) -> None:
+        """Look after the back end's process; once in a migration period."""
+        if self._isolated is not None:
+            self._isolated.tend()
+
+    def close(self) -> None:
+        """Free what the network holds; the policy can decide no more."""
+        if self.network is not None:
+            self.network.close()
+
+    @property
+    def _isolated(self) -> IsolatedBackend | None:
+        backend = None if self.network is None else self.network.backend
+        return backend if isinstance(backend, IsolatedBackend) else None
+
+
+def load_policy_with_network(
+    configuration: Configuration, board: Board, platform: Platform, root: Path
+) -> PolicyWithNetwork:
+    """The policy for `board`, its file below `root`.
+
+    Raises InvalidInput, PolicyFileError, BackendUnavailable, and whatever a policy of others does.
+    """
+    file = configuration.policy_file
+    context = PolicyContext(
+        board,
+        platform,
+        policy_file=None if file is None else root / str(file).lstrip("/"),
+        backend=configuration.backend,
+        deadline_s=configuration.npu_deadline_s,
+    )
+    policy = policy_factory(configuration.policy)(context)
+    network = context.networks[-1] if context.networks else None
+    if network is not None:
+        device = network.capabilities.device
+        logger.info("network %s on %s (%s)", network.file.path, device, network.why)
+    return PolicyWithNetwork(policy, network)
