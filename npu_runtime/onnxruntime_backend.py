@@ -7,6 +7,7 @@ import numpy as np
 from npu_runtime.backend import Capabilities, Rows
 from npu_runtime.errors import BackendUnavailable, DamagedPolicyFile, WrongShape
 from npu_runtime.policy_file import PolicyFile
+from npu_runtime.resident_code import give_back_code
 
 _PROVIDER = "CPUExecutionProvider"
 _ONLY_ERRORS = 3
@@ -21,6 +22,7 @@ class OnnxRuntimeBackend:
 
     def __init__(self, file: PolicyFile) -> None:
         self._session, version = _open(file)
+        give_back_code("onnxruntime_")
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         for label, tensors in (("input", inputs), ("output", outputs)):
             if len(tensors) != 1 or tensors[0].type != "tensor(float)":

@@ -32,6 +32,9 @@ WITHIN_S = DEADLINE_S + 0.05
 
 READY_S = 20.0
 
+PATIENT_S = 5.0
+"""The deadline where a test is not about being late: other programs may hold the machine."""
+
 Open = Callable[..., IsolatedBackend]
 
 
@@ -57,8 +60,8 @@ def open_backend(clock: FakeClock) -> Iterator[Open]:
     """Open a back end of `faulty_backend` by its name there; all are closed in the end."""
     opened = []
 
-    def isolated(name: str, *, deadline_s: float = DEADLINE_S) -> IsolatedBackend:
-        name = f"tests.npu_runtime.faulty_backend:{name}" if name.islower() else name
+    def isolated(name: str, *, deadline_s: float = PATIENT_S) -> IsolatedBackend:
+        name = f"tests.npu_runtime.faulty_backend:{name}"
         fallback = NumpyBackend(FILE)
         backend = IsolatedBackend(name, FILE, fallback=fallback, deadline_s=deadline_s, clock=clock)
         opened.append(backend)
@@ -106,9 +109,9 @@ def test_every_fault_is_answered_within_the_call_and_counted(
     open_backend: Open, name: str, kind: str, words: str
 ) -> None:
     """The CPU covers for it, and the reason is told; later calls do not ask it again."""
-    backend = open_backend(name)
+    backend = open_backend(name, deadline_s=DEADLINE_S if kind == "late" else PATIENT_S)
     assert backend.wait_until_ready(READY_S)
-    assert timed(backend) < WITHIN_S
+    assert timed(backend) < (WITHIN_S if kind == "late" else PATIENT_S)
     assert 1 == getattr(backend.counts, kind)
     assert 1 == backend.counts.late + backend.counts.crashed + backend.counts.wrong
     assert backend.degraded is not None
@@ -223,7 +226,7 @@ def test_a_hung_process_is_killed_and_leaves_no_zombie(
     open_backend: Open, clock: FakeClock
 ) -> None:
     """It ignores all signals but the last."""
-    backend = open_backend("hang")
+    backend = open_backend("hang", deadline_s=DEADLINE_S)
     assert backend.wait_until_ready(READY_S)
     process = backend._process
     assert process is not None
@@ -248,7 +251,7 @@ def test_a_killed_process_is_noticed_by_the_next_call(open_backend: Open) -> Non
 
 def test_a_stopped_process_is_late(open_backend: Open) -> None:
     """SIGSTOP, or a machine that has no time for it."""
-    backend = open_backend("sound")
+    backend = open_backend("sound", deadline_s=DEADLINE_S)
     assert backend.wait_until_ready(READY_S)
     assert backend._process is not None
     os.kill(backend._process.pid, signal.SIGSTOP)
@@ -295,7 +298,7 @@ def test_processes_that_do_not_die_are_not_joined_by_more(
 
 def test_batches_of_any_size_are_answered(open_backend: Open) -> None:
     """More rows than a packet holds go in several, within the same deadline."""
-    backend = open_backend("sound", deadline_s=2.0)
+    backend = open_backend("sound")
     assert backend.wait_until_ready(READY_S)
     for count in (1, 2, backend._most_rows, backend._most_rows + 1, 2000):
         rows = np.resize(ROWS, (count, ROWS.shape[1])).astype(np.float32)
@@ -306,7 +309,7 @@ def test_batches_of_any_size_are_answered(open_backend: Open) -> None:
 
 def test_scores_belong_to_the_caller(open_backend: Open) -> None:
     """The next answer does not change them, and they may be changed."""
-    backend = open_backend("sound", deadline_s=2.0)
+    backend = open_backend("sound")
     assert backend.wait_until_ready(READY_S)
     first = backend.run(ROWS)
     kept = first.copy()
