@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +10,7 @@ from msgspec import Struct
 
 from platforms.board import Board
 from platforms.platform import Decision, Observation
+from rm.daemon.line_file import LineFile
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +66,10 @@ class DecisionRecord(Struct, frozen=True, kw_only=True):
 
 
 class DecisionLog:
-    """Appends records to a file that is rotated; a full disk costs lines, never a round."""
+    """Appends records to a file that is rotated; a full disk costs lines, never a round.
+
+    `lost_lines` counts them.
+    """
 
     def __init__(
         self,
@@ -77,20 +80,14 @@ class DecisionLog:
         kept_files: int = 3,
         wall_clock: Callable[[], float],
     ) -> None:
-        """`path` None writes nothing, whatever `which` says."""
+        """`path` None writes nothing, whatever `which` says; OSError where it cannot be opened."""
         self._which: Which = "off" if path is None else which
         self._wall_clock = wall_clock
         self._encode = msgspec.json.Encoder().encode
         self.lost_lines = 0
-        self._file: RotatingFileHandler | None = None
+        self._file: LineFile | None = None
         if path is not None and which != "off":
-            self._file = self._open(path, max_bytes, kept_files)
-
-    def _open(self, path: Path, max_bytes: int, kept_files: int) -> RotatingFileHandler:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = RotatingFileHandler(path, maxBytes=max_bytes, backupCount=kept_files)
-        file.handleError = self._lose  # type: ignore[method-assign]
-        return file
+            self._file = LineFile(path, max_bytes=max_bytes, kept_files=kept_files)
 
     def wants(self, *, changes: bool) -> bool:
         """Whether a round gets a line, where `changes` says if it changed or refused something."""
@@ -133,13 +130,15 @@ class DecisionLog:
             refused=outcome.refused,
             loop_s=loop_s,
         )
-        text = self._encode(line).decode()
-        self._file.emit(logging.LogRecord("", 0, "", 0, text, None, None))
+        try:
+            self._file.append(self._encode(line) + b"\n")
+        except OSError as error:
+            self._lose(error)
 
-    def _lose(self, record: logging.LogRecord) -> None:
+    def _lose(self, error: OSError) -> None:
         """A line could not be written: say so once, count the rest."""
         if not self.lost_lines:
-            logger.warning("the decision log cannot be written; its lines are lost")
+            logger.warning("the decision log cannot be written, its lines are lost: %s", error)
         self.lost_lines += 1
 
     def close(self) -> None:
