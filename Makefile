@@ -20,7 +20,7 @@ test: $(READY) ## run all tests, the examples in docstrings included
 	    tests npu_runtime oracle platforms rm traces training
 
 rig: $(READY) ## run the tests on a real kernel: an emulated board, by QEMU (Debian, root)
-	$(BIN)/python -m pytest -m rig tests/rig
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m rig tests/rig
 
 lint: $(READY) ## check style, format and types
 	$(BIN)/ruff check .

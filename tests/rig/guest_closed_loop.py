@@ -72,6 +72,7 @@ def _governed(
             lambda status: len(status.applications) == len(programs), "both programs' registration"
         )
         judged = _settle()
+        clocks_mhz = heat.mean_clocks_mhz(since_s=judged[0])
         status = governor.status()
         code, stop_s = governor.stop()
     found["ilgov"] = {
@@ -80,7 +81,7 @@ def _governed(
         "state": status.state,
         "reason": status.reason,
         "applications": [_as_told(app) for app in status.applications],
-        "clocks_mhz": heat.lines(since_s=judged[0])[-1]["freqs_mhz"],
+        "clocks_mhz": clocks_mhz,
         "migrations": status.counts.migrations,
         "opp_changes": status.counts.opp_changes,
         "rounds": status.loop.rounds,

@@ -4,10 +4,12 @@ Four programs have targets that nothing can meet, so every policy asks for the h
 """
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from rm.daemon.status import Status
 from tests.rig.checklist import Checklist
 from tests.rig.governed import SOCKET, Daemon, daemon, write_configuration
 from tests.rig.world import OUT, Plant, application, plant, wait_until
@@ -26,17 +28,18 @@ def the_failsafe_keeps_the_board_below_its_critical_temperature() -> object:
     settings = f"[safety]\ncritical_c = {critical_c}\n"
     with _steered("failsafe", settings, start_temp_c=50.0) as (governor, heat):
         lowest_s = governor.wait_until(
-            lambda s: (
-                s.counts.failsafe_rounds > 0
-                and all(cluster.freq_hz == LOWEST_HZ for cluster in s.clusters)
-            ),
+            lambda s: s.counts.failsafe_rounds > 0 and _clocks(s) == {LOWEST_HZ},
             "the lowest clocks",
             patience_s=30.0,
         )
+        since_s = time.monotonic()
         again_s = governor.wait_until(
-            lambda s: s.clusters[1].freq_hz > LOWEST_HZ, "clocks to rise again", patience_s=30.0
+            lambda s: max(_clocks(s)) > LOWEST_HZ, "clocks to rise again", patience_s=30.0
         )
-        hottest_c = max(max(line["shown_c"]) for line in heat.lines())
+        governor.wait_until(
+            lambda s: _clocks(s) == {LOWEST_HZ}, "the lowest clocks once more", patience_s=30.0
+        )
+        hottest_c = max(max(line["shown_c"]) for line in heat.lines(since_s=since_s))
         state = governor.status().state
     assert "normal" == state
     assert hottest_c < critical_c + 3.0, hottest_c
@@ -49,7 +52,7 @@ def the_kernel_s_throttling_is_seen_and_is_no_rival() -> object:
     settings = "[safety]\ncritical_c = 120.0\n"
     with _steered("throttled", settings, start_temp_c=80.0) as (governor, _):
         capped_s = governor.wait_until(
-            lambda s: s.clusters[1].cap_hz < TOP_HZ and s.clusters[1].freq_hz < TOP_HZ,
+            lambda s: bool(s.clusters) and s.clusters[-1].cap_hz < TOP_HZ > max(_clocks(s)),
             "the kernel's cap",
             patience_s=30.0,
         )
@@ -57,6 +60,11 @@ def the_kernel_s_throttling_is_seen_and_is_no_rival() -> object:
     assert "normal" == status.state, status.reason
     assert 0 == status.counts.hands_off
     return {"capped_s": capped_s, "cap_hz": [c.cap_hz for c in status.clusters]}
+
+
+def _clocks(status: Status) -> set[int]:
+    """What the clusters run at."""
+    return {cluster.freq_hz for cluster in status.clusters}
 
 
 @contextmanager

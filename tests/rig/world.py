@@ -77,6 +77,12 @@ class Plant:
         temps = [float(line["hottest_c"]) for line in self.lines(since_s=since_s)]
         return sum(temps) / len(temps)
 
+    def mean_clocks_mhz(self, *, since_s: float) -> list[float]:
+        """The mean over the steps of every cluster's clock."""
+        lines = self.lines(since_s=since_s)
+        clusters = zip(*[line["freqs_mhz"] for line in lines], strict=True)
+        return [sum(clocks) / len(lines) for clocks in clusters]
+
 
 @contextmanager
 def plant(name: str, *, cooling: str = "fan", start_temp_c: float | None = None) -> Iterator[Plant]:

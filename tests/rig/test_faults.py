@@ -1,0 +1,29 @@
+"""Tests of the daemon on a real kernel: what it does when things go wrong."""
+
+import pytest
+
+from tests.rig.guest import Setup
+from tests.rig.guest_faults import FAULTS
+from tests.rig.places import Build
+from tests.rig.programs import ProgramEnded, run_programs
+
+pytestmark = pytest.mark.rig
+
+TIMEOUT_S = 600.0
+PROGRAM = "guest_faults"
+
+
+@pytest.fixture(scope="module")
+def ended(build: Build, without_pmu: Setup) -> ProgramEnded:
+    """One boot for all of them."""
+    words = {PROGRAM: ["python3", "-m", f"tests.rig.{PROGRAM}"]}
+    return run_programs(without_pmu, build, words, timeout_s=TIMEOUT_S)[PROGRAM]
+
+
+@pytest.mark.parametrize("check", FAULTS.names)
+def test_after_a_fault_the_knobs_are_given_back_or_well_steered(
+    ended: ProgramEnded, check: str
+) -> None:
+    """Each is a function of that name in `guest_faults`."""
+    assert check in ended.report, ended.output
+    assert "" == ended.report[check]["wrong"]
