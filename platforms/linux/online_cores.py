@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from platforms.linux.cpu_list import parse_cpu_list
+from platforms.linux.errors import Unreadable
 from platforms.linux.kernel_file import KernelFile
 
 
@@ -19,14 +20,22 @@ class OnlineCores:
         """Return the cores that are online; raises Unreadable."""
         data = self._online.read_bytes()
         if data != self._last[0]:
-            self._last = (data, frozenset(parse_cpu_list(data.decode())))
+            self._last = (data, _cores(self._online, data))
         return self._last[1]
 
     def possible(self) -> frozenset[int]:
         """Return every core that could be plugged in; raises Unreadable."""
-        return frozenset(parse_cpu_list(self._possible.read_text()))
+        return _cores(self._possible, self._possible.read_bytes())
 
     def close(self) -> None:
         """Close the files."""
         self._online.close()
         self._possible.close()
+
+
+def _cores(file: KernelFile, data: bytes) -> frozenset[int]:
+    try:
+        return frozenset(parse_cpu_list(data.decode()))
+    except ValueError:
+        message = f"{file.path} must be a list of cores (got {data[:40]!r})"
+        raise Unreadable(message) from None
