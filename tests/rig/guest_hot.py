@@ -26,7 +26,7 @@ def the_failsafe_keeps_the_board_below_its_critical_temperature() -> object:
     """Both clusters go to their lowest clocks there, and may rise again when it is cooler."""
     critical_c = 60.0
     settings = f"[safety]\ncritical_c = {critical_c}\n"
-    with _steered("failsafe", settings, start_temp_c=50.0) as (governor, heat):
+    with _steered("failsafe", settings, air_c=25.0, start_temp_c=50.0) as (governor, heat):
         lowest_s = governor.wait_until(
             lambda s: s.counts.failsafe_rounds > 0 and _clocks(s) == {LOWEST_HZ},
             "the lowest clocks",
@@ -50,7 +50,7 @@ def the_failsafe_keeps_the_board_below_its_critical_temperature() -> object:
 def the_kernel_s_throttling_is_seen_and_is_no_rival() -> object:
     """Its cap lowers the clocks behind the daemon's back; the daemon goes on."""
     settings = "[safety]\ncritical_c = 120.0\n"
-    with _steered("throttled", settings, start_temp_c=80.0) as (governor, _):
+    with _steered("throttled", settings, air_c=45.0, start_temp_c=80.0) as (governor, _):
         capped_s = governor.wait_until(
             lambda s: bool(s.clusters) and s.clusters[-1].cap_hz < TOP_HZ > max(_clocks(s)),
             "the kernel's cap",
@@ -68,11 +68,15 @@ def _clocks(status: Status) -> set[int]:
 
 
 @contextmanager
-def _steered(name: str, settings: str, *, start_temp_c: float) -> Iterator[tuple[Daemon, Plant]]:
+def _steered(
+    name: str, settings: str, *, air_c: float, start_temp_c: float
+) -> Iterator[tuple[Daemon, Plant]]:
     """A warm board with its programs, and the daemon steering it."""
     configuration = write_configuration(settings)
     with ExitStack() as stack:
-        heat = stack.enter_context(plant(name, cooling="passive", start_temp_c=start_temp_c))
+        heat = stack.enter_context(
+            plant(name, cooling="passive", air_c=air_c, start_temp_c=start_temp_c)
+        )
         programs = [
             stack.enter_context(
                 application(

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from msgspec.structs import replace
 
 from platforms.application import ApplicationProfile
 from platforms.application_file import shipped_applications
@@ -194,14 +195,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--board", required=True, help="board file")
     parser.add_argument("--cooling", required=True, help="one of the board's cooling setups")
+    parser.add_argument("--air-c", type=float, help="[the cooling setup's]")
     parser.add_argument("--start-temp-c", type=float, help="[the air's]")
     parser.add_argument("--log", type=Path, required=True, help="JSON lines, one a step")
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     board = load_board(args.board)
+    cooling = board.cooling_named(args.cooling)
     plant = HeatPlant(
         board,
-        board.cooling_named(args.cooling),
+        cooling if args.air_c is None else replace(cooling, ambient_c=args.air_c),
         rng=np.random.default_rng(0),
         start_temp_c=args.start_temp_c,
     )

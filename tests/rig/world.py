@@ -85,11 +85,14 @@ class Plant:
 
 
 @contextmanager
-def plant(name: str, *, cooling: str = "fan", start_temp_c: float | None = None) -> Iterator[Plant]:
-    """The closed loop, running."""
+def plant(
+    name: str, *, cooling: str, air_c: float | None = None, start_temp_c: float | None = None
+) -> Iterator[Plant]:
+    """The closed loop, running; None: the cooling setup's air, and a board as warm as that."""
     log = OUT / f"{name}.plant.jsonl"
+    air = [] if air_c is None else ["--air-c", air_c]
     start = [] if start_temp_c is None else ["--start-temp-c", start_temp_c]
-    words = ["--board", BOARD, "--cooling", cooling, "--log", log, *start]
+    words = ["--board", BOARD, "--cooling", cooling, "--log", log, *air, *start]
     with process("tests.rig.plant", *words) as child:
         running = Plant(log)
         wait_until(lambda: log.exists() and bool(running.lines()), "the plant")
