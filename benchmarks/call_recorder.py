@@ -8,11 +8,26 @@ Python around what it cannot do without.
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
-WATCHED = ("pread", "preadv", "read", "readv", "pwrite", "write", "sched_getaffinity", "sched_setaffinity")
+WATCHED = (
+    "pread",
+    "read",
+    "pwrite",
+    "write",
+    "open",
+    "close",
+    "stat",
+    "readlink",
+    "listdir",
+    "scandir",
+    "sched_getaffinity",
+    "sched_setaffinity",
+)
 
-Call = tuple[Callable[..., Any], tuple[Any, ...]]
+Call = tuple[Callable[..., Any], tuple[Any, ...], int]
+"""A function, its arguments, and what it returned if that was a number."""
 
 
 @contextmanager
@@ -23,8 +38,9 @@ def recorded() -> Iterator[list[Call]]:
 
     def watching(original: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any) -> Any:
-            calls.append((original, args))
-            return original(*args)
+            result = original(*args)
+            calls.append((original, args, result if isinstance(result, int) else -1))
+            return result
 
         return call
 
@@ -37,10 +53,34 @@ def recorded() -> Iterator[list[Call]]:
             setattr(os, name, original)
 
 
-def replay(calls: list[Call]) -> None:
-    """Make the same calls again; what fails now fails for good reason and costs as much."""
-    for function, args in calls:
+def replay(calls: list[Call]) -> Callable[[], None]:
+    """What makes the same calls again, with as little Python around them as there can be.
+
+    Folders are read to their end. A descriptor that was opened within is given on to the calls that
+    it was given to.
+    """
+    if any(function is os.open for function, *_ in calls):
+        return partial(_replay_with_descriptors, calls)
+    bare = [partial(function, *args) for function, args, _ in calls]
+
+    def run() -> None:
+        for call in bare:
+            call()
+
+    return run
+
+
+def _replay_with_descriptors(calls: list[Call]) -> None:
+    now: dict[int, int] = {}
+    for function, made_with, before in calls:
+        is_of_descriptor = made_with and isinstance(made_with[0], int) and made_with[0] in now
+        args = (now[made_with[0]], *made_with[1:]) if is_of_descriptor else made_with
         try:
-            function(*args)
+            result = function(*args)
+            if function is os.open:
+                now[before] = result
+            elif function is os.scandir:
+                for _ in result:
+                    pass
         except OSError:
             pass

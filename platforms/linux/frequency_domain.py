@@ -43,16 +43,28 @@ class FrequencyDomain:
         self._min = KernelFile(folder / "scaling_min_freq")
         self._max = KernelFile(folder / "scaling_max_freq")
         self._governor = KernelFile(folder / "scaling_governor")
+        self._raw: tuple[bytes, ...] = ()
+        self._reading = DomainReading(0, 0, 0, "")
 
     def read(self) -> DomainReading:
         """Return how it is now; raises Unreadable, as while all its cores are unplugged."""
-        governor = self._governor.read_text()
-        return DomainReading(
-            self._freq.read_int() * 1000,
-            self._min.read_int() * 1000,
-            self._max.read_int() * 1000,
-            governor,
+        raw = (
+            self._governor.read_bytes(),
+            self._freq.read_bytes(),
+            self._min.read_bytes(),
+            self._max.read_bytes(),
         )
+        if raw != self._raw:
+            self._raw, self._reading = raw, self._parsed(raw)
+        return self._reading
+
+    def _parsed(self, raw: tuple[bytes, ...]) -> DomainReading:
+        try:
+            freq_hz, min_hz, max_hz = [int(text) * 1000 for text in raw[1:]]
+        except ValueError:
+            self.close()
+            raise Unreadable(f"{self.path} must show frequencies in kHz (got {raw})") from None
+        return DomainReading(freq_hz, min_hz, max_hz, raw[0].decode(errors="replace").strip())
 
     def close(self) -> None:
         """Close the files."""

@@ -14,6 +14,7 @@ from msgspec import Struct
 from platforms.linux.counters import Count, Counters
 from platforms.linux.managed import ProcessKey
 from platforms.linux.per_heartbeat import WorkPerHeartbeat
+from platforms.linux.recent_counts import RecentCounts
 from platforms.linux.recent_rate import RecentRate, window_for
 
 MeasuredBy = Literal["counters", "heartbeats", "nothing"]
@@ -105,40 +106,29 @@ class CountedHeartbeatMeter:
         self._counts_l2d = counters.counts_l2d
         self._beats = _Beats(heartbeats)
         self._per_beat = WorkPerHeartbeat()
-        window_s = window_for(target_per_s)
-        self._beat_rate = RecentRate(window_s=window_s)
-        self._rate = RecentRate(window_s=window_s)
-        self._l2d_rate = RecentRate(window_s=window_s)
+        self._recent = RecentCounts(window_s=window_for(target_per_s))
         self.is_lost = False
 
     def read(self, window_s: float, freq_hz: float) -> Measured:
         """The rate at this frequency over some heartbeats; not known before there are a few."""
-        count = self._counters.read(self._key)
+        count, recent = self._counters.read(self._key), self._recent
         new = self._beats.new()
-        self._beat_rate.add(work=new, time_s=window_s, freq_hz=freq_hz)
         if count is None:
             self.is_lost = True
         elif not is_starved(count):
             work = count.instructions
-            misses = count.l2d if self._counts_l2d else typical_l2d(count)
-            self._rate.add(work=work, time_s=window_s, freq_hz=freq_hz)
-            self._l2d_rate.add(work=misses, time_s=window_s, freq_hz=freq_hz)
-            self._per_beat.add(beats=self._beats.total, work=work, time_s=window_s)
-        per_beat, beats_per_s = self._per_beat.value, self._beat_rate.mean_per_s
+            l2d = count.l2d if self._counts_l2d else typical_l2d(count)
+            recent.add(new, work, l2d, window_s, freq_hz)
+            self._per_beat.add(self._beats.total, work, window_s)
+        per_beat = self._per_beat.value
         if per_beat is None:
-            return Measured(None, 0.0, 0.0, beats_per_s)
-        return Measured(
-            self._rate.at(freq_hz),
-            self._target_per_s * per_beat,
-            self._l2d_rate.at(freq_hz),
-            beats_per_s,
-        )
+            return Measured(None, 0.0, 0.0, recent.beats_per_s)
+        rate_ips, l2d_per_s = recent.at(freq_hz)
+        return Measured(rate_ips, self._target_per_s * per_beat, l2d_per_s, recent.beats_per_s)
 
     def moved(self) -> None:
         """The cycles of one core type say nothing of another's."""
-        self._rate.clear()
-        self._l2d_rate.clear()
-        self._beat_rate.clear()
+        self._recent.clear()
 
     def look(self, cpu_s: float) -> None:
         """Nothing changes."""

@@ -21,7 +21,7 @@ class WorkPerHeartbeat:
         self._samples: deque[float] = deque(maxlen=KEPT)
         self.value: float | None = None
 
-    def add(self, *, beats: int, work: float, time_s: float) -> None:
+    def add(self, beats: int, work: float, time_s: float) -> None:
         """`work` was done in `time_s` seconds, after which `beats` heartbeats had come in all.
 
         What was done before the first heartbeat is not counted.

@@ -5,6 +5,7 @@ cores are all unplugged has no clock: it reads as its lowest operating point, an
 is allowed, until a core comes back.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
@@ -154,8 +155,9 @@ class SteeredClusters:
         asked_hz = actuator.asked_hz
         if asked_hz is not None and steered.is_taken and not self._writer.dry_run:
             self._compare(steered, reading, cap_hz, now_s)
-        cap = _highest_at_most(cluster.freqs_hz, cap_hz)
-        opp = min(cap, _nearest(cluster.freqs_hz, reading.freq_hz))
+        freqs_hz = cluster.freqs_hz
+        cap = max(0, bisect_right(freqs_hz, cap_hz) - 1)
+        opp = min(cap, nearest(freqs_hz, reading.freq_hz))
         return ClusterReading(cluster.name, opp, cap, reading.freq_hz, cap_hz, asked_hz)
 
     def _compare(
@@ -200,19 +202,15 @@ def actuators_for(
     return tuple(found)
 
 
-def _highest_at_most(freqs_hz: Sequence[int], limit_hz: int) -> int:
-    """Index of the highest frequency up to a limit, 0 where the limit is below all.
+def nearest(freqs_hz: Sequence[int], freq_hz: int) -> int:
+    """Index of the nearest of rising frequencies: some drivers report what the hardware measures.
 
-    >>> _highest_at_most((500, 1000, 2000), 1999), _highest_at_most((500, 1000), 1)
-    (1, 0)
+    >>> [nearest((500, 1000, 2000), freq_hz) for freq_hz in (1, 998, 1499, 1501, 9999)]
+    [0, 1, 1, 2, 2]
     """
-    return max(0, sum(freq_hz <= limit_hz for freq_hz in freqs_hz) - 1)
-
-
-def _nearest(freqs_hz: Sequence[int], freq_hz: int) -> int:
-    """Index of the nearest frequency: some drivers report what the hardware measures.
-
-    >>> _nearest((500, 1000, 2000), 998)
-    1
-    """
-    return min(range(len(freqs_hz)), key=lambda index: abs(freqs_hz[index] - freq_hz))
+    above = bisect_left(freqs_hz, freq_hz)
+    if above == len(freqs_hz):
+        return above - 1
+    if above and freq_hz - freqs_hz[above - 1] <= freqs_hz[above] - freq_hz:
+        return above - 1
+    return above

@@ -31,6 +31,10 @@ class Count(Struct, frozen=True, gc=False):
     l2d: float = 0.0
 
 
+NOTHING = Count(0.0, 0.0, 0.0)
+"""What threads did that slept."""
+
+
 class ThreadCounters:
     """Counters of the threads that were added, and of all that these start.
 
@@ -83,10 +87,12 @@ class ThreadCounters:
 
     def read(self) -> Count:
         """What was done since the previous read; OSError where the kernel gives no count."""
-        now = self._read()
+        last, now = self._last, self._read()
+        if now == last:
+            return NOTHING
         total = _total(now)
         _, enabled, running, *done = map(sub, total, self._last_total)
-        last, self._last, self._last_total = self._last, now, total
+        self._last, self._last_total = now, total
         ran = enabled / len(self._groups)  # all PMUs are enabled all the time
         if running < _ALL_COUNTED * ran or min(done) < 0:
             return Count(ran * 1e-9, running * 1e-9, *self._scaled(now, last))

@@ -4,7 +4,7 @@ It stands between policy and board, and no policy can pass it: it does not ask w
 wants. A reading that cannot be trusted counts as hot, as the board may be.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from platforms.board import Board
 from platforms.platform import Observation, TemperatureReading
@@ -50,6 +50,8 @@ class Failsafe:
         return self._lowest
 
     def _look(self, observation: Observation, *, trusted: bool) -> None:
+        if trusted and not self.active and self._is_cool(observation.temperatures):
+            return  # as nearly always: the rest finds words
         limit_c = self._cool_c if self.active else self._critical_c
         hot = None if trusted else "the sensors are in doubt"
         for problem in self._hot(observation, limit_c):
@@ -57,6 +59,11 @@ class Failsafe:
             break
         self.active = hot is not None
         self.reason = hot
+
+    def _is_cool(self, readings: Sequence[TemperatureReading]) -> bool:
+        """Whether every sensor has a reading that can be believed, below the critical one."""
+        cool = [r for r in readings if r.temp_c < self._critical_c and self._is_known(r)]
+        return len(cool) == len(readings) == len(self._stale_s)
 
     def _hot(self, observation: Observation, limit_c: float) -> Iterator[str]:
         """What is hot, or may be."""

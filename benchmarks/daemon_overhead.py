@@ -1,0 +1,128 @@
+"""What the daemon adds to the system calls that it must make: one DVFS round, one migration round.
+
+Used natively (`benchmarks/test_daemon_overhead.py`, by time) and in the rig's guest
+(`tests/rig/guest_overhead.py`, by executed instructions). The applications are real processes that
+wait; whenever their heartbeats are looked at there are more of them.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from benchmarks.call_recorder import Call, recorded, replay
+from platforms.linux.journal import Journal, read_boot_id
+from platforms.linux.managed import Target
+from rm.daemon.configuration import load_configuration
+from rm.daemon.daemon import Daemon
+from rm.daemon.notify import Notifier
+from rm.daemon.served_clock import MonotonicClock
+
+PERIOD_S = 0.05
+TARGET = Target(30.0, "heartbeats/s")
+BEATS_PER_ROUND = 2
+
+Measure = Callable[[Callable[[], object]], float]
+"""What an action costs, in any unit."""
+
+
+class Overhead(Struct, frozen=True, kw_only=True):
+    """Costs in the unit of the measure, and the number of system calls by name."""
+
+    whole: float
+    bare: float
+    calls: dict[str, int]
+
+    @property
+    def ratio(self) -> float:
+        """The whole in multiples of its bare system calls."""
+        return self.whole / self.bare
+
+
+class Bench:
+    """A daemon whose rounds are asked for one by one."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+        self._governor = daemon._governor
+        self._clock = MonotonicClock()
+
+    def dvfs_round(self) -> None:
+        """Observe, scale, apply, log."""
+        self._daemon._next_scan_s = float("inf")
+        self._governor._round(migration_due=False)
+
+    def migration_round(self) -> None:
+        """The same with the policy's migrations and the look for processes."""
+        self._daemon._next_scan_s = float("-inf")
+        self._governor._round(migration_due=True)
+
+    def live(self, rounds: int) -> None:
+        """Let rounds pass with their heartbeats."""
+        for number in range(rounds):
+            self._clock.sleep_until(self._clock.now_s() + PERIOD_S)
+            (self.migration_round if number % 10 == 9 else self.dvfs_round)()
+
+    def overhead(self, action: Callable[[], None], measure: Measure) -> Overhead:
+        """An action against the system calls that it makes, both by `measure`."""
+        with recorded() as calls:
+            action()
+        return Overhead(whole=measure(action), bare=measure(replay(calls)), calls=_by_name(calls))
+
+
+@contextmanager
+def bench(configuration: Path, root: Path, pids: list[int]) -> Iterator[Bench]:
+    """The daemon that a configuration file describes, with these processes as applications."""
+    settings = load_configuration(configuration, root=root)
+    state = root / str(settings.state_dir).lstrip("/")
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    journal = Journal.open(state / "undo.jsonl", boot_id=read_boot_id(root))
+    daemon = Daemon(
+        settings,
+        root=root,
+        journal=journal,
+        clock=MonotonicClock(),
+        notifier=Notifier(),
+        reread=lambda: settings,
+    )
+    applications = daemon._applications
+    for pid in pids:
+        info = daemon._table.info(pid)
+        assert info is not None, f"process {pid} must run"
+        applications.register(info, uid=os.getuid(), target=TARGET)
+
+    managed = tuple(
+        msgspec.structs.replace(process, heartbeats=partial(next, count(step=BEATS_PER_ROUND)))
+        for process in applications.managed()
+    )
+    daemon._opened.platform._applications = lambda: managed
+    try:
+        yield Bench(daemon)
+    finally:
+        daemon.close()
+        journal.close()
+
+
+def by_time(rounds: int) -> Measure:
+    """The median of so many runs, seconds."""
+
+    def measure(action: Callable[[], object]) -> float:
+        spent = []
+        for _ in range(rounds):
+            begun = time.perf_counter()
+            action()
+            spent.append(time.perf_counter() - begun)
+        return sorted(spent)[rounds // 2]
+
+    return measure
+
+
+def _by_name(calls: list[Call]) -> dict[str, int]:
+    names = [function.__name__ for function, *_ in calls]
+    return {name: names.count(name) for name in sorted(set(names))}
