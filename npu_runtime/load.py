@@ -46,13 +46,14 @@ GROUP = "ilgov.backends"
 class LoadedPolicy:
     """A policy that passed every check, on a back end that computes what the training computed.
 
-    `why` says why it is this back end.
+    `why` says why it is this back end; `answers` counts calls.
     """
 
     def __init__(self, file: PolicyFile, backend: Backend, *, why: str = "asked for") -> None:
         self.file = file
         self.backend = backend
         self.why = why
+        self.answers = 0
         self._width = len(file.metadata.features)
         any_batch = backend.capabilities.max_batch is None
         self._run = backend.run if any_batch else partial(run_in_batches, backend)
@@ -76,6 +77,7 @@ class LoadedPolicy:
         check_rows(rows, self._width)
         scores = self._run(rows)
         check_scores(scores)
+        self.answers += 1
         return scores
 
     def close(self) -> None:

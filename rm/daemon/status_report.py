@@ -97,7 +97,13 @@ def backend_status(network: LoadedPolicy | None) -> BackendStatus | None:
     able, backend = network.capabilities, network.backend
     if not isinstance(backend, IsolatedBackend):
         return BackendStatus(
-            name=able.name, device=able.device, answers=0, late=0, crashed=0, wrong=0, restarts=0
+            name=able.name,
+            device=able.device,
+            answers=network.answers,
+            late=0,
+            crashed=0,
+            wrong=0,
+            restarts=0,
         )
     counts = backend.counts
     return BackendStatus(
