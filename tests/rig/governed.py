@@ -126,17 +126,18 @@ def broken(sensor: str, how: str) -> Iterator[None]:
 
 def unplug(core: int) -> None:
     """Take a core offline."""
-    _write(Path(f"/sys/devices/system/cpu/cpu{core}/online"), "0")
+    write(Path(f"/sys/devices/system/cpu/cpu{core}/online"), 0)
 
 
 def plug(core: int) -> None:
     """Bring it back."""
-    _write(Path(f"/sys/devices/system/cpu/cpu{core}/online"), "1")
+    write(Path(f"/sys/devices/system/cpu/cpu{core}/online"), 1)
 
 
-def _write(path: Path, text: str) -> None:
+def write(path: Path, value: object) -> None:
+    """Write as the kernel wants it: all at once, nothing created."""
     descriptor = os.open(path, os.O_WRONLY)
     try:
-        os.write(descriptor, text.encode())
+        os.write(descriptor, str(value).encode())
     finally:
         os.close(descriptor)

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rm.daemon.status import ApplicationStatus
+from rm.daemon.status import ApplicationStatus, Status
 from tests.rig.checklist import SceneChecklist
 from tests.rig.governed import (
     SOCKET,
@@ -21,6 +21,7 @@ from tests.rig.governed import (
     plug,
     restore,
     unplug,
+    write,
     write_configuration,
 )
 from tests.rig.knobs import Snapshot, differences, snapshot
@@ -29,6 +30,8 @@ from tests.rig.world import OUT, Application, Waited, application, plant, wait_u
 WATCHED = "big-thermal"
 HEARTBEAT_INSTRUCTIONS = 2e7
 BURST = 3
+POLICY = Path("/sys/devices/system/cpu/cpufreq/policy4")
+LOWEST_KHZ = 408_000
 
 _SHORT_PATIENCE = """
 [safety]
@@ -153,6 +156,28 @@ def a_stuck_sensor_gives_the_knobs_back(scene: Scene) -> object:
     assert WATCHED in reason, reason
     governor.wait_for_state("normal", patience_s=40.0)
     return {"hands_off_s": hands_off_s, "given_back_s": given_back_s, "reason": reason}
+
+
+@FAULTS.add
+def another_writer_is_left_the_field(scene: Scene) -> object:
+    """Somebody sets a clock again and again; when it is over the daemon takes over again."""
+    governor = scene.steered()
+
+    def hands_off_in_spite_of(status: Status) -> bool:
+        if status.state != "hands-off":
+            write(POLICY / "scaling_setspeed", LOWEST_KHZ)
+        return status.state == "hands-off"
+
+    hands_off_s = governor.wait_until(hands_off_in_spite_of, "hands-off")
+    reason = governor.status().reason
+    given_back_s = _until_given_back(scene)
+    back_s = governor.wait_for_state("normal", patience_s=40.0)
+    return {
+        "hands_off_s": hands_off_s,
+        "given_back_s": given_back_s,
+        "back_s": back_s,
+        "reason": reason,
+    }
 
 
 @FAULTS.add
