@@ -133,7 +133,7 @@ class LinuxBoard:
         try:
             self._migrate(decision)
             if decision.opp_index is not None:
-                self.refused += self._machine.clusters.set(decision.opp_index, self._last_s)
+                self.refused += self._machine.clusters.set(decision.opp_index)
             self.knob_problem = self._machine.clusters.problem
         except JournalUnusable as error:
             self._give_up(str(error))

@@ -43,14 +43,17 @@ class ClusterReading(Struct, frozen=True, gc=False):
 
 
 class _Steered:
-    """One cluster with its actuator; `is_taken`: its knobs are ours."""
+    """One cluster with its actuator; `is_taken`: its knobs are ours.
 
-    __slots__ = ("actuator", "asked_s", "cluster", "is_taken", "refusals")
+    `differs_since_s` is when its clock began not to be the one asked for, None while it is.
+    """
+
+    __slots__ = ("actuator", "cluster", "differs_since_s", "is_taken", "refusals")
 
     def __init__(self, cluster: Cluster, actuator: Actuator) -> None:
         self.cluster = cluster
         self.actuator = actuator
-        self.asked_s = 0.0
+        self.differs_since_s: float | None = None
         self.is_taken = False
         self.refusals = 0
 
@@ -111,7 +114,7 @@ class SteeredClusters:
             if steered.is_there:
                 self._take(steered)
 
-    def set(self, opp_index: Sequence[int], now_s: float) -> tuple[str, ...]:
+    def set(self, opp_index: Sequence[int]) -> tuple[str, ...]:
         """Ask for operating points; what was refused, in words.
 
         Of a cluster that is unplugged as a whole nothing is asked.
@@ -126,7 +129,7 @@ class SteeredClusters:
                     self._take(steered)
                 steered.actuator.set(self._writer, freq_hz)
                 self.writes += 1
-                steered.asked_s, steered.refusals = now_s, 0
+                steered.refusals = 0
             except WriteRefused as error:
                 steered.refusals += 1
                 self.refused += 1
@@ -163,12 +166,21 @@ class SteeredClusters:
     def _compare(
         self, steered: _Steered, reading: DomainReading, cap_hz: int, now_s: float
     ) -> None:
-        """Notice a clamp of the kernel's, or somebody else's hand, and write anew after that."""
+        """Notice a clamp of the kernel's, or somebody else's hand, and write anew after that.
+
+        What was asked for may change meanwhile: who writes between any two rounds is noticed too.
+        """
         actuator = steered.actuator
         if actuator.asked_hz is not None and cap_hz < actuator.asked_hz:
             self.clamped += 1
-        if now_s - steered.asked_s < SETTLES_WITHIN_S or actuator.holds(reading):
+        if actuator.holds(reading):
+            steered.differs_since_s = None
             return
+        if steered.differs_since_s is None:
+            steered.differs_since_s = now_s
+        if now_s - steered.differs_since_s < SETTLES_WITHIN_S:
+            return
+        steered.differs_since_s = None
         found = f"{reading.freq_hz} Hz, {reading.governor}"
         asked = f"{actuator.asked_hz} Hz"
         self._on_interference(now_s, actuator.domain.path, asked, found)

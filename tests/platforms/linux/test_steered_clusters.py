@@ -30,7 +30,7 @@ def living(tmp_path: Path) -> Iterator[LivingBoard]:
 
 def ask(living: LivingBoard, *opps: int) -> tuple[str, ...]:
     """Ask for operating points, and let the kernel follow."""
-    problems = living.clusters.set(opps, living.clock.now_s())
+    problems = living.clusters.set(opps)
     living.root.settle()
     return problems
 
@@ -97,12 +97,24 @@ def test_another_governor_is_told_too(living: LivingBoard) -> None:
     """Even where the frequency happens to be the same."""
     living.root.write(GOVERNOR, "performance")
     read(living)
+    read(living)
     assert ["performance"] == [told[3].split(", ")[1] for told in living.interference]
+
+
+def test_who_writes_between_any_two_rounds_is_noticed_although_the_asked_clock_changes_too(
+    living: LivingBoard,
+) -> None:
+    """Another clock is asked for in every round, and found overwritten in every round."""
+    for opp in (5, 6, 7, 8, 5, 6, 7, 8):
+        ask(living, 3, opp)
+        living.root.write(SPEED, str(living.root.policy(4).cluster.freqs_khz[0]))
+        read(living, SETTLES_WITHIN_S / 2)
+    assert 2 <= len(living.interference)
 
 
 def test_what_the_kernel_has_not_applied_yet_is_no_interference(living: LivingBoard) -> None:
     """A moment after the write."""
-    living.clusters.set((3, 7), living.clock.now_s())
+    living.clusters.set((3, 7))
     living.clusters.read(living.clock.now_s() + SETTLES_WITHIN_S / 2)
     assert [] == living.interference
 
