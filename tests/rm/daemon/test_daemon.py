@@ -334,6 +334,26 @@ def test_a_reload_takes_over_what_it_can(
     assert 20 == pytest.approx(status.counts.failsafe_rounds, abs=2)
 
 
+def test_a_reload_takes_over_all_of_the_safety_section(
+    inside: InProcess, patched: pytest.MonkeyPatch
+) -> None:
+    """How many foreign writes are tolerated, and how long all must be well, as well."""
+    safety = replace(START.safety, rival_writes=1, rival_within_s=0.5, well_for_s=0.3)
+    states: list[str] = []
+
+    def disturb() -> None:
+        now_s = inside.clock.now_s()
+        for _ in range(2):
+            inside.daemon._interfered(now_s, "/sys/x", "1 Hz", "2 Hz")
+        inside.clock.events += [(1.7, look), (2.5, look)]
+
+    def look() -> None:
+        states.append(inside.daemon.status().state)
+
+    inside.run(3.0, at_1=inside.reload(safety=safety), at_1_5=disturb)
+    assert ["hands-off", "normal"] == states
+
+
 def test_what_needs_a_restart_stays_and_is_named(
     inside: InProcess, caplog: pytest.LogCaptureFixture
 ) -> None:
