@@ -64,11 +64,13 @@ def _add_hardware(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--board", default=str(RIG44), help="board file [rig44]")
     verb.add_argument("--clock", choices=("icount", "host"), default="icount", help="[icount]")
     verb.add_argument("--shift", type=int, default=1, help="2^N ns an instruction [1]")
+    verb.add_argument("--systemd", action="store_true", help="as the guest's first process")
     verb.add_argument("--no-pmu", action="store_true", help="without hardware counters")
 
 
 def _hardware(args: argparse.Namespace) -> Setup:
-    return Setup(load_board(args.board), args.clock, args.shift, pmu=not args.no_pmu)
+    board = load_board(args.board)
+    return Setup(board, args.clock, args.shift, pmu=not args.no_pmu, systemd=args.systemd)
 
 
 def _setup(args: argparse.Namespace) -> int:

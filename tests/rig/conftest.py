@@ -33,3 +33,9 @@ def with_pmu() -> Setup:
 def without_pmu() -> Setup:
     """The board without hardware counters: the daemon goes by heartbeats."""
     return Setup(load_board(str(RIG / "boards" / "rig44.toml")), pmu=False)
+
+
+@pytest.fixture(scope="session")
+def with_systemd() -> Setup:
+    """The same, with systemd as the first process."""
+    return Setup(load_board(str(RIG / "boards" / "rig44.toml")), pmu=False, systemd=True)

@@ -40,13 +40,15 @@ class Setup:
 
     With ``icount``, an instruction takes ``2 ** shift`` nanoseconds of guest time. Without `pmu`
     there are no hardware counters: those of the emulator count the whole machine's instructions,
-    which no application's speed can be taken from.
+    which no application's speed can be taken from. With `systemd` that is the first process, and
+    the command is a service of it.
     """
 
     board: Board
     clock: Clock = "icount"
     shift: int = 1
     pmu: bool = True
+    systemd: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,12 @@ def run(
     started_s = time.monotonic()
     _prepare(setup, slot)
     (slot.out / "command").write_text(shlex.join(words) + "\n")
-    output = _follow(_command_line(setup, build, slot, "run"), slot, timeout_s, hear)
+    output = _follow(
+        _command_line(setup, build, slot, "systemd" if setup.systemd else "run"),
+        slot,
+        timeout_s,
+        hear,
+    )
     return _ended(slot, output, time.monotonic() - started_s)
 
 
@@ -135,13 +142,23 @@ def _command_line(setup: Setup, build: Build, slot: Slot, mode: str) -> list[str
         *("-machine", "virt,gic-version=3,memory-backend=ram", "-cpu", "cortex-a57"),
         *_accelerator(setup),
         *("-smp", str(setup.board.core_count), "-m", f"{RAM_BYTES >> 20}M", "-object", memory),
-        *("-kernel", str(build.kernel), "-initrd", str(build.initramfs)),
+        *("-kernel", str(build.kernel), "-initrd", str(_initramfs(setup, build, slot))),
         *("-dtb", str(slot.device_tree), "-append", kernel),
         *_shared("repo", CHECKOUT, writable=False),
         *_shared("site", build.site, writable=False),
         *_shared("out", slot.out, writable=True),
         *("-nographic", "-monitor", "none", "-serial", "stdio", "-nic", "none", "-no-reboot"),
     ]
+
+
+def _initramfs(setup: Setup, build: Build, slot: Slot) -> Path:
+    """The guest's root file system: archives one after the other are unpacked as one."""
+    if not setup.systemd:
+        return build.initramfs
+    with slot.initramfs.open("wb") as whole:
+        for part in (build.initramfs, build.systemd):
+            whole.write(part.read_bytes())
+    return slot.initramfs
 
 
 def _accelerator(setup: Setup) -> list[str]:

@@ -4,6 +4,7 @@ import hashlib
 import shutil
 import sys
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from tests.rig.archive import write_archive
@@ -23,6 +24,17 @@ GUEST_PACKAGES = ("python3", "busybox-static", "libstdc++6", "libgomp1")
 WHEELS = ("numpy", "onnxruntime", "msgspec", "psutil")
 """What the daemon and the rig's programs import; without the wheels' own dependencies."""
 
+SYSTEMD_UNITS = ("rig.target", "rig.service")
+"""Files in ``systemd/``, for guests whose first process is systemd."""
+
+_MASKED_UNITS = (
+    "ldconfig.service",
+    "systemd-firstboot.service",
+    "systemd-journal-catalog-update.service",
+    "systemd-update-done.service",
+)
+"""What would be done at a system's first start."""
+
 _PLATFORMS = ("manylinux_2_28_aarch64", "manylinux_2_17_aarch64", "manylinux2014_aarch64")
 _USELESS = (
     "usr/share/doc",
@@ -34,7 +46,11 @@ _USELESS = (
     "var/cache",
 )
 _MOUNT_POINTS = ("dev", "proc", "sys", "tmp", "run", "root", "repo", "site", "out", "etc")
-_ILGOV = '#!/bin/sh\nexec python3 -m rm.main "$@"\n'
+_ILGOV = """#!/bin/sh
+export PYTHONPATH=/out/metadata:/repo:/site PYTHONPYCACHEPREFIX=/out/compiled
+export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+exec python3 -m rm.main "$@"
+"""
 
 
 def ensure_built(build: Build) -> None:
@@ -54,7 +70,13 @@ def ensure_built(build: Build) -> None:
 
 def _fingerprint() -> str:
     """Of all that goes into the guest and stands in this folder."""
-    sources = ("guest_build.py", "guest_init.sh", "kernel_modules.py", "archive.py")
+    sources = (
+        "guest_build.py",
+        "guest_init.sh",
+        "kernel_modules.py",
+        "archive.py",
+        *(f"systemd/{name}" for name in SYSTEMD_UNITS),
+    )
     content = b"".join((RIG / name).read_bytes() for name in sources)
     return hashlib.sha256(content).hexdigest()
 
@@ -62,22 +84,46 @@ def _fingerprint() -> str:
 def _make(build: Build) -> None:
     work = build.folder / "work"
     shutil.rmtree(work, ignore_errors=True)
-    root, kernel = work / "root", work / "kernel"
+    root, kernel, with_systemd = work / "root", work / "kernel", work / "systemd"
     apt = PrivateApt(build.folder / "apt", suite=SUITE, architecture="arm64")
-    image = apt.depends(KERNEL, "linux-image-")
-    for package in apt.download([image, *apt.closure(GUEST_PACKAGES)]):
-        unpack(package, kernel if package.name.startswith("linux-image") else root)
+    image, plain = apt.depends(KERNEL, "linux-image-"), apt.closure(GUEST_PACKAGES)
+    more = [name for name in apt.closure([*GUEST_PACKAGES, "systemd"]) if name not in plain]
+    _unpack_all(apt.download([image]), kernel)
+    _unpack_all(apt.download(plain), root)
+    _unpack_all(apt.download(more), with_systemd)
     shutil.copy(next((kernel / "boot").glob("vmlinuz-*")), build.kernel)
     _furnish(root, kernel)
+    _add_units(with_systemd)
     write_archive(root, build.initramfs)
+    write_archive(with_systemd, build.systemd)
     _fetch_wheels(build.site, work / "wheels", _python_version(root))
     shutil.rmtree(work)
 
 
-def _furnish(root: Path, kernel: Path) -> None:
-    """Make a bootable root file system of unpacked packages."""
+def _unpack_all(packages: Iterable[Path], folder: Path) -> None:
+    for package in packages:
+        unpack(package, folder)
+    _drop_useless(folder)
+
+
+def _drop_useless(root: Path) -> None:
     for name in _USELESS:
         shutil.rmtree(root / name, ignore_errors=True)
+
+
+def _add_units(root: Path) -> None:
+    """What systemd starts: the command of a run, and nothing else of its own accord."""
+    folder = root / "etc" / "systemd" / "system"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in SYSTEMD_UNITS:
+        shutil.copy(RIG / "systemd" / name, folder)
+    for name in _MASKED_UNITS:
+        (folder / name).symlink_to("/dev/null")
+    (root / "etc" / "machine-id").write_text(f"{'0123456789abcdef' * 2}\n")
+
+
+def _furnish(root: Path, kernel: Path) -> None:
+    """Make a bootable root file system of unpacked packages."""
     for name in _MOUNT_POINTS:
         (root / name).mkdir(exist_ok=True)
     for name in ("bin", "sbin", "lib"):

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from platforms.linux.application_reader import ApplicationReader
-from platforms.linux.counters import Count, PerfCounters, counters_of, open_counters
+from platforms.linux.applications.application_reader import ApplicationReader
+from platforms.linux.counters.counters import Count, PerfCounters, counters_of, open_counters
+from platforms.linux.counters.pmus import Pmu, find_pmus, uncovered_cores
 from platforms.linux.managed import ManagedProcess, ProcessKey, Target
-from platforms.linux.pmus import Pmu, find_pmus, uncovered_cores
-from platforms.linux.process_files import read_once
+from platforms.linux.processes.process_files import read_once
 from tests.platforms.linux.real_process import RealProcess, open_descriptors
 from tests.rig.checklist import Checklist
 

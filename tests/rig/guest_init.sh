@@ -27,6 +27,21 @@ until [ -e /sys/devices/system/cpu/cpufreq/policy0 ] && [ -e /sys/class/thermal/
 	[ $tries -gt 0 ] || { echo "rig: no cpufreq policy or no thermal zone"; break; }
 	sleep 0.1
 done
+if grep -q rig=systemd /proc/cmdline; then
+	# Sandboxes need a root file system that can be left, which the first one cannot.
+	mkdir /newroot
+	mount -t tmpfs -o mode=755 tmpfs /newroot
+	for folder in /bin /sbin /lib /usr /etc /var /root; do
+		[ ! -e $folder ] || cp -a $folder /newroot
+	done
+	umount /tmp
+	mkdir /newroot/tmp
+	for folder in dev proc sys run repo site out; do
+		mkdir /newroot/$folder
+		mount --move /$folder /newroot/$folder
+	done
+	exec switch_root /newroot /usr/lib/systemd/systemd --unit=rig.target
+fi
 # Compiled Python files are kept on the host; numpy needs no threads of its own.
 export PYTHONPATH=/out/metadata:/repo:/site PYTHONPYCACHEPREFIX=/out/compiled
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1

@@ -14,13 +14,13 @@ from pathlib import Path
 
 from platforms.board import Board, Cluster
 from platforms.board_file import load_board
-from platforms.linux.board_match import differences
-from platforms.linux.board_text import board_text
-from platforms.linux.probe import Probe, probe
-from platforms.linux.probe_report import file_head, probe_lines
-from platforms.linux.probed_cluster import ProbedCluster
+from platforms.linux.probe.board_match import differences
+from platforms.linux.probe.board_text import board_text
+from platforms.linux.probe.probe import Probe, probe
+from platforms.linux.probe.probe_report import file_head, probe_lines
+from platforms.linux.probe.probed_cluster import ProbedCluster
 from platforms.linux.thermal_zones import ThermalZones
-from rm.daemon.settings import Configuration
+from rm.daemon.configuration.settings import Configuration
 from rm.doctor.counting import examine_counters
 from rm.doctor.described import examine_board
 from rm.doctor.finding import Finding

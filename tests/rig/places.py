@@ -38,6 +38,11 @@ class Slot:
         return self.folder / "ram"
 
     @property
+    def initramfs(self) -> Path:
+        """The guest's root file system, where it is put together for one guest."""
+        return self.folder / "initramfs.cpio"
+
+    @property
     def device_tree(self) -> Path:
         """The guest's hardware, as its kernel reads it."""
         return self.folder / "board.dtb"
@@ -58,6 +63,11 @@ class Build:
     def initramfs(self) -> Path:
         """The guest's root file system: Debian's Python, busybox and the drivers."""
         return self.folder / "initramfs.cpio"
+
+    @property
+    def systemd(self) -> Path:
+        """What the guest's root file system holds besides where systemd is its first process."""
+        return self.folder / "systemd.cpio"
 
     @property
     def site(self) -> Path:
