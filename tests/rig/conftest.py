@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from platforms.board_file import load_board
-from tests.rig.debian import RigUnavailable
+from tests.rig.debian import RigUnavailable, install_host_packages
 from tests.rig.guest import Setup
 from tests.rig.guest_build import ensure_built
 from tests.rig.places import RIG, Build, chosen_build
@@ -13,13 +13,14 @@ from tests.rig.places import RIG, Build, chosen_build
 
 @pytest.fixture(scope="session")
 def build() -> Build:
-    """The guest, built where it is not yet; these tests are skipped, aloud, where it cannot be."""
+    """The guest, built where it is not yet; skipped, aloud, where QEMU cannot be had."""
     found = chosen_build()
     try:
-        ensure_built(found)
+        install_host_packages()
     except RigUnavailable as reason:
         print(f"\nTHE RIG CANNOT RUN HERE: {reason}", file=sys.__stderr__)  # past the capture
         pytest.skip(f"the rig cannot run here: {reason}")
+    ensure_built(found)
     return found
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 HOST_PACKAGES = (
     "qemu-system-arm",
     "device-tree-compiler",
-    "xz-utils",
     "debian-archive-keyring",
 )
 """What the host needs; `install_host_packages` installs what is missing."""
