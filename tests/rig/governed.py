@@ -28,12 +28,19 @@ def write_configuration(text: str = "", *, decisions: Path | None = None) -> Pat
     """A configuration file that names the rig's board and policy; `text` holds more sections."""
     for folder in (SETTINGS, STATE, SOCKET.parent):
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-    board = Path(shutil.copy(BOARD, SETTINGS / "board.toml"))
-    policy = Path(shutil.copy(_POLICY, SETTINGS / "policy.onnx"))
+    board = _copied(BOARD, SETTINGS / "board.toml")
+    policy = _copied(_POLICY, SETTINGS / "policy.onnx")
     log = f'[log]\ndecisions = "{decisions}"\n' if decisions else ""
     file = SETTINGS / "ilgov.toml"
     file.write_text(f'board = "{board}"\npolicy_file = "{policy}"\n{text}\n{log}')
     return file
+
+
+def _copied(source: Path, target: Path) -> Path:
+    """A copy that only root may write, whatever the checkout's modes are."""
+    shutil.copyfile(source, target)
+    target.chmod(0o644)
+    return target
 
 
 @dataclass(frozen=True)
