@@ -38,6 +38,7 @@ _SHORT_PATIENCE = """
 stale_after_s = 1.0
 stuck_for_s = 3.0
 well_for_s = 1.0
+rival_within_s = 3.0
 """
 
 
