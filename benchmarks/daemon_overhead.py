@@ -17,12 +17,12 @@ import msgspec
 from msgspec import Struct
 
 from benchmarks.call_recorder import Call, recorded, replay
-from platforms.linux.journal import Journal, read_boot_id
+from platforms.linux.knobs.journal import Journal, read_boot_id
 from platforms.linux.managed import Target
-from rm.daemon.configuration import load_configuration
+from rm.daemon.clients.served_clock import MonotonicClock
+from rm.daemon.configuration.configuration import load_configuration
 from rm.daemon.daemon import Daemon
 from rm.daemon.notify import Notifier
-from rm.daemon.served_clock import MonotonicClock
 
 PERIOD_S = 0.05
 TARGET = Target(30.0, "heartbeats/s")

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from platforms.linux.application_reader import ApplicationReader
-from platforms.linux.counters import PerfCounters
+from platforms.linux.applications.application_reader import ApplicationReader
+from platforms.linux.counters.counters import PerfCounters
+from platforms.linux.counters.perf_event import close_all, open_group
 from platforms.linux.managed import ManagedProcess, Target
-from platforms.linux.perf_event import close_all, open_group
 from tests.platforms.linux.real_process import SOFTWARE, RealProcess, need_perf_events
 
 APPLICATIONS = 8

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.daemon_overhead import Bench, bench, by_time
-from platforms.linux.system_calls import KernelCalls
+from platforms.linux.knobs.system_calls import KernelCalls
 from rm.daemon import opened_board
 from tests.platforms.linux.fake_root import FakeRoot
 from tests.rm.daemon.running_daemon import RunningDaemon

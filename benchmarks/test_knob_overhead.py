@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from platforms.linux.cpufreq import FrequencyDomain, SetSpeed, find_domains
-from platforms.linux.journal import JOURNAL_NAME, Journal, read_boot_id
-from platforms.linux.knobs import KnobWriter
+from platforms.linux.clocks.cpufreq import FrequencyDomain, SetSpeed, find_domains
+from platforms.linux.knobs.journal import JOURNAL_NAME, Journal, read_boot_id
+from platforms.linux.knobs.knobs import KnobWriter
+from platforms.linux.knobs.process_start import read_life, threads_of
+from platforms.linux.knobs.system_calls import KernelCalls, calls_for
 from platforms.linux.managed import ProcessKey
-from platforms.linux.process_start import read_life, threads_of
-from platforms.linux.system_calls import KernelCalls, calls_for
 from tests.platforms.linux.fake_root import FakeRoot
 
 MOST_TIMES_THE_SYSTEM_CALLS = 3.0

@@ -11,7 +11,7 @@ import msgspec
 from platforms.board import Board, Cluster, CoolingSetup
 from platforms.board_file import load_board, shipped_boards
 from platforms.errors import InvalidInput
-from platforms.linux import probe_command
+from platforms.linux.probe import probe_command
 
 
 def board(parser: argparse.ArgumentParser) -> None:

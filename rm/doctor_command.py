@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from rm.daemon.settings import DEFAULT_PATH
+from rm.daemon.configuration.settings import DEFAULT_PATH
 from rm.doctor.finding import Finding, could_run
 from rm.doctor.subject import machine
 

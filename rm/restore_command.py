@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from platforms.errors import InvalidInput
-from platforms.linux.cpu_list import format_cpu_list
 from platforms.linux.errors import Unreadable
-from platforms.linux.journal import JOURNAL_NAME
-from platforms.linux.journal_entries import Undo
-from platforms.linux.restore import RestoreReport, pending, restore
-from platforms.linux.system_calls import calls_for
-from rm.daemon.settings import DEFAULT_STATE_DIR
+from platforms.linux.files.cpu_list import format_cpu_list
+from platforms.linux.knobs.journal import JOURNAL_NAME
+from platforms.linux.knobs.journal_entries import Undo
+from platforms.linux.knobs.restore import RestoreReport, pending, restore
+from platforms.linux.knobs.system_calls import calls_for
+from rm.daemon.configuration.settings import DEFAULT_STATE_DIR
 
 _MANUAL = """
 Before the daemon first writes to a knob (a cpufreq file, the cores of a thread, a cpuset) it stores

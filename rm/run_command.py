@@ -8,16 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from platforms.linux.journal import JOURNAL_NAME, Journal, read_boot_id
-from platforms.linux.processes import ProcessTable
-from platforms.linux.restore import restore
-from platforms.linux.system_calls import calls_for
-from rm.daemon.configuration import load_configuration
+from platforms.linux.knobs.journal import JOURNAL_NAME, Journal, read_boot_id
+from platforms.linux.knobs.restore import restore
+from platforms.linux.knobs.system_calls import calls_for
+from platforms.linux.processes.processes import ProcessTable
+from rm.daemon.clients.served_clock import MonotonicClock
+from rm.daemon.configuration.configuration import load_configuration
+from rm.daemon.configuration.settings import DEFAULT_PATH, Configuration
 from rm.daemon.daemon import Daemon
 from rm.daemon.notify import Notifier
 from rm.daemon.rivals import find_rivals, sentences
-from rm.daemon.served_clock import MonotonicClock
-from rm.daemon.settings import DEFAULT_PATH, Configuration
 
 logger = logging.getLogger("ilgov")
 

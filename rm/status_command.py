@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from rm.daemon.settings import DEFAULT_SOCKET
+from rm.daemon.configuration.settings import DEFAULT_SOCKET
 from rm.status_reader import (
     NoAnswer,
     NoDaemon,

@@ -10,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from platforms.errors import InvalidInput
-from rm.daemon.settings import DEFAULT_PATH
+from rm.daemon.configuration.settings import DEFAULT_PATH
 
 _TEMPLATE = "ilgov.service"
 _EXECUTABLE = "/usr/local/bin/ilgov"

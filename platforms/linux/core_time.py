@@ -5,10 +5,10 @@ from pathlib import Path
 
 import msgspec
 
-from platforms.linux.cpu_list import parse_cpu_list
 from platforms.linux.errors import Unreadable
-from platforms.linux.kernel_file import KernelFile
-from platforms.linux.process_files import TICKS_PER_S
+from platforms.linux.files.cpu_list import parse_cpu_list
+from platforms.linux.files.kernel_file import KernelFile
+from platforms.linux.processes.process_files import TICKS_PER_S
 
 LEAST_WINDOW_S = 0.2
 """Utilisation is taken over at least so long: the account has steps of a clock tick, 10 ms, which

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 from platforms.board import Board
 from platforms.decision_check import IllegalDecision, decision_problems
-from platforms.linux.application_reader import ApplicationReader, ReadApplication
+from platforms.linux.applications.application_reader import ApplicationReader, ReadApplication
+from platforms.linux.clocks.steered_clusters import ClusterReading, SteeredClusters
 from platforms.linux.core_time import CoreTime
 from platforms.linux.errors import JournalUnusable, Unreadable
-from platforms.linux.knobs import KnobWriter
+from platforms.linux.knobs.knobs import KnobWriter
 from platforms.linux.managed import ManagedProcess
 from platforms.linux.online_cores import OnlineCores
-from platforms.linux.seating import Seating
-from platforms.linux.steered_clusters import ClusterReading, SteeredClusters
+from platforms.linux.processes.seating import Seating
 from platforms.linux.thermal_zones import ThermalZones
 from platforms.platform import ApplicationReading, Clock, Decision, Observation
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from platforms.linux.cpu_list import parse_cpu_list
 from platforms.linux.errors import Unreadable
-from platforms.linux.kernel_file import KernelFile
+from platforms.linux.files.cpu_list import parse_cpu_list
+from platforms.linux.files.kernel_file import KernelFile
 
 
 class OnlineCores:

@@ -10,8 +10,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from platforms.linux.errors import Unreadable
-from platforms.linux.kernel_file import KernelFile
-from platforms.linux.maybe_file import folders_at, number_at, text_at
+from platforms.linux.files.kernel_file import KernelFile
+from platforms.linux.files.maybe_file import folders_at, number_at, text_at
 from platforms.platform import TemperatureReading
 
 LOOK_AGAIN_S = 5.0

@@ -17,19 +17,19 @@ import msgspec
 from npu_runtime.errors import BackendUnavailable, PolicyFileError
 from platforms.board_file import load_board
 from platforms.errors import InvalidInput
-from platforms.linux.journal import Journal
-from platforms.linux.processes import ProcessTable
+from platforms.linux.knobs.journal import Journal
+from platforms.linux.processes.processes import ProcessTable
 from platforms.platform import Clock, Decision, Observation
-from rm.daemon.applications import Applications
+from rm.daemon.applications.applications import Applications
+from rm.daemon.clients.served_clock import ServedClock
+from rm.daemon.clients.server import Server
+from rm.daemon.configuration.settings import Configuration
 from rm.daemon.decision_log import DecisionLog, Outcome
 from rm.daemon.loop_times import RunningTimes
 from rm.daemon.memory import give_back_start_up_memory
 from rm.daemon.notify import Notifier
 from rm.daemon.opened_board import open_board
 from rm.daemon.policy_loader import PolicyWithNetwork, load_policy_with_network
-from rm.daemon.served_clock import ServedClock
-from rm.daemon.server import Server
-from rm.daemon.settings import Configuration
 from rm.daemon.status import ApplicationStatus, Counts, Status
 from rm.daemon.status_report import (
     PID,
@@ -47,7 +47,7 @@ from rm.governor import Governor, Periods
 from rm.safety.states import StateMachine
 
 if TYPE_CHECKING:
-    from rm.daemon.metrics_server import MetricsServer
+    from rm.daemon.metrics.metrics_server import MetricsServer
 
 logger = logging.getLogger(__name__)
 
@@ -343,7 +343,7 @@ def _metrics_server(listen: str | None) -> "MetricsServer | None":
     """The server of the metrics; its HTTP library is loaded only where one is wanted (7 MB)."""
     if listen is None:
         return None
-    from rm.daemon.metrics_server import MetricsServer
+    from rm.daemon.metrics.metrics_server import MetricsServer
 
     return MetricsServer(listen)
 

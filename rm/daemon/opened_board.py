@@ -6,24 +6,24 @@ from pathlib import Path
 
 from platforms.board import Board
 from platforms.errors import InvalidInput
-from platforms.linux.actuators import Actuator
-from platforms.linux.application_reader import ApplicationReader
+from platforms.linux.applications.application_reader import ApplicationReader
+from platforms.linux.clocks.actuators import Actuator
+from platforms.linux.clocks.cpufreq import find_domains
+from platforms.linux.clocks.steered_clusters import Interference, SteeredClusters, actuators_for
 from platforms.linux.core_time import CoreTime
-from platforms.linux.counters import open_counters
-from platforms.linux.cpufreq import find_domains
-from platforms.linux.cpusets import Cpusets
-from platforms.linux.journal import Journal
-from platforms.linux.knobs import KnobWriter
+from platforms.linux.counters.counters import open_counters
+from platforms.linux.knobs.journal import Journal
+from platforms.linux.knobs.knobs import KnobWriter
+from platforms.linux.knobs.system_calls import calls_for
 from platforms.linux.linux_board import LinuxBoard, Machine
 from platforms.linux.managed import ManagedProcess
 from platforms.linux.online_cores import OnlineCores
-from platforms.linux.processes import ProcessTable
-from platforms.linux.seating import Seating, no_cpuset
-from platforms.linux.steered_clusters import Interference, SteeredClusters, actuators_for
-from platforms.linux.system_calls import calls_for
+from platforms.linux.processes.cpusets import Cpusets
+from platforms.linux.processes.processes import ProcessTable
+from platforms.linux.processes.seating import Seating, no_cpuset
 from platforms.linux.thermal_zones import ThermalZones, find_zones, zone_for
 from platforms.platform import Clock
-from rm.daemon.settings import Configuration
+from rm.daemon.configuration.settings import Configuration
 
 BELOW_CRITICAL_K = 5.0
 """The failsafe acts this far below the temperature at which the kernel switches the board off."""

@@ -8,7 +8,7 @@ from npu_runtime.isolation import IsolatedBackend
 from npu_runtime.load import LoadedPolicy
 from platforms.board import Board
 from platforms.platform import Platform
-from rm.daemon.settings import Configuration
+from rm.daemon.configuration.settings import Configuration
 from rm.policies.registry import PolicyContext, policy_factory
 from rm.policy import Policy
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from platforms.linux.processes import ProcessInfo
+from platforms.linux.processes.processes import ProcessInfo
 
 ANOTHER_ILGOV = "another ilgov"
 
@@ -49,7 +49,7 @@ class Rival(Struct, frozen=True):
 
 
 class Table(Protocol):
-    """Whoever lists processes; `platforms.linux.processes.ProcessTable` does."""
+    """Whoever lists processes; `platforms.linux.processes.processes.ProcessTable` does."""
 
     def scan(self) -> tuple[ProcessInfo, ...]:
         """The processes that run now."""

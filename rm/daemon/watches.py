@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from platforms.board import Board
+from rm.daemon.configuration.settings import Configuration
 from rm.daemon.opened_board import critical_c, sensor_zones
-from rm.daemon.settings import Configuration
 from rm.safety.failsafe import Failsafe
 from rm.safety.rival_watch import RivalWatch
 from rm.safety.sensor_watch import SensorWatch

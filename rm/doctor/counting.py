@@ -3,10 +3,10 @@
 import resource
 from collections.abc import Iterator
 
-from platforms.linux.counters import RESERVED_DESCRIPTORS, open_counters
-from platforms.linux.cpu_list import format_cpu_list
-from platforms.linux.maybe_file import number_at
-from platforms.linux.pmus import find_pmus, uncovered_cores
+from platforms.linux.counters.counters import RESERVED_DESCRIPTORS, open_counters
+from platforms.linux.counters.pmus import find_pmus, uncovered_cores
+from platforms.linux.files.cpu_list import format_cpu_list
+from platforms.linux.files.maybe_file import number_at
 from rm.doctor.finding import Finding, degraded, ok
 from rm.doctor.subject import Machine
 

@@ -6,8 +6,8 @@ from npu_runtime.errors import BackendUnavailable, PolicyFileError
 from npu_runtime.load import LoadedPolicy
 from platforms.board import Board
 from platforms.errors import InvalidInput
-from platforms.linux.board_match import cluster_differences, unused_frequencies
-from platforms.linux.place import find_places
+from platforms.linux.probe.board_match import cluster_differences, unused_frequencies
+from platforms.linux.probe.place import find_places
 from platforms.platform import Decision, Observation
 from rm.doctor.finding import Finding, degraded, missing, ok
 from rm.doctor.subject import Machine

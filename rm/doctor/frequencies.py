@@ -4,8 +4,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from platforms.linux.frequency_policies import governors, listed_hz, policy_folders
-from platforms.linux.maybe_file import numbers_at, text_at
+from platforms.linux.clocks.frequency_policies import governors, listed_hz, policy_folders
+from platforms.linux.files.maybe_file import numbers_at, text_at
 from rm.doctor.finding import Finding, degraded, missing, ok
 from rm.doctor.subject import Machine
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from platforms.linux.maybe_file import text_at
+from platforms.linux.files.maybe_file import text_at
 from rm.doctor.finding import Finding, degraded, ok
 from rm.doctor.subject import Machine
 

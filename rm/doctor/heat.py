@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from platforms.linux.maybe_file import number_at
+from platforms.linux.files.maybe_file import number_at
 from platforms.linux.thermal_zones import Zone, find_zones, zone_for
 from rm.doctor.finding import Finding, degraded, missing, ok
 from rm.doctor.subject import Machine

@@ -4,8 +4,8 @@ import gzip
 from collections.abc import Iterator
 from pathlib import Path
 
-from platforms.linux.energy_model import kernel_release
-from platforms.linux.maybe_file import text_at
+from platforms.linux.files.maybe_file import text_at
+from platforms.linux.probe.energy_model import kernel_release
 from rm.doctor.finding import Finding, degraded, missing, ok
 from rm.doctor.subject import Machine
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from platforms.linux.errors import JournalUnusable
-from platforms.linux.journal import JOURNAL_NAME
-from platforms.linux.journal_trust import check_folder
-from platforms.linux.maybe_file import is_there, text_at
-from rm.daemon.settings import LONGEST_SOCKET_PATH
-from rm.daemon.trusted_file import untrusted
+from platforms.linux.files.maybe_file import is_there, text_at
+from platforms.linux.knobs.journal import JOURNAL_NAME
+from platforms.linux.knobs.journal_trust import check_folder
+from rm.daemon.configuration.settings import LONGEST_SOCKET_PATH
+from rm.daemon.configuration.trusted_file import untrusted
 from rm.doctor.finding import Finding, degraded, missing, ok
 from rm.doctor.subject import Machine
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from platforms.linux.maybe_file import text_at
+from platforms.linux.files.maybe_file import text_at
 from rm.doctor.finding import Finding, degraded, missing, ok
 from rm.doctor.subject import Machine
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from platforms.linux.processes import ProcessTable
+from platforms.linux.processes.processes import ProcessTable
 from rm.daemon.rivals import ANOTHER_ILGOV, find_rivals
 from rm.doctor.finding import Finding, degraded, missing, ok
 from rm.doctor.subject import Machine

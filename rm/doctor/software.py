@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
-from platforms.linux.maybe_file import is_there
+from platforms.linux.files.maybe_file import is_there
 from rm.doctor.finding import Finding, degraded, missing, ok
 from rm.doctor.subject import Machine
 

@@ -8,10 +8,10 @@ from msgspec import Struct
 from platforms.board import Board
 from platforms.board_file import load_board
 from platforms.errors import InvalidInput
-from platforms.linux.board_match import shipped_board_of
-from platforms.linux.maybe_file import is_there
-from rm.daemon.configuration import Configuration, load_configuration
-from rm.daemon.settings import DEFAULT_PATH
+from platforms.linux.files.maybe_file import is_there
+from platforms.linux.probe.board_match import shipped_board_of
+from rm.daemon.configuration.configuration import Configuration, load_configuration
+from rm.daemon.configuration.settings import DEFAULT_PATH
 
 
 class Machine(Struct, frozen=True, dict=True):

@@ -15,7 +15,7 @@ import pytest
 
 import rm.client
 from rm.client import BATCH_S, FIRST_PAUSE_S, Client, Refused
-from rm.daemon.settings import ApplicationRule
+from rm.daemon.configuration.settings import ApplicationRule
 from tests.rm.daemon.fake_table import FakeTable, process
 from tests.rm.daemon.served import Daemon, in_background, wait_until
 
@@ -252,7 +252,7 @@ def test_why_the_daemon_sent_a_client_away_is_kept(path: Path) -> None:
         client = others.enter_context(patient(path))
         assert not client.register(target=30.0)
         assert "connections must be at most 64" in str(client.problem)
-        assert 1 == daemon.server.closed_for_cause
+    assert 1 == daemon.server.closed_for_cause
 
 
 def test_threads_may_share_a_client(daemon: Daemon) -> None:

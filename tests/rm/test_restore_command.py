@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from platforms.linux.cpufreq import SetSpeed, find_domains
+from platforms.linux.clocks.cpufreq import SetSpeed, find_domains
 from rm.main import main
 from tests.platforms.linux.fake_root import FakeRoot
 from tests.platforms.linux.writing import BIG, journal_path, key_of, open_journal, open_writer

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from platforms.board import Board
 from platforms.board_file import load_board
-from platforms.linux.probe import Probe, probe
+from platforms.linux.probe.probe import Probe, probe
 from tests.platforms.linux.fake_root import FakeRoot
 
 DEBUGFS = ("sys/kernel/debug/opp", "sys/kernel/debug/energy_model")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from platforms.linux.counters import Count
+from platforms.linux.counters.counters import Count
 from platforms.linux.managed import ProcessKey
 
 

@@ -15,14 +15,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from platforms.linux.cpufreq import Actuator, Cap, SetSpeed, find_domains
+from platforms.linux.clocks.cpufreq import Actuator, Cap, SetSpeed, find_domains
 from platforms.linux.errors import WriteRefused
-from platforms.linux.journal import JOURNAL_NAME, Journal, read_boot_id
-from platforms.linux.knobs import KnobWriter
+from platforms.linux.knobs.journal import JOURNAL_NAME, Journal, read_boot_id
+from platforms.linux.knobs.knobs import KnobWriter
+from platforms.linux.knobs.process_start import read_life, threads_of
+from platforms.linux.knobs.restore import restore
+from platforms.linux.knobs.system_calls import KernelCalls
 from platforms.linux.managed import ProcessKey
-from platforms.linux.process_start import read_life, threads_of
-from platforms.linux.restore import restore
-from platforms.linux.system_calls import KernelCalls
 
 ROOT = Path("/")
 JOURNAL = Path("/run/ilgov-test") / JOURNAL_NAME

@@ -6,21 +6,21 @@ from types import TracebackType
 
 from platforms.board import Board
 from platforms.board_file import load_board
-from platforms.linux.application_reader import ApplicationReader
+from platforms.linux.applications.application_reader import ApplicationReader
+from platforms.linux.clocks.cpufreq import find_domains
+from platforms.linux.clocks.steered_clusters import SteeredClusters, actuators_for
 from platforms.linux.core_time import CoreTime
-from platforms.linux.counters import Count
-from platforms.linux.cpu_list import parse_cpu_list
-from platforms.linux.cpufreq import find_domains
-from platforms.linux.cpusets import Cpusets
-from platforms.linux.journal import JOURNAL_NAME, Journal, read_boot_id
-from platforms.linux.knobs import KnobWriter
+from platforms.linux.counters.counters import Count
+from platforms.linux.files.cpu_list import parse_cpu_list
+from platforms.linux.knobs.journal import JOURNAL_NAME, Journal, read_boot_id
+from platforms.linux.knobs.knobs import KnobWriter
+from platforms.linux.knobs.system_calls import SchedulerCalls, calls_for
 from platforms.linux.linux_board import LinuxBoard, Machine
 from platforms.linux.managed import ManagedProcess, ProcessKey, Target
 from platforms.linux.online_cores import OnlineCores
-from platforms.linux.processes import ProcessTable
-from platforms.linux.seating import Seating, no_cpuset
-from platforms.linux.steered_clusters import SteeredClusters, actuators_for
-from platforms.linux.system_calls import SchedulerCalls, calls_for
+from platforms.linux.processes.cpusets import Cpusets
+from platforms.linux.processes.processes import ProcessTable
+from platforms.linux.processes.seating import Seating, no_cpuset
 from platforms.linux.thermal_zones import ThermalZones
 from tests.platforms.linux.fake_counters import FakeCounters
 from tests.platforms.linux.fake_root import FakeRoot

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
+from platforms.linux.counters.perf_event import Event, close_all, open_group
 from platforms.linux.managed import ProcessKey
-from platforms.linux.perf_event import Event, close_all, open_group
-from platforms.linux.process_files import read_stat
+from platforms.linux.processes.process_files import read_stat
 
 TASK_CLOCK = Event(1, 1)
 """PERF_COUNT_SW_TASK_CLOCK: ns that a thread ran; every kernel has it, without a PMU."""

@@ -10,13 +10,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
-from platforms.linux.cpufreq import Actuator, Cap, SetSpeed, find_domains
-from platforms.linux.journal import JOURNAL_NAME, Journal, read_boot_id
-from platforms.linux.knobs import KnobWriter
+from platforms.linux.clocks.cpufreq import Actuator, Cap, SetSpeed, find_domains
+from platforms.linux.knobs.journal import JOURNAL_NAME, Journal, read_boot_id
+from platforms.linux.knobs.knobs import KnobWriter
+from platforms.linux.knobs.process_start import read_life, threads_of
+from platforms.linux.knobs.restore import restore
+from platforms.linux.knobs.system_calls import calls_for
 from platforms.linux.managed import ProcessKey
-from platforms.linux.process_start import read_life, threads_of
-from platforms.linux.restore import restore
-from platforms.linux.system_calls import calls_for
 
 
 def keys(root: Path) -> Iterator[ProcessKey]:

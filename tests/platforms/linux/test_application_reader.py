@@ -8,16 +8,16 @@ import pytest
 
 from platforms.board_file import load_board
 from platforms.decision_check import placement_problems
-from platforms.linux.application_reader import (
+from platforms.linux.applications.application_reader import (
     LOOKED_AT_PER_RESCAN,
     NEWCOMERS_PER_RESCAN,
     ApplicationReader,
     ReadApplication,
 )
-from platforms.linux.counters import Count, Counters, NoCounters
+from platforms.linux.counters.counters import Count, Counters, NoCounters
+from platforms.linux.knobs.system_calls import calls_for
 from platforms.linux.managed import ManagedProcess, ProcessKey, RateUnit, Target
-from platforms.linux.processes import ProcessTable
-from platforms.linux.system_calls import calls_for
+from platforms.linux.processes.processes import ProcessTable
 from tests.platforms.linux.fake_counters import FakeCounters
 from tests.platforms.linux.fake_root import FakeRoot
 

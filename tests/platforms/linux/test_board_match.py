@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from platforms.board_file import load_board, shipped_boards
-from platforms.linux.board_match import (
+from platforms.linux.probe.board_match import (
     cluster_differences,
     differences,
     shipped_board_of,
     unused_frequencies,
 )
-from platforms.linux.place import find_places
+from platforms.linux.probe.place import find_places
 from tests.platforms.linux.described_machine import fake_board
 from tests.platforms.linux.fake_root import FakeRoot
 

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from platforms.board_file import load_board, parse_board, shipped_boards
-from platforms.linux.board_text import board_text
+from platforms.linux.probe.board_text import board_text
 
 
 @pytest.mark.parametrize("name", shipped_boards())

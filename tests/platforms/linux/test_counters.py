@@ -14,17 +14,17 @@ from pathlib import Path
 
 import pytest
 
-from platforms.linux import thread_counters
-from platforms.linux.counters import (
+from platforms.linux.counters import thread_counters
+from platforms.linux.counters.counters import (
     Count,
     NoCounters,
     PerfCounters,
     counters_of,
     open_counters,
 )
+from platforms.linux.counters.perf_event import Event, close_all, open_event, open_group
+from platforms.linux.counters.pmus import CYCLES, INSTRUCTIONS, L2D, Pmu
 from platforms.linux.managed import ProcessKey
-from platforms.linux.perf_event import Event, close_all, open_event, open_group
-from platforms.linux.pmus import CYCLES, INSTRUCTIONS, L2D, Pmu
 from tests.platforms.linux.fake_root import FakeRoot
 from tests.platforms.linux.real_process import (
     CPU_CLOCK,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platforms.linux.cpu_list import format_cpu_list, parse_cpu_list
+from platforms.linux.files.cpu_list import format_cpu_list, parse_cpu_list
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from platforms.linux.cpusets import Cpusets
+from platforms.linux.processes.cpusets import Cpusets
 from tests.platforms.linux.fake_root import FakeRoot
 
 GROUP = "/user.slice/game.scope"

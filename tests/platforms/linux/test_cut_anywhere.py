@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from platforms.linux.cpufreq import Actuator, Cap, SetSpeed, find_domains
-from platforms.linux.knobs import KnobWriter
-from platforms.linux.system_calls import RecordedCalls, calls_for
+from platforms.linux.clocks.cpufreq import Actuator, Cap, SetSpeed, find_domains
+from platforms.linux.knobs.knobs import KnobWriter
+from platforms.linux.knobs.system_calls import RecordedCalls, calls_for
 from tests.platforms.linux.fake_root import FakeRoot
 from tests.platforms.linux.writing import key_of, no_pause, open_journal, restored
 

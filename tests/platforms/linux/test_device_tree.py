@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from platforms.linux.cpu_nodes import cpu_nodes
-from platforms.linux.device_tree import DeviceTree
+from platforms.linux.probe.cpu_nodes import cpu_nodes
+from platforms.linux.probe.device_tree import DeviceTree
 from tests.platforms.linux.described_machine import hide, set_cells, set_strings
 from tests.platforms.linux.fake_root import FakeRoot
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from platforms.linux.errors import JournalUnusable
-from platforms.linux.journal import Journal
+from platforms.linux.knobs.journal import Journal
 from tests.platforms.linux.fake_root import FakeRoot
 from tests.platforms.linux.writing import (
     BIG,

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from platforms.linux.errors import JournalUnusable
-from platforms.linux.journal import Journal, read_journal
-from platforms.linux.journal_entries import ThreadMask, Undo, read_contents
+from platforms.linux.knobs.journal import Journal, read_journal
+from platforms.linux.knobs.journal_entries import ThreadMask, Undo, read_contents
 from platforms.linux.managed import ProcessKey
 
 BOOT = "11111111-2222-3333-4444-555555555555"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from platforms.linux.errors import JournalUnusable
-from platforms.linux.journal import Journal, read_journal
+from platforms.linux.knobs.journal import Journal, read_journal
 
 BOOT = "boot"
 ONLY_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")

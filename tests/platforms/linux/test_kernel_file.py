@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from platforms.linux.errors import Unreadable
-from platforms.linux.kernel_file import KernelFile
+from platforms.linux.files.kernel_file import KernelFile
 
 
 def open_files() -> set[str]:

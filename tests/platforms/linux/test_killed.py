@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from platforms.linux.system_calls import calls_for
+from platforms.linux.knobs.system_calls import calls_for
 from tests.platforms.linux.fake_root import FakeKernel, FakeRoot
 from tests.platforms.linux.writing import LITTLE, journal_path, restored
 

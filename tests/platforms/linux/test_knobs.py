@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from platforms.linux.errors import JournalUnusable, WriteRefused
-from platforms.linux.knobs import KnobWriter
-from platforms.linux.system_calls import calls_for
+from platforms.linux.knobs.knobs import KnobWriter
+from platforms.linux.knobs.system_calls import calls_for
 from tests.platforms.linux.fake_root import FakeRoot
 from tests.platforms.linux.writing import (
     BIG,

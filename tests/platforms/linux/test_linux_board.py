@@ -10,7 +10,7 @@ import pytest
 from platforms.checker import check_platform
 from platforms.decision_check import IllegalDecision
 from platforms.linux.errors import JournalUnusable, WriteRefused
-from platforms.linux.system_calls import RecordedCalls
+from platforms.linux.knobs.system_calls import RecordedCalls
 from platforms.platform import Decision, Migration
 from tests.platforms.linux.fake_root import FakeRoot
 from tests.platforms.linux.living_board import RATE_IPS, LivingBoard
@@ -202,7 +202,7 @@ def test_without_room_for_the_undo_nothing_more_is_written(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr("platforms.linux.journal.os.write", full)
+        patch.setattr("platforms.linux.knobs.journal.os.write", full)
         living.board.apply(Decision((Migration(1, (5,)),), (3, 3)))
         assert "No space left" in (living.board.knob_problem or "")
         assert living.board.refused
@@ -241,7 +241,7 @@ def test_a_journal_that_cannot_be_written_takes_nothing(
     with LivingBoard(tmp_path) as living:
         before = living.knobs()
         with monkeypatch.context() as patch:
-            patch.setattr("platforms.linux.journal.os.write", full)
+            patch.setattr("platforms.linux.knobs.journal.os.write", full)
             with pytest.raises(JournalUnusable):
                 living.board.take()
         assert before == living.knobs()

@@ -6,9 +6,7 @@ from statistics import median
 import pytest
 
 from platforms.application_file import shipped_applications
-from platforms.linux.counters import Count
-from platforms.linux.managed import ProcessKey
-from platforms.linux.meters import (
+from platforms.linux.applications.meters import (
     TYPICAL_L2D_PER_INSTRUCTION,
     CountedHeartbeatMeter,
     HeartbeatMeter,
@@ -17,6 +15,8 @@ from platforms.linux.meters import (
     Meter,
     NoMeter,
 )
+from platforms.linux.counters.counters import Count
+from platforms.linux.managed import ProcessKey
 from tests.platforms.linux.fake_counters import FakeCounters
 
 KEY = ProcessKey(7, 1)

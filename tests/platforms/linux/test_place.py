@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from platforms.linux.knobs import Placed
+from platforms.linux.knobs.knobs import Placed
+from platforms.linux.knobs.system_calls import calls_for
 from platforms.linux.managed import ProcessKey
-from platforms.linux.system_calls import calls_for
 from tests.platforms.linux.fake_root import FakeRoot
 from tests.platforms.linux.writing import journal_path, key_of, mask_of, open_writer, restored
 
@@ -267,7 +267,7 @@ def test_a_fork_storm_does_not_fill_the_disk(
     root: FakeRoot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Processes that live for a moment are dropped once the journal has grown."""
-    monkeypatch.setattr("platforms.linux.journal._COMPACT_FROM_BYTES", 4096)
+    monkeypatch.setattr("platforms.linux.knobs.journal._COMPACT_FROM_BYTES", 4096)
     writer = open_writer(root)
     writer.place(key_of(root, 100), [100, 101, 102], [5])
     sizes = []

@@ -4,8 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from platforms.linux.perf_event import Event
-from platforms.linux.pmus import CYCLES, INSTRUCTIONS, L2D, event_code, find_pmus, uncovered_cores
+from platforms.linux.counters.perf_event import Event
+from platforms.linux.counters.pmus import (
+    CYCLES,
+    INSTRUCTIONS,
+    L2D,
+    event_code,
+    find_pmus,
+    uncovered_cores,
+)
 from tests.platforms.linux.fake_root import FakeRoot
 
 DEVICES = "/sys/bus/event_source/devices"

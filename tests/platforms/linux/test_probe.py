@@ -8,10 +8,10 @@ from platforms.application_file import find_applications
 from platforms.board import SOURCE_KINDS
 from platforms.board_file import load_board, parse_board, shipped_boards
 from platforms.checker import check_platform
-from platforms.linux.board_text import board_text
-from platforms.linux.cpufreq import find_domains
-from platforms.linux.probe import assumptions, probe
-from platforms.linux.steered_clusters import actuators_for
+from platforms.linux.clocks.cpufreq import find_domains
+from platforms.linux.clocks.steered_clusters import actuators_for
+from platforms.linux.probe.board_text import board_text
+from platforms.linux.probe.probe import assumptions, probe
 from tests.platforms.linux.described_machine import (
     board_of,
     fake_board,

@@ -10,7 +10,7 @@ import pytest
 from platforms.board_file import load_board
 from platforms.commands import board
 from platforms.errors import InvalidInput
-from platforms.linux.probe import probe
+from platforms.linux.probe.probe import probe
 from tests.platforms.linux.described_machine import hide
 from tests.platforms.linux.fake_root import FakeRoot
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from platforms.linux.probe import probe
+from platforms.linux.probe.probe import probe
 from tests.platforms.linux.described_machine import (
     board_of,
     fake_board,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from platforms.board_file import load_board
-from platforms.linux.probe import probe
+from platforms.linux.probe.probe import probe
 from tests.platforms.linux.described_machine import (
     DEBUGFS,
     board_of,

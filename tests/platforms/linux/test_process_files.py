@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from platforms.linux.process_files import (
+from platforms.linux.processes.process_files import (
     parse_cgroup,
     parse_stat,
     parse_uid,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from platforms.linux.process_start import (
+from platforms.linux.knobs.process_start import (
     Life,
     read_all_lives,
     read_life,

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from platforms.linux.managed import ProcessKey
-from platforms.linux.process_threads import ThreadsOf, busy_threads
-from platforms.linux.processes import ProcessTable
+from platforms.linux.processes.process_threads import ThreadsOf, busy_threads
+from platforms.linux.processes.processes import ProcessTable
 from tests.platforms.linux.fake_root import FakeRoot
 
 KEY = ProcessKey(100, 5000)

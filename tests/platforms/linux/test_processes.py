@@ -8,10 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from platforms.linux import processes
 from platforms.linux.managed import ProcessKey
-from platforms.linux.process_files import Stat, read_stat
-from platforms.linux.processes import MOST_NEWCOMERS, ProcessInfo, ProcessTable, hidepid
+from platforms.linux.processes import processes
+from platforms.linux.processes.process_files import Stat, read_stat
+from platforms.linux.processes.processes import (
+    MOST_NEWCOMERS,
+    ProcessInfo,
+    ProcessTable,
+    hidepid,
+)
 from tests.platforms.linux.fake_root import FakeRoot
 
 

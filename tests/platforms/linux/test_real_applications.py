@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from platforms.linux.application_reader import ApplicationReader
-from platforms.linux.counters import PerfCounters
+from platforms.linux.applications.application_reader import ApplicationReader
+from platforms.linux.counters.counters import PerfCounters
 from platforms.linux.managed import ManagedProcess, Target
 from tests.platforms.linux.real_process import (
     SOFTWARE,

@@ -2,8 +2,13 @@
 
 import pytest
 
-from platforms.linux.per_heartbeat import WorkPerHeartbeat
-from platforms.linux.recent_rate import LEAST_WINDOW_S, MOST_WINDOW_S, RecentRate, window_for
+from platforms.linux.applications.per_heartbeat import WorkPerHeartbeat
+from platforms.linux.applications.recent_rate import (
+    LEAST_WINDOW_S,
+    MOST_WINDOW_S,
+    RecentRate,
+    window_for,
+)
 
 PERIOD_S = 0.05
 GHZ = 1e9

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from platforms.linux.cpufreq import Cap, SetSpeed, find_domains
+from platforms.linux.clocks.cpufreq import Cap, SetSpeed, find_domains
 from platforms.linux.errors import JournalUnusable
-from platforms.linux.restore import pending
-from platforms.linux.system_calls import calls_for
+from platforms.linux.knobs.restore import pending
+from platforms.linux.knobs.system_calls import calls_for
 from tests.platforms.linux.fake_root import FakeRoot
 from tests.platforms.linux.writing import (
     BIG,
@@ -166,7 +166,7 @@ def test_limits_are_restored_in_an_order_that_old_kernels_take(
     root.write(f"{BIG}/scaling_min_freq", "1863000")
     before = root.snapshot()
     leave_behind(root)
-    from platforms.linux.knob_file import KnobFile, refused
+    from platforms.linux.knobs.knob_file import KnobFile, refused
 
     write = KnobFile.write
 
@@ -185,7 +185,7 @@ def test_a_rival_who_keeps_on_turning_a_knob_is_told(root: FakeRoot) -> None:
     """The governor reads otherwise though the kernel has taken the write."""
     leave_behind(root)
     (root.path / "lie").write_text("performance\n")
-    from platforms.linux.knob_file import KnobFile
+    from platforms.linux.knobs.knob_file import KnobFile
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(KnobFile, "read", lambda self: "performance")

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from platforms.linux.journal import JOURNAL_NAME, Journal, read_boot_id
-from platforms.linux.knobs import KnobWriter
+from platforms.linux.knobs.journal import JOURNAL_NAME, Journal, read_boot_id
+from platforms.linux.knobs.knobs import KnobWriter
+from platforms.linux.knobs.process_start import read_life, threads_of
+from platforms.linux.knobs.system_calls import KernelCalls
 from platforms.linux.managed import ProcessKey
-from platforms.linux.process_start import read_life, threads_of
-from platforms.linux.system_calls import KernelCalls
 
 PROCESSES, THREADS = 200, 4
 ALLOWED_S = 0.2

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from platforms.linux.system_calls import RecordedCalls
+from platforms.linux.knobs.system_calls import RecordedCalls
 from tests.platforms.linux.fake_root import FakeRoot
 from tests.platforms.linux.living_board import LivingBoard
 

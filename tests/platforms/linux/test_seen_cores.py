@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from platforms.board_file import load_board
 from platforms.decision_check import placement_problems
-from platforms.linux.seen_cores import CoreMap, seen_cores
+from platforms.linux.processes.seen_cores import CoreMap, seen_cores
 
 BOARD = load_board("hikey970")
 CORES = CoreMap([cluster.cores for cluster in BOARD.clusters])

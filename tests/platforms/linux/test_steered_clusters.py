@@ -7,9 +7,13 @@ import pytest
 
 from platforms.board_file import load_board
 from platforms.errors import InvalidInput
-from platforms.linux.cpufreq import find_domains
+from platforms.linux.clocks.cpufreq import find_domains
+from platforms.linux.clocks.steered_clusters import (
+    REFUSALS_IN_A_ROW,
+    SETTLES_WITHIN_S,
+    actuators_for,
+)
 from platforms.linux.errors import WriteRefused
-from platforms.linux.steered_clusters import REFUSALS_IN_A_ROW, SETTLES_WITHIN_S, actuators_for
 from tests.platforms.linux.fake_root import FakeRoot
 from tests.platforms.linux.living_board import LivingBoard
 

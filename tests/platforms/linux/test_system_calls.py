@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from platforms.linux.system_calls import KernelCalls, RecordedCalls, calls_for
+from platforms.linux.knobs.system_calls import KernelCalls, RecordedCalls, calls_for
 from tests.platforms.linux.fake_root import FakeRoot
 
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from platforms.linux import thread_counters
-from platforms.linux.perf_event import Event
-from platforms.linux.thread_counters import Count, ThreadCounters
+from platforms.linux.counters import thread_counters
+from platforms.linux.counters.perf_event import Event
+from platforms.linux.counters.thread_counters import Count, ThreadCounters
 
 GROUPS = [[Event(pmu, code) for code in (0x08, 0x11, 0x16)] for pmu in (8, 9)]
 MS = 1_000_000

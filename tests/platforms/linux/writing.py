@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from platforms.linux.journal import JOURNAL_NAME, Journal, read_boot_id
-from platforms.linux.knobs import KnobWriter
+from platforms.linux.knobs.journal import JOURNAL_NAME, Journal, read_boot_id
+from platforms.linux.knobs.knobs import KnobWriter
+from platforms.linux.knobs.restore import RestoreReport, restore
+from platforms.linux.knobs.system_calls import calls_for
 from platforms.linux.managed import ProcessKey
-from platforms.linux.restore import RestoreReport, restore
-from platforms.linux.system_calls import calls_for
 from tests.platforms.linux.fake_root import FakeRoot
 
 LITTLE = "/sys/devices/system/cpu/cpufreq/policy0"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from platforms.linux.managed import ProcessKey
-from platforms.linux.processes import ProcessInfo
+from platforms.linux.processes.processes import ProcessInfo
 
 
 def process(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from platforms.linux.cpu_list import parse_cpu_list
+from platforms.linux.files.cpu_list import parse_cpu_list
 from rm.client import Client
 from rm.daemon.status import Status
 from rm.status_reader import NoAnswer, NoDaemon, read_status

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from rm.daemon.applications import Applications, Processes
-from rm.daemon.served_clock import MonotonicClock
-from rm.daemon.server import Server
-from rm.daemon.settings import ApplicationRule
+from rm.daemon.applications.applications import Applications, Processes
+from rm.daemon.clients.served_clock import MonotonicClock
+from rm.daemon.clients.server import Server
+from rm.daemon.configuration.settings import ApplicationRule
 from tests.rm.daemon.fake_table import FakeTable, process
 
 NOBODY = 65534

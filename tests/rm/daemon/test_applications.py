@@ -5,9 +5,9 @@ import logging
 import pytest
 
 from platforms.linux.managed import ProcessKey, Target
-from platforms.linux.processes import ProcessInfo
-from rm.daemon.applications import Applications, Refused
-from rm.daemon.settings import ApplicationRule
+from platforms.linux.processes.processes import ProcessInfo
+from rm.daemon.applications.applications import Applications, Refused
+from rm.daemon.configuration.settings import ApplicationRule
 from tests.rm.daemon.fake_table import FakeTable, process
 
 BEATS = Target(30.0, "heartbeats/s")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from platforms.linux.processes import ProcessTable
-from rm.daemon.applications import Applications
-from rm.daemon.settings import ApplicationRule
+from platforms.linux.processes.processes import ProcessTable
+from rm.daemon.applications.applications import Applications
+from rm.daemon.configuration.settings import ApplicationRule
 from tests.platforms.linux.fake_root import FakeRoot
 from tests.rm.daemon.served import NOBODY, Daemon
 

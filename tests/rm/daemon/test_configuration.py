@@ -9,7 +9,7 @@ from msgspec import Struct
 
 import rm.daemon
 from platforms.errors import InvalidInput
-from rm.daemon.configuration import (
+from rm.daemon.configuration.configuration import (
     ApplicationRule,
     Configuration,
     load_configuration,

@@ -13,12 +13,17 @@ import pytest
 from msgspec.structs import replace
 
 from platforms.errors import InvalidInput
-from platforms.linux.journal import JOURNAL_NAME, Journal, read_boot_id
+from platforms.linux.knobs.journal import JOURNAL_NAME, Journal, read_boot_id
 from platforms.platform import Migration, Observation
+from rm.daemon.clients.server import Server
+from rm.daemon.configuration.settings import (
+    ApplicationRule,
+    Configuration,
+    LogSettings,
+    SafetySettings,
+)
 from rm.daemon.daemon import NEEDS_RESTART, Daemon
 from rm.daemon.notify import Notifier
-from rm.daemon.server import Server
-from rm.daemon.settings import ApplicationRule, Configuration, LogSettings, SafetySettings
 from tests.platforms.linux.fake_root import FakeRoot
 from tests.platforms.linux.living_board import LivingClock
 

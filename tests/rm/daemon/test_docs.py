@@ -7,9 +7,9 @@ import msgspec
 import pytest
 from msgspec import Struct
 
+from rm.daemon.configuration.settings import Configuration
 from rm.daemon.daemon import NEEDS_RESTART
 from rm.daemon.decision_log import DecisionRecord
-from rm.daemon.settings import Configuration
 
 DOCS = Path(__file__).parents[3] / "docs"
 TEXT = (DOCS / "daemon.md").read_text()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from platforms.linux.journal import JOURNAL_NAME
+from platforms.linux.knobs.journal import JOURNAL_NAME
 from rm.policies.shipped_files import shipped
 from tests.rm.daemon.running_daemon import LivingApplications, RunningDaemon
 

@@ -17,11 +17,11 @@ import pytest
 
 import rm.daemon
 from platforms.errors import InvalidInput
-from rm.daemon.applications import Applications
-from rm.daemon.configuration import Configuration, check_document, parse_configuration
-from rm.daemon.messages import Malformed, decode
-from rm.daemon.peer import Peer as Credentials
-from rm.daemon.session import Service, Session
+from rm.daemon.applications.applications import Applications
+from rm.daemon.clients.messages import Malformed, decode
+from rm.daemon.clients.peer import Peer as Credentials
+from rm.daemon.clients.session import Service, Session
+from rm.daemon.configuration.configuration import Configuration, check_document, parse_configuration
 from tests.rm.daemon.fake_table import FakeTable, process
 from tests.rm.daemon.mutations import damaged, damaged_document
 from tests.rm.daemon.served import Daemon

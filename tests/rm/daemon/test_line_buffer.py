@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from rm.daemon.line_buffer import LineBuffer, LineTooLong
+from rm.daemon.clients.line_buffer import LineBuffer, LineTooLong
 
 LONGEST = 8
 LINES = some.lists(some.binary(max_size=LONGEST).map(lambda line: line.replace(b"\n", b" ")))

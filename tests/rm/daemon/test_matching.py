@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from rm.daemon.matching import MOST_CHARACTERS, Rule, compiled, first_match
-from rm.daemon.settings import ApplicationRule
+from rm.daemon.applications.matching import MOST_CHARACTERS, Rule, compiled, first_match
+from rm.daemon.configuration.settings import ApplicationRule
 from tests.rm.daemon.fake_table import process
 
 PLAYER = process(

@@ -16,10 +16,10 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from platforms.errors import InvalidInput
-from rm.daemon import metrics_server
-from rm.daemon.metrics import exposition
-from rm.daemon.metrics_server import MetricsServer, parse_listen
-from rm.daemon.metrics_table import METRICS
+from rm.daemon.metrics import metrics_server
+from rm.daemon.metrics.metrics import exposition
+from rm.daemon.metrics.metrics_server import MetricsServer, parse_listen
+from rm.daemon.metrics.metrics_table import METRICS
 from rm.daemon.status import Status
 from tests.rm.daemon.statuses import APPLICATION, STATUS, crowded, empty
 

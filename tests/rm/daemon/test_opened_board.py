@@ -9,11 +9,11 @@ from msgspec.structs import replace
 
 from platforms.board_file import load_board
 from platforms.errors import InvalidInput
-from platforms.linux.journal import JOURNAL_NAME, Journal, read_boot_id
-from platforms.linux.processes import ProcessTable
+from platforms.linux.knobs.journal import JOURNAL_NAME, Journal, read_boot_id
+from platforms.linux.processes.processes import ProcessTable
 from platforms.platform import Decision
+from rm.daemon.configuration.settings import Configuration, SafetySettings
 from rm.daemon.opened_board import USUAL_CRITICAL_C, OpenedBoard, critical_c, open_board
-from rm.daemon.settings import Configuration, SafetySettings
 from tests.platforms.linux.fake_root import FakeRoot
 from tests.platforms.linux.living_board import LivingClock
 

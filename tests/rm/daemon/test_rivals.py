@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from platforms.linux.processes import ProcessTable
+from platforms.linux.processes.processes import ProcessTable
 from rm.daemon.rivals import KNOWN, Kind, find_rivals, sentences
 from tests.platforms.linux.fake_root import FakeRoot
 from tests.rm.daemon.fake_table import FakeTable, process

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from platforms.platform import Clock
-from rm.daemon.served_clock import MonotonicClock, ServedClock
+from rm.daemon.clients.served_clock import MonotonicClock, ServedClock
 from tests.rm.daemon.served import Daemon
 
 PERIOD_S = 0.01

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rm.daemon.connection import READS_WITHIN_S
+from rm.daemon.clients.connection import READS_WITHIN_S
 from tests.rm.daemon.fake_table import FakeTable, process
 from tests.rm.daemon.served import NOBODY, STATUS, Daemon, Peer, as_user, own_process
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from platforms.errors import InvalidInput
-from rm.daemon.socket_file import SocketFile
+from rm.daemon.clients.socket_file import SocketFile
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_the_socket_of_a_dead_daemon_is_replaced(tmp_path: Path) -> None:
     script = (
         "import os, sys\n"
         "from pathlib import Path\n"
-        "from rm.daemon.socket_file import SocketFile\n"
+        "from rm.daemon.clients.socket_file import SocketFile\n"
         "file = SocketFile(Path(sys.argv[1]))\n"
         "os.kill(os.getpid(), 9)\n"
     )

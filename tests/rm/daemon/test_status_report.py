@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec import json
 from msgspec.structs import replace
 
-from platforms.linux.followed_application import ReadApplication
+from platforms.linux.applications.followed_application import ReadApplication
 from platforms.linux.managed import ManagedProcess, ProcessKey, RateUnit, Target
 from platforms.platform import TemperatureReading
 from rm.daemon.opened_board import OpenedBoard
@@ -109,7 +109,7 @@ def test_cores_and_clusters_are_as_of_the_last_observation(tmp_path: Path) -> No
     """With what is unplugged and what is asked for."""
     with LivingBoard(tmp_path) as living:
         living.board.take()
-        living.clusters.set((1, 2), living.clock.now_s())
+        living.clusters.set((1, 2))
         living.root.unplug(3)
         living.clock.busy = {5: 1.0}
         living.live(1.0)

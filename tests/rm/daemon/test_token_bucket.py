@@ -1,8 +1,8 @@
 """Tests of the limit of a rate, and of who may connect how often."""
 
-from rm.daemon.door import Door
-from rm.daemon.peer import Peer
-from rm.daemon.token_bucket import TokenBucket
+from rm.daemon.clients.door import Door
+from rm.daemon.clients.peer import Peer
+from rm.daemon.clients.token_bucket import TokenBucket
 
 
 def passed(bucket: TokenBucket, now_s: float) -> int:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from platforms.board_file import parse_board
-from platforms.linux.board_text import board_text
-from platforms.linux.probe import probe
-from platforms.linux.probe_report import probe_document, probe_lines
+from platforms.linux.probe.board_text import board_text
+from platforms.linux.probe.probe import probe
+from platforms.linux.probe.probe_report import probe_document, probe_lines
 from rm.doctor.described import examine_policy
 from rm.doctor.examination import EXAMINATIONS
 from rm.doctor.subject import machine

@@ -1,0 +1,1 @@
+"""The rates of applications, from counters and heartbeats."""

@@ -1,0 +1,137 @@
+"""One application that is being measured: its meter, its threads, and where they are."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from platforms.linux.applications.meters import Measured, MeasuredBy, Meter
+from platforms.linux.knobs.system_calls import SchedulerCalls
+from platforms.linux.managed import ManagedProcess
+from platforms.linux.processes.process_threads import ThreadsOf
+from platforms.linux.processes.seen_cores import CoreMap, seen_cores
+
+LEAST_WINDOW_S = 0.001
+"""Over a shorter window no rate is measured: the one before still holds."""
+
+
+class ReadApplication(Struct, frozen=True, gc=False):
+    """An application as of now; rates are means over the last window or a few heartbeats.
+
+    `rate_ips` is None as long as it is not known, and for ever where nothing measures the
+    application (`measured_by`); policies must not be shown it then, and `target_ips` is no figure
+    to compare with. `cores` and `threads` fit together as `platforms.decision_check` asks:
+    one core for one thread, several of one cluster for several. `heartbeats_per_s` is None where
+    none count.
+    """
+
+    id: int
+    name: str
+    target_ips: float
+    rate_ips: float | None
+    l2d_per_s: float
+    cores: tuple[int, ...]
+    threads: int
+    heartbeats_per_s: float | None
+    measured_by: MeasuredBy
+
+
+class FollowedApplication:
+    """What is known of `process` since `met_s`."""
+
+    def __init__(
+        self,
+        process: ManagedProcess,
+        meter: Meter,
+        threads: ThreadsOf,
+        *,
+        board: CoreMap,
+        calls: SchedulerCalls,
+        now_s: float,
+    ) -> None:
+        self.process = process
+        self.meter = meter
+        self.threads = threads
+        self._board = board
+        self._calls = calls
+        self._met_s = self._looked_s = now_s
+        self._busy = 1
+        self._last_core: int | None = None
+        self._usable: frozenset[int] | None = None
+        self._mask: frozenset[int] = frozenset()
+        self._tid = process.key.pid
+        self._place: tuple[tuple[int, ...], int] = ((), 0)
+        self._measured: Measured | None = None
+
+    def measure_by(self, meter: Meter, now_s: float) -> None:
+        """Take another meter from now on."""
+        self.meter = meter
+        self._met_s = now_s
+
+    def look(self, now_s: float, usable: frozenset[int] | None) -> None:
+        """Look at its threads anew; `usable` are the cores that its control group leaves it."""
+        self._busy = self.threads.busy(now_s - self._looked_s)
+        self._looked_s = now_s
+        self._tid = self.threads.busiest
+        last_core = self.threads.last_core()
+        self._last_core = self._last_core if last_core is None else last_core
+        self._usable = usable
+        self._mask = self._read_mask() or self._mask
+        self._settle()
+        self.meter.look(self.threads.cpu_s)
+
+    def read(
+        self, freqs_hz: Sequence[float], window_s: float, now_s: float
+    ) -> ReadApplication | None:
+        """Its state now, None when it has ended; `freqs_hz` is the frequency of each cluster."""
+        mask = self._read_mask()
+        if mask is None:
+            return None
+        if mask != self._mask:
+            self._mask = mask
+            self._settle()
+        cores, threads = self._place
+        measured = self._measured
+        age_s = now_s - self._met_s
+        if age_s < window_s:
+            window_s = age_s
+        if window_s >= LEAST_WINDOW_S or measured is None:
+            measured = self._measured = self.meter.read(
+                max(window_s, LEAST_WINDOW_S),
+                freqs_hz[self._board.owner[cores[0]]],
+            )
+        return ReadApplication(
+            self.process.id,
+            self.process.name,
+            measured.target_ips,
+            measured.rate_ips,
+            measured.l2d_per_s,
+            cores,
+            threads,
+            measured.heartbeats_per_s,
+            self.meter.measured_by,
+        )
+
+    def _read_mask(self) -> frozenset[int] | None:
+        """The mask of its busiest thread, or of its first; None when both are gone."""
+        for tid in (self._tid, self.process.key.pid):
+            try:
+                return self._calls.get_affinity(tid)
+            except ProcessLookupError:
+                continue
+            except OSError:
+                return self._mask
+        return None
+
+    def _settle(self) -> None:
+        """Find out its cores from mask, threads and the core that it last ran on."""
+        before = self._place[0]
+        self._place = seen_cores(
+            self._board,
+            allowed=self._mask,
+            threads=self._busy,
+            last=self._last_core,
+            usable=self._usable,
+        )
+        owner = self._board.owner
+        if before and owner[before[0]] != owner[self._place[0][0]]:
+            self.meter.moved()

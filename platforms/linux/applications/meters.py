@@ -1,0 +1,222 @@
+"""How an application's rate is measured: by counters, by its heartbeats, by both, or not at all.
+
+Every meter gives instructions/s, since that is what policies compare. A target in heartbeats/s is
+turned into instructions by how many instructions are in a heartbeat. Without counters that number
+is set once, as if every clock cycle of the CPU time in a heartbeat were an instruction: it is wrong
+by a constant factor, so that rates still compare over clusters and operating points.
+"""
+
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+from platforms.linux.applications.per_heartbeat import WorkPerHeartbeat
+from platforms.linux.applications.recent_counts import RecentCounts
+from platforms.linux.applications.recent_rate import RecentRate, window_for
+from platforms.linux.counters.counters import Count, Counters
+from platforms.linux.managed import ProcessKey
+
+MeasuredBy = Literal["counters", "heartbeats", "nothing"]
+
+TYPICAL_L2D_PER_INSTRUCTION = 0.009
+"""Accesses to the L2 data cache per instruction, where they are not counted: the median of the
+applications that ship with ilgov."""
+
+LEAST_BEATS = 5
+"""Heartbeats from which the work in one is told without counters."""
+
+_LEAST_COUNTED_SHARE = 0.01
+_LEAST_RAN_S = 0.001
+
+
+class Measured(Struct, frozen=True, gc=False):
+    """A rate and its target, both instructions/s, and L2D accesses/s. None: not known yet."""
+
+    rate_ips: float | None
+    target_ips: float
+    l2d_per_s: float = 0.0
+    heartbeats_per_s: float | None = None
+
+
+class Meter(Protocol):
+    """Measures one application. `is_lost`: its counters are gone and have to be opened anew."""
+
+    measured_by: MeasuredBy
+    is_lost: bool
+
+    def read(self, window_s: float, freq_hz: float) -> Measured:
+        """Its rate over the last `window_s`, its cores running at `freq_hz`."""
+        ...
+
+    def moved(self) -> None:
+        """It runs on other cores from now on."""
+        ...
+
+    def look(self, cpu_s: float) -> None:
+        """Take note of the CPU time, seconds, that it has had so far."""
+        ...
+
+
+class InstructionMeter:
+    """Counts instructions, for a target in instructions/s."""
+
+    measured_by: MeasuredBy = "counters"
+
+    def __init__(self, counters: Counters, key: ProcessKey, target_ips: float) -> None:
+        self._counters = counters
+        self._key = key
+        self._target_ips = target_ips
+        self._counts_l2d = counters.counts_l2d
+        self._last = Measured(None, target_ips)
+        self.is_lost = False
+
+    def read(self, window_s: float, freq_hz: float) -> Measured:
+        """The mean over the window; where nothing was counted in it, the one before."""
+        count = self._counters.read(self._key)
+        if count is None:
+            self.is_lost = True
+        elif not is_starved(count):
+            l2d_per_s = (count.l2d if self._counts_l2d else typical_l2d(count)) / window_s
+            self._last = Measured(count.instructions / window_s, self._target_ips, l2d_per_s)
+        return self._last
+
+    def moved(self) -> None:
+        """Nothing changes: counters count on all cores."""
+
+    def look(self, cpu_s: float) -> None:
+        """Nothing changes."""
+
+
+class CountedHeartbeatMeter:
+    """Counts instructions, for a target in heartbeats/s."""
+
+    measured_by: MeasuredBy = "counters"
+
+    def __init__(
+        self,
+        counters: Counters,
+        key: ProcessKey,
+        target_per_s: float,
+        heartbeats: Callable[[], int],
+    ) -> None:
+        self._counters = counters
+        self._key = key
+        self._target_per_s = target_per_s
+        self._counts_l2d = counters.counts_l2d
+        self._beats = _Beats(heartbeats)
+        self._per_beat = WorkPerHeartbeat()
+        self._recent = RecentCounts(window_s=window_for(target_per_s))
+        self.is_lost = False
+
+    def read(self, window_s: float, freq_hz: float) -> Measured:
+        """The rate at this frequency over some heartbeats; not known before there are a few."""
+        count, recent = self._counters.read(self._key), self._recent
+        new = self._beats.new()
+        if count is None:
+            self.is_lost = True
+        elif not is_starved(count):
+            work = count.instructions
+            l2d = count.l2d if self._counts_l2d else typical_l2d(count)
+            recent.add(new, work, l2d, window_s, freq_hz)
+            self._per_beat.add(self._beats.total, work, window_s)
+        per_beat = self._per_beat.value
+        if per_beat is None:
+            return Measured(None, 0.0, 0.0, recent.beats_per_s)
+        rate_ips, l2d_per_s = recent.at(freq_hz)
+        return Measured(rate_ips, self._target_per_s * per_beat, l2d_per_s, recent.beats_per_s)
+
+    def moved(self) -> None:
+        """The cycles of one core type say nothing of another's."""
+        self._recent.clear()
+
+    def look(self, cpu_s: float) -> None:
+        """Nothing changes."""
+
+
+class HeartbeatMeter:
+    """Knows heartbeats and CPU time only."""
+
+    measured_by: MeasuredBy = "heartbeats"
+    is_lost = False
+
+    def __init__(self, target_per_s: float, heartbeats: Callable[[], int]) -> None:
+        self._target_per_s = target_per_s
+        self._beats = _Beats(heartbeats)
+        self._rate = RecentRate(window_s=window_for(target_per_s))
+        self._time_s = self._cycles = 0.0
+        self._begin: tuple[int, float] | None = None
+        self.per_beat: float | None = None
+
+    def read(self, window_s: float, freq_hz: float) -> Measured:
+        """The rate at this frequency over some heartbeats; not known before there are a few."""
+        self._rate.add(work=self._beats.new(), time_s=window_s, freq_hz=freq_hz)
+        self._time_s += window_s
+        self._cycles += window_s * freq_hz
+        beats_per_s = self._rate.mean_per_s
+        if self.per_beat is None:
+            return Measured(None, 0.0, 0.0, beats_per_s)
+        rate_ips = self._rate.at(freq_hz) * self.per_beat
+        l2d_per_s = rate_ips * TYPICAL_L2D_PER_INSTRUCTION
+        return Measured(rate_ips, self._target_per_s * self.per_beat, l2d_per_s, beats_per_s)
+
+    def moved(self) -> None:
+        """The cycles of one core type say nothing of another's."""
+        self._rate.clear()
+
+    def look(self, cpu_s: float) -> None:
+        """Set the work in a heartbeat as soon as enough of them have come."""
+        if self.per_beat is not None:
+            return
+        beats = self._beats.total
+        if self._begin is None:
+            self._begin = (beats, cpu_s)
+            self._time_s = self._cycles = 0.0
+        elif beats - self._begin[0] >= LEAST_BEATS and self._time_s > 0.0:
+            used_s = cpu_s - self._begin[1]
+            cycles = self._cycles * (used_s / self._time_s if used_s > 0.0 else 1.0)
+            self.per_beat = cycles / (beats - self._begin[0])
+
+
+class NoMeter:
+    """Nothing measures this application; `why`, in words."""
+
+    measured_by: MeasuredBy = "nothing"
+    is_lost = False
+
+    def __init__(self, target: float, why: str) -> None:
+        self._measured = Measured(None, target)
+        self.why = why
+
+    def read(self, window_s: float, freq_hz: float) -> Measured:
+        """No rate."""
+        return self._measured
+
+    def moved(self) -> None:
+        """Nothing changes."""
+
+    def look(self, cpu_s: float) -> None:
+        """Nothing changes."""
+
+
+class _Beats:
+    """Heartbeats, of which `total` had come when they were last asked for."""
+
+    def __init__(self, count: Callable[[], int]) -> None:
+        self._count = count
+        self.total = count()
+
+    def new(self) -> int:
+        """How many have come since; a count that starts again begins at nothing."""
+        before, self.total = self.total, self._count()
+        return self.total - before if self.total >= before else self.total
+
+
+def typical_l2d(count: Count) -> float:
+    """Accesses to the L2 data cache, where they are not counted."""
+    return count.instructions * TYPICAL_L2D_PER_INSTRUCTION
+
+
+def is_starved(count: Count) -> bool:
+    """Whether somebody else has the counters: it ran, and next to nothing of it was counted."""
+    return count.ran_s > _LEAST_RAN_S and count.counted_s < _LEAST_COUNTED_SHARE * count.ran_s

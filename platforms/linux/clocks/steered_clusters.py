@@ -1,0 +1,228 @@
+"""The clusters' clocks as the governor steers them: what they are, what was asked, who interferes.
+
+A board's clusters are matched with the kernel's cpufreq policies by their cores. A cluster whose
+cores are all unplugged has no clock: it reads as its lowest operating point, and nothing above it
+is allowed, until a core comes back.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct
+
+from platforms.board import Board, Cluster
+from platforms.errors import InvalidInput
+from platforms.linux.clocks.actuators import Actuator, Cap, SetSpeed
+from platforms.linux.clocks.cpufreq import DomainReading, FrequencyDomain
+from platforms.linux.errors import Unreadable, WriteRefused
+from platforms.linux.knobs.knobs import KnobWriter
+
+REFUSALS_IN_A_ROW = 3
+"""So often refused, and a knob is not relied upon any more."""
+
+SETTLES_WITHIN_S = 0.1
+"""The kernel applies a limit from a work item, after the write has returned; on a busy machine,
+with a slow regulator, that takes a while. What still differs then is somebody else's hand."""
+
+Interference = Callable[[float, str, str, str], None]
+"""Told of the time (s), the knob's path, what was asked and what was found instead."""
+
+
+class ClusterReading(Struct, frozen=True, gc=False):
+    """A cluster's clock: its operating point, the highest allowed, and the frequencies themselves.
+
+    `asked_hz` is None while nothing is asked for.
+    """
+
+    name: str
+    opp: int
+    cap: int
+    freq_hz: int
+    cap_hz: int
+    asked_hz: int | None
+
+
+class _Steered:
+    """One cluster with its actuator; `is_taken`: its knobs are ours.
+
+    `differs_since_s` is when its clock began not to be the one asked for, None while it is.
+    """
+
+    __slots__ = ("actuator", "cluster", "differs_since_s", "is_taken", "refusals")
+
+    def __init__(self, cluster: Cluster, actuator: Actuator) -> None:
+        self.cluster = cluster
+        self.actuator = actuator
+        self.differs_since_s: float | None = None
+        self.is_taken = False
+        self.refusals = 0
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it has a clock now: while every core of it is unplugged it has none."""
+        try:
+            self.actuator.domain.read()
+        except Unreadable:
+            return False
+        return True
+
+
+class SteeredClusters:
+    """All clusters of a board, in its order.
+
+    Counts `writes`, `refused` ones, and `clamped` readings (less than asked, by the kernel's cap).
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        actuators: Sequence[Actuator],
+        writer: KnobWriter,
+        *,
+        on_interference: Interference = lambda _now_s, _path, _asked, _found: None,
+    ) -> None:
+        """`actuators` in the order of the board's clusters."""
+        self._steered = [
+            _Steered(cluster, actuator)
+            for cluster, actuator in zip(board.clusters, actuators, strict=True)
+        ]
+        self._writer = writer
+        self._on_interference = on_interference
+        self.clamped = 0
+        self.refused = 0
+        self.writes = 0
+
+    @property
+    def problem(self) -> str | None:
+        """Why a knob cannot be relied upon; None while all take what is written."""
+        for steered in self._steered:
+            if steered.refusals >= REFUSALS_IN_A_ROW:
+                return f"the clock of {steered.cluster.name} refuses what is written to it"
+        return None
+
+    def read(self, now_s: float) -> tuple[ClusterReading, ...]:
+        """Every clock now."""
+        return tuple([self._read(steered, now_s) for steered in self._steered])
+
+    def take(self) -> None:
+        """Journal and take every clock's knobs; WriteRefused, JournalUnusable where that fails.
+
+        A cluster that is unplugged as a whole is taken when it is back and a clock is asked for.
+        """
+        for steered in self._steered:
+            steered.refusals = 0
+            if steered.is_there:
+                self._take(steered)
+
+    def set(self, opp_index: Sequence[int]) -> tuple[str, ...]:
+        """Ask for operating points; what was refused, in words.
+
+        Of a cluster that is unplugged as a whole nothing is asked.
+        """
+        problems = []
+        for steered, opp in zip(self._steered, opp_index, strict=True):
+            freq_hz = steered.cluster.freqs_hz[opp]
+            if freq_hz == steered.actuator.asked_hz or not steered.is_there:
+                continue
+            try:
+                if not steered.is_taken:
+                    self._take(steered)
+                steered.actuator.set(self._writer, freq_hz)
+                self.writes += 1
+                steered.refusals = 0
+            except WriteRefused as error:
+                steered.refusals += 1
+                self.refused += 1
+                problems.append(str(error))
+        return tuple(problems)
+
+    def forget(self) -> None:
+        """The knobs were given back."""
+        for steered in self._steered:
+            steered.refusals, steered.is_taken = 0, False
+            steered.actuator.forget()
+
+    def _take(self, steered: _Steered) -> None:
+        steered.actuator.take(self._writer)
+        steered.is_taken = True
+
+    def _read(self, steered: _Steered, now_s: float) -> ClusterReading:
+        cluster, actuator = steered.cluster, steered.actuator
+        try:
+            reading = actuator.domain.read()
+        except Unreadable:  # every core of it is unplugged
+            actuator.forget()
+            low_hz = cluster.freqs_hz[0]
+            return ClusterReading(cluster.name, 0, 0, low_hz, low_hz, None)
+        cap_hz = actuator.allowed_hz(reading)
+        asked_hz = actuator.asked_hz
+        if asked_hz is not None and steered.is_taken and not self._writer.dry_run:
+            self._compare(steered, reading, cap_hz, now_s)
+        freqs_hz = cluster.freqs_hz
+        cap = max(0, bisect_right(freqs_hz, cap_hz) - 1)
+        opp = min(cap, nearest(freqs_hz, reading.freq_hz))
+        return ClusterReading(cluster.name, opp, cap, reading.freq_hz, cap_hz, asked_hz)
+
+    def _compare(
+        self, steered: _Steered, reading: DomainReading, cap_hz: int, now_s: float
+    ) -> None:
+        """Notice a clamp of the kernel's, or somebody else's hand, and write anew after that.
+
+        What was asked for may change meanwhile: who writes between any two rounds is noticed too.
+        """
+        actuator = steered.actuator
+        if actuator.asked_hz is not None and cap_hz < actuator.asked_hz:
+            self.clamped += 1
+        if actuator.holds(reading):
+            steered.differs_since_s = None
+            return
+        if steered.differs_since_s is None:
+            steered.differs_since_s = now_s
+        if now_s - steered.differs_since_s < SETTLES_WITHIN_S:
+            return
+        steered.differs_since_s = None
+        found = f"{reading.freq_hz} Hz, {reading.governor}"
+        asked = f"{actuator.asked_hz} Hz"
+        self._on_interference(now_s, actuator.domain.path, asked, found)
+        actuator.forget()
+
+
+def actuators_for(
+    board: Board, domains: Sequence[FrequencyDomain], kind: str
+) -> tuple[Actuator, ...]:
+    """An actuator (``setspeed`` or ``cap``) for each cluster of the board.
+
+    Raises InvalidInput where the machine's cpufreq policies are not the board's clusters.
+    """
+    by_cores = {domain.cores: domain for domain in domains}
+    found: list[Actuator] = []
+    for cluster in board.clusters:
+        domain = by_cores.get(cluster.cores)
+        if domain is None:
+            have = " | ".join(",".join(map(str, cores)) for cores in sorted(by_cores)) or "none"
+            raise InvalidInput(
+                f"board {board.name}: cluster {cluster.name} must have a cpufreq policy with the "
+                f"cores {','.join(map(str, cluster.cores))} (there are: {have}); see 'ilgov doctor'"
+            )
+        unknown = sorted(set(cluster.freqs_hz) - set(domain.freqs_hz))
+        if unknown:
+            raise InvalidInput(
+                f"board {board.name}: {cluster.name}.freq_hz must be frequencies of "
+                f"{domain.path} (got {unknown}); see 'ilgov board probe'"
+            )
+        found.append(Cap(domain) if kind == "cap" else SetSpeed(domain))
+    return tuple(found)
+
+
+def nearest(freqs_hz: Sequence[int], freq_hz: int) -> int:
+    """Index of the nearest of rising frequencies: some drivers report what the hardware measures.
+
+    >>> [nearest((500, 1000, 2000), freq_hz) for freq_hz in (1, 998, 1499, 1501, 9999)]
+    [0, 1, 1, 2, 2]
+    """
+    above = bisect_left(freqs_hz, freq_hz)
+    if above == len(freqs_hz):
+        return above - 1
+    if above and freq_hz - freqs_hz[above - 1] <= freqs_hz[above] - freq_hz:
+        return above - 1
+    return above

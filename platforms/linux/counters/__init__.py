@@ -1,0 +1,1 @@
+"""Hardware counters of processes, on boards with several kinds of cores."""

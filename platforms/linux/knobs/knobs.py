@@ -1,0 +1,205 @@
+"""The only writer: nothing of ilgov changes the machine but through `KnobWriter`.
+
+Old value onto the disk, write, read back. Reading the files of this folder's other modules tells
+how; `platforms.linux.knobs.restore` undoes what a run that ended badly has left.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from platforms.linux.errors import JournalUnusable
+from platforms.linux.knobs.file_undo import undo_files
+from platforms.linux.knobs.journal import Journal
+from platforms.linux.knobs.journal_entries import ThreadMask, Undo
+from platforms.linux.knobs.knob_file import KnobFile
+from platforms.linux.knobs.system_calls import SchedulerCalls
+from platforms.linux.knobs.thread_masks import Placed, ThreadMasks, inherited_mask
+from platforms.linux.managed import ProcessKey
+
+__all__ = ["KnobWriter", "Placed", "RestoreReport"]
+
+_KEPT_WOULD_WRITE = 1000
+
+
+class RestoreReport(Struct, frozen=True):
+    """Knobs and threads put back, those that are gone (ended, unloaded), and what failed."""
+
+    restored: int = 0
+    problems: tuple[str, ...] = ()
+    gone: int = 0
+
+
+class KnobWriter:
+    """Writes to the machine under `root`, each old value journaled first.
+
+    `dry_run`: nothing is journaled or written; the last 1000 writes that would have been are in
+    `would_write`, their number in `would_write_count`; `journal` may then be None. Methods raise
+    JournalUnusable, before anything is written, where the undo cannot be stored, and WriteRefused
+    where the kernel does not take a value.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        journal: Journal | None,
+        calls: SchedulerCalls,
+        *,
+        dry_run: bool = False,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        if journal is None and not dry_run:
+            message = "journal must be given where the machine is written to (got None)"
+            raise ValueError(message)
+        self.dry_run = dry_run
+        self.would_write: deque[tuple[str, str]] = deque(maxlen=_KEPT_WOULD_WRITE)
+        self.would_write_count = 0
+        self._root = root
+        self._journal = journal
+        self._pause = pause
+        self._threads = ThreadMasks(root, calls)
+        self._knobs: dict[str, KnobFile] = {}
+
+    def write(self, path: str, value: str) -> str:
+        """Write a knob ("/sys/...") and return what it reads then, without its line break.
+
+        A limit of cpufreq is applied by the kernel a moment later: it may still read the old one.
+        """
+        if self.dry_run or self._journal is None:
+            self._would(path, value)
+            return value
+        knob = self._knob(path)
+        if knob.path not in self._journal.files:
+            self.remember((path,))
+        knob.write(value)
+        return knob.read()
+
+    def remember(self, paths: Iterable[str]) -> None:
+        """Journal the present contents of knobs, all with one wait for the disk; write later."""
+        if self._journal is not None and not self.dry_run:
+            known = self._journal.files
+            new = [knob for knob in map(self._knob, paths) if knob.path not in known]
+            self._journal.remember_files({knob.path: knob.read() for knob in new})
+
+    def old(self, path: str) -> str | None:
+        """Return what a knob read before it was first written to; None if it was not."""
+        return None if self._journal is None else self._journal.files.get(self._knob(path).path)
+
+    def place(self, key: ProcessKey, tids: Iterable[int], cores: Iterable[int]) -> Placed:
+        """Let threads of a process, or of its descendants, run on these cores only.
+
+        All their old cores are journaled at once before the first is moved. Threads that are gone
+        are counted as vanished; those that the kernel does not move (their cpuset has none of the
+        cores, the core was unplugged) as refused.
+        """
+        wanted, numbers = frozenset(cores), list(tids)
+        if self.dry_run or self._journal is None:
+            self._would(f"process {key.pid}", ",".join(map(str, sorted(wanted))))
+            return Placed(len(numbers), 0, 0)
+        if self._threads.is_another(key):
+            return Placed(0, len(numbers), 0)
+        self._journal.remember_masks(key, self._new_masks(self._journal, key, numbers))
+        self._journal.remember_placed(key, wanted)
+        if self._journal.has_grown:
+            self._journal.compact(self._threads.is_alive)
+        known = self._journal.masks.get(key, {})
+        alive = [tid for tid in numbers if tid in known]
+        placed = self._threads.set(alive, wanted)
+        return Placed(placed.moved, placed.vanished + len(numbers) - len(alive), placed.refused)
+
+    def remember_processes(self, tids: Mapping[ProcessKey, Iterable[int]]) -> None:
+        """Journal the cores of many processes' threads, all with one wait for the disk.
+
+        Before a group of them is placed. Where the disk is slow, one wait each would add up.
+        """
+        journal = self._journal
+        if journal is not None and not self.dry_run:
+            masks = {key: self._new_masks(journal, key, some) for key, some in tids.items()}
+            journal.remember_all_masks(masks)
+
+    def restore_process(self, key: ProcessKey) -> RestoreReport:
+        """Give a process's threads, and its descendants', their old cores back; it is let go."""
+        if self._journal is None or key not in self._journal.masks:
+            return RestoreReport()
+        report = self._undo(self._journal.undo().only(key))
+        if not report.problems:
+            self._journal.release(key)
+        return report
+
+    def restore_all(self) -> RestoreReport:
+        """Put everything back as it was; what failed stays in the journal, to be tried again."""
+        if self._journal is None:
+            return RestoreReport()
+        left = Undo()
+        report = self._undo(self._journal.undo(), left)
+        try:
+            self._journal.keep_only(left)
+        except JournalUnusable as error:
+            return RestoreReport(report.restored, (*report.problems, str(error)), report.gone)
+        return report
+
+    def close(self) -> None:
+        """Close all files; nothing is restored."""
+        for knob in self._knobs.values():
+            knob.close()
+        self._knobs.clear()
+        self._threads.close()
+
+    def _undo(self, undo: Undo, left: Undo | None = None) -> RestoreReport:
+        """Write old values; what failed is added to `left`."""
+        restored, problems, gone = undo_files(undo.files, self._knob, pause=self._pause)
+        threads = self._threads.undo(undo.masks, undo.placed)
+        if left is not None:
+            left.files.update({path: undo.files[path] for path in problems})
+            left.masks.update({key: undo.masks[key] for key in threads.problems})
+            left.placed.update({key: undo.placed.get(key, set()) for key in threads.problems})
+        return RestoreReport(
+            len(restored) + threads.restored,
+            (*problems.values(), *threads.problems.values()),
+            len(gone) + threads.gone,
+        )
+
+    def _new_masks(
+        self, journal: Journal, key: ProcessKey, tids: Iterable[int]
+    ) -> dict[int, ThreadMask]:
+        """Return the old cores of threads that are not in the journal.
+
+        At a process's first move all threads of its family are, whether they are moved or not: one
+        that is not in the journal was born later. Who was born since the process, or one that it
+        descends from, was first moved has inherited cores that ilgov chose, unless it is found on
+        others.
+        """
+        known = journal.masks.get(key)
+        if known is None:
+            tids = {*tids, *self._threads.of_family(key.pid)}
+        found = self._threads.read_old(key, [tid for tid in tids if tid not in (known or ())])
+        origin = self._moved_origin(key)
+        if origin is not None:
+            cores = inherited_mask(journal.masks[origin], key.pid, origin.pid)
+            placed = journal.placed.get(origin, set())
+            for tid, mask in found.items():
+                if self._threads.is_on(tid, placed):
+                    found[tid] = ThreadMask(mask.thread_start, cores)
+        return found
+
+    def _moved_origin(self, key: ProcessKey) -> ProcessKey | None:
+        """Return the process itself if it was moved before, else its nearest ancestor that was."""
+        moved = {} if self._journal is None else self._journal.masks
+        if not moved or key in moved:
+            return key if key in moved else None
+        by_pid = {other.pid: other for other in moved}
+        pids = self._threads.ancestors(key.pid)
+        return next((by_pid[pid] for pid in pids if pid in by_pid), None)
+
+    def _knob(self, path: str) -> KnobFile:
+        knob = self._knobs.get(path)
+        if knob is None:
+            knob = self._knobs[path] = KnobFile(self._root, path)
+        return knob
+
+    def _would(self, what: str, value: str) -> None:
+        self.would_write.append((what, value))
+        self.would_write_count += 1

@@ -1,0 +1,92 @@
+"""Which cores a thread may run on: the system calls, and their stand-in for another root.
+
+All raise OSError as the kernel does: ESRCH where the thread is gone, EINVAL where none of the cores
+can be used (offline, or outside the thread's cpuset), EPERM where it may not be moved.
+"""
+
+import errno
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol
+
+from platforms.linux.files.cpu_list import format_cpu_list, parse_cpu_list
+from platforms.linux.online_cores import OnlineCores
+
+AFFINITY_FOLDER = "ilgov-affinity"
+
+
+class SchedulerCalls(Protocol):
+    """Reads and sets the cores of one thread."""
+
+    def get_affinity(self, tid: int) -> frozenset[int]:
+        """Return the cores that the thread may run on, of those that are online."""
+        ...
+
+    def set_affinity(self, tid: int, cores: Iterable[int]) -> None:
+        """Let the thread run on these cores only."""
+        ...
+
+
+class KernelCalls:
+    """The kernel's own."""
+
+    def get_affinity(self, tid: int) -> frozenset[int]:
+        """Return the cores that the thread may run on, of those that are online."""
+        return frozenset(os.sched_getaffinity(tid))
+
+    def set_affinity(self, tid: int, cores: Iterable[int]) -> None:
+        """Let the thread run on these cores only."""
+        os.sched_setaffinity(tid, cores)
+
+
+class RecordedCalls:
+    """Text files in place of the kernel: ``ROOT/ilgov-affinity/TID`` holds the thread's cores.
+
+    No file: all cores. A thread exists where ``ROOT/proc/*/task/TID`` does.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._folder = root / AFFINITY_FOLDER
+        self._online = OnlineCores(root)
+        self._known: dict[int, Path] = {}
+
+    def get_affinity(self, tid: int) -> frozenset[int]:
+        """Return the cores that the thread may run on, of those that are online."""
+        self._must_exist(tid)
+        try:
+            cores = frozenset(parse_cpu_list((self._folder / str(tid)).read_text()))
+        except FileNotFoundError:
+            return self._online.read()
+        return cores & self._online.read()
+
+    def set_affinity(self, tid: int, cores: Iterable[int]) -> None:
+        """Let the thread run on these cores only."""
+        self._must_exist(tid)
+        wanted = frozenset(cores) & self._online.possible()
+        if not wanted & self._online.read():
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        path = self._folder / str(tid)
+        if wanted == self._online.possible():
+            path.unlink(missing_ok=True)
+            return
+        self._folder.mkdir(exist_ok=True)
+        new = self._folder / f".{tid}"
+        new.write_text(format_cpu_list(wanted))
+        new.rename(path)
+
+    def _must_exist(self, tid: int) -> None:
+        known = self._known.get(tid)
+        if known is not None and known.exists():
+            return
+        found = next(self._root.glob(f"proc/[0-9]*/task/{tid}"), None)
+        if found is None:
+            self._known.pop(tid, None)
+            raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
+        self._known[tid] = found
+
+
+def calls_for(root: Path) -> SchedulerCalls:
+    """Return the kernel's calls for the machine's own root, recorded ones for any other folder."""
+    return KernelCalls() if root.resolve() == Path("/") else RecordedCalls(root)

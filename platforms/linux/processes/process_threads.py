@@ -1,0 +1,147 @@
+"""The threads of an application: of its process and of all that descend from it."""
+
+import os
+from collections.abc import Hashable, Mapping, Sequence, Set
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+from platforms.linux.managed import ProcessKey
+from platforms.linux.processes.process_files import TICKS_PER_S, Stat, read_once, read_stat
+from platforms.linux.processes.processes import ProcessTable
+
+MOST_THREADS = 256
+"""Threads that are looked at one by one; what an application has above them is not seen as busy."""
+
+BUSY_SHARE = 0.5
+"""A thread becomes busy when it runs at least so much of what the busiest thread runs: an
+application's workers share its work evenly, whether that fills their cores or not."""
+
+IDLE_SHARE = 0.2
+"""A busy thread is busy no more below this share of what the busiest thread runs."""
+
+LEAST_SHARE = 0.01
+"""A thread that has less of a core than this is not busy, whatever the others do."""
+
+
+class ThreadsOf:
+    """The threads of the process `key` and its descendants, as of `table`'s last scan of processes.
+
+    `cpu_s` is the CPU time that `busy` has seen so far, seconds. Processes in `without` are not
+    part of it, nor are their descendants.
+    """
+
+    def __init__(self, root: Path, key: ProcessKey, *, table: ProcessTable | None = None) -> None:
+        """Without `table` the descendants are not known: the process alone is looked at."""
+        self._proc = str(root / "proc")
+        self._key = key
+        self._table = table
+        self._seen: dict[tuple[int, int], float] | None = None
+        self._busy: set[tuple[int, int]] = set()
+        self._first: Stat | None = None
+        self._busiest: tuple[int, int] = (key.pid, key.pid)
+        self.without: frozenset[int] = frozenset()
+        self.cpu_s = 0.0
+
+    def tids(self) -> tuple[int, ...]:
+        """All threads that there are now; none when the process has ended."""
+        return tuple([tid for _, tid in self._listed()])
+
+    def by_process(self) -> tuple[tuple[ProcessKey, tuple[int, ...]], ...]:
+        """All threads that there are now, by process, the application's own first."""
+        found: dict[int, list[int]] = {}
+        for pid, tid in self._listed():
+            found.setdefault(pid, []).append(tid)
+        keys = [(self._key_of(pid), tids) for pid, tids in found.items()]
+        return tuple([(key, tuple(tids)) for key, tids in keys if key is not None])
+
+    @property
+    def busiest(self) -> int:
+        """The thread that ran most in the last window; the process's first thread before."""
+        return self._busiest[1]
+
+    def busy(self, window_s: float) -> int:
+        """How many threads were busy since the previous call, `window_s` ago; at least one.
+
+        The first call only starts the first window.
+        """
+        before, self._seen = self._seen, self._cpu_times_s()
+        if before is not None and window_s > 0.0:
+            used = {
+                thread: max(0.0, cpu_s - before.get(thread, 0.0))
+                for thread, cpu_s in self._seen.items()
+            }
+            self._note({thread: cpu_s / window_s for thread, cpu_s in used.items()})
+            self.cpu_s += sum(used.values())
+        return max(1, len(self._busy))
+
+    def last_core(self) -> int | None:
+        """The core that the busiest thread last ran on; None when it is gone."""
+        pid, tid = self._busiest
+        if tid == self._key.pid and self._first is not None:
+            return self._first.core  # just read
+        stat = read_stat(f"{self._proc}/{pid}/task/{tid}/stat")
+        return None if stat is None else stat.core
+
+    def _note(self, shares: dict[tuple[int, int], float]) -> None:
+        self._busy = busy_threads(shares, self._busy)
+        if any(shares.values()):
+            self._busiest = max(shares, key=shares.__getitem__)
+        elif self._busiest not in shares:
+            self._busiest = (self._key.pid, self._key.pid)
+
+    def _listed(self) -> list[tuple[int, int]]:
+        """Process and thread numbers, of one process after the other."""
+        first = self._first = read_stat(f"{self._proc}/{self._key.pid}/stat")
+        if first is None or first.start_ticks != self._key.start_ticks or first.is_dead:
+            return []
+        found = []
+        for pid in self._family():
+            with suppress(OSError):  # it has ended
+                names = os.listdir(f"{self._proc}/{pid}/task")  # noqa: PTH208 - in every scan
+                found += [(pid, int(name)) for name in names]
+        return found
+
+    def _cpu_times_s(self) -> dict[tuple[int, int], float]:
+        """CPU time of each thread so far, seconds, at most `MOST_THREADS` of them."""
+        found = {}
+        for pid, tid in self._listed()[:MOST_THREADS]:
+            cpu_s = self._cpu_s(f"{self._proc}/{pid}/task/{tid}")
+            if cpu_s is not None:
+                found[pid, tid] = cpu_s
+        return found
+
+    def _key_of(self, pid: int) -> ProcessKey | None:
+        if pid == self._key.pid or self._table is None:
+            return self._key
+        return self._table.key_of(pid)
+
+    def _family(self) -> Sequence[int]:
+        pid = self._key.pid
+        return (pid,) if self._table is None else self._table.family(pid, without=self.without)
+
+    def _cpu_s(self, folder: str) -> float | None:
+        """Nanoseconds out of ``schedstat``; a kernel without it has clock ticks in ``stat``."""
+        try:
+            return 1e-9 * int(read_once(f"{folder}/schedstat", 128).split()[0])
+        except (OSError, ValueError, IndexError):
+            stat = read_stat(f"{folder}/stat")
+            return None if stat is None else stat.cpu_ticks / TICKS_PER_S
+
+
+Thread = TypeVar("Thread", bound=Hashable)
+
+
+def busy_threads(shares: Mapping[Thread, float], busy: Set[Thread]) -> set[Thread]:
+    """Which threads are busy now, `shares` being what each had of a core, `busy` those before.
+
+    >>> sorted(busy_threads({1: 0.9, 2: 0.5, 3: 0.3, 4: 0.001}, set()))
+    [1, 2]
+    >>> sorted(busy_threads({1: 0.9, 2: 0.3, 3: 0.3}, {1, 2}))
+    [1, 2]
+    >>> busy_threads({1: 0.0}, {1})
+    set()
+    """
+    most = max(shares.values(), default=0.0)
+    join, leave = max(BUSY_SHARE * most, LEAST_SHARE), max(IDLE_SHARE * most, LEAST_SHARE)
+    return {tid for tid, share in shares.items() if share >= (leave if tid in busy else join)}

@@ -1,0 +1,245 @@
+"""All processes of the machine, looked at anew only where something may have changed.
+
+A scan lists ``/proc`` and knows a process again by the inode number of its folder, which the kernel
+gives anew to every process; so a process that is known costs no file to open. It is read when it is
+first seen, at the next scan (it may have become another program by then), and from then on in
+turns.
+"""
+
+import os
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from msgspec import Struct
+
+from platforms.linux.managed import ProcessKey
+from platforms.linux.processes.process_files import (
+    Stat,
+    parse_cgroup,
+    parse_command_line,
+    parse_uid,
+    read_once,
+    read_stat,
+    unit_of,
+)
+
+TURNS = 16
+"""The name of every process is read again once in so many scans: programs change by exec."""
+
+FULL_TURNS = 8
+"""And once in so many of these turns the rest, for programs that keep their name over an exec."""
+
+MOST_NEWCOMERS = 128
+"""Processes that a scan reads for the first time; more wait for the next scan. A storm of new
+processes must not hold up who scans."""
+
+
+class ProcessInfo(Struct, frozen=True, kw_only=True):
+    """What rules can name a process by. Text that cannot be seen is empty, `uid` then -1.
+
+    `command_line` has its arguments divided by spaces. `unit` is the systemd unit.
+    """
+
+    key: ProcessKey
+    name: str
+    executable: str
+    command_line: str
+    uid: int
+    cgroup: str
+    unit: str
+
+
+@dataclass
+class _Known:
+    """A process as of the scan that read it last; `info` None where it is dead or hidden."""
+
+    identity: tuple[int, int]
+    parent: int
+    info: ProcessInfo | None
+    fresh: bool
+    dead: bool = False
+
+
+class ProcessTable:
+    """The processes as of the last scan.
+
+    `hidden` is the number of those that are listed but cannot be read (``/proc`` mounted with
+    ``hidepid``). The processes in `watched` are read at every scan: one that is dead but not yet
+    waited for keeps its folder, and nothing else tells.
+    """
+
+    def __init__(self, root: Path) -> None:
+        """`root` is the root of the file system, ``/`` on the machine itself."""
+        self._proc = str(root / "proc")
+        # Other file systems than procfs give a freed inode number to the next folder at once.
+        self._inodes_are_unique = root == Path("/")
+        self._known: dict[int, _Known] = {}
+        self._scans = 0
+        self._children: dict[int, list[int]] | None = None
+        self.watched: frozenset[int] = frozenset()
+        self.hidden = 0
+
+    def scan(self) -> tuple[ProcessInfo, ...]:
+        """Look at the processes again; the living ones that can be read."""
+        newcomers = self.update()
+        for pid, known in list(self._known.items()):
+            if pid in newcomers:
+                continue
+            if known.fresh:
+                self._read(pid, known.identity, fresh=False)
+            elif pid in self.watched or (pid + self._scans) % TURNS == 0:
+                self._read(pid, known.identity, fresh=False, known=known)
+        self._scans += 1
+        seen = [known.info for known in self._known.values() if not known.dead]
+        self.hidden = seen.count(None)
+        return tuple([info for info in seen if info is not None])
+
+    def update(self) -> frozenset[int]:
+        """Look only at who has come, whose numbers are returned, and at who is gone."""
+        listed = self._list()
+        for pid in self._known.keys() - listed.keys():
+            del self._known[pid]
+        first = not self._scans and not self._known
+        newcomers: list[int] = []
+        for pid, identity in listed.items():
+            known = self._known.get(pid)
+            if known is None or known.identity != identity:
+                self._known.pop(pid, None)
+                if first or len(newcomers) < MOST_NEWCOMERS:
+                    newcomers.append(pid)
+                    self._read(pid, identity, fresh=True)
+        self._follow_orphans()
+        self._children = None
+        return frozenset(newcomers)
+
+    def info(self, pid: int) -> ProcessInfo | None:
+        """The process that has this number now; None where there is none or it is hidden."""
+        stat = read_stat(f"{self._proc}/{pid}/stat")
+        return None if stat is None or stat.is_dead else self._describe(pid, stat)
+
+    def is_alive(self, key: ProcessKey) -> bool:
+        """Whether the process runs now; another one with its number is not it."""
+        stat = read_stat(f"{self._proc}/{key.pid}/stat")
+        return stat is not None and stat.start_ticks == key.start_ticks and not stat.is_dead
+
+    def key_of(self, pid: int) -> ProcessKey | None:
+        """The process that had this number at the last scan; None where none was seen."""
+        known = self._known.get(pid)
+        return None if known is None or known.info is None else known.info.key
+
+    @property
+    def parents(self) -> Mapping[int, int]:
+        """The parent of every process as of the last scan."""
+        return {pid: known.parent for pid, known in self._known.items() if not known.dead}
+
+    def family(self, pid: int, *, without: Container[int] = ()) -> tuple[int, ...]:
+        """A process and its descendants as of the last scan, it first.
+
+        Those in `without` are left out, with their descendants.
+        """
+        if self._children is None:
+            self._children = _children(self.parents)
+        found, position = [pid], 0
+        while position < len(found):
+            found += [c for c in self._children.get(found[position], ()) if c not in without]
+            position += 1
+        return tuple(found)
+
+    def _list(self) -> dict[int, tuple[int, int]]:
+        """The identity of every process folder: inode number, and time of change where needed."""
+        found = {}
+        with os.scandir(self._proc) as entries:
+            for entry in entries:
+                if entry.name.isdecimal():
+                    try:
+                        found[int(entry.name)] = (entry.inode(), self._changed_ns(entry))
+                    except OSError:
+                        continue  # it ended while the folder was listed
+        return found
+
+    def _changed_ns(self, entry: "os.DirEntry[str]") -> int:
+        if self._inodes_are_unique:
+            return 0
+        return entry.stat(follow_symlinks=False).st_ctime_ns
+
+    def _read(
+        self,
+        pid: int,
+        identity: tuple[int, int],
+        *,
+        fresh: bool,
+        known: _Known | None = None,
+    ) -> None:
+        """Read a process; of one that is `known` in most turns only what changes by itself."""
+        stat = read_stat(f"{self._proc}/{pid}/stat")
+        if stat is not None and not stat.is_dead:
+            info = None if known is None else known.info
+            if info is None or info.name != stat.name or self._is_full_turn(pid):
+                info = self._describe(pid, stat)
+            self._known[pid] = _Known(identity, stat.parent, info, fresh)
+        elif stat is not None:
+            self._known[pid] = _Known(identity, stat.parent, None, fresh, dead=True)
+        elif os.path.exists(f"{self._proc}/{pid}"):  # noqa: PTH110 - no Path for every process
+            self._known[pid] = _Known(identity, 0, None, fresh)
+        else:
+            self._known.pop(pid, None)
+
+    def _is_full_turn(self, pid: int) -> bool:
+        return (pid + self._scans) // TURNS % FULL_TURNS == 0
+
+    def _follow_orphans(self) -> None:
+        """Read the parent again of those whose parent is gone: another process took them."""
+        for pid, known in self._known.items():
+            if known.parent and known.parent not in self._known:
+                stat = read_stat(f"{self._proc}/{pid}/stat")
+                known.parent = stat.parent if stat is not None else 0
+
+    def _describe(self, pid: int, stat: Stat) -> ProcessInfo:
+        folder = f"{self._proc}/{pid}"
+        cgroup = parse_cgroup(_content(f"{folder}/cgroup"))
+        uid = parse_uid(_content(f"{folder}/status"))
+        return ProcessInfo(
+            key=ProcessKey(pid, stat.start_ticks),
+            name=stat.name,
+            executable=_executable(f"{folder}/exe"),
+            command_line=parse_command_line(_content(f"{folder}/cmdline")),
+            uid=-1 if uid is None else uid,
+            cgroup=cgroup,
+            unit=unit_of(cgroup),
+        )
+
+
+def hidepid(root: Path) -> str | None:
+    """The option ``hidepid`` that ``/proc`` is mounted with, None where nothing is hidden."""
+    for line in _content(str(root / "proc/self/mounts"), most_bytes=1 << 16).splitlines():
+        fields = line.split()
+        if len(fields) > 3 and fields[1] == b"/proc":
+            for option in fields[3].split(b","):
+                name, _, value = option.partition(b"=")
+                if name == b"hidepid" and value not in (b"0", b"off"):
+                    return value.decode("ascii", "replace")
+    return None
+
+
+def _children(parents: Mapping[int, int]) -> dict[int, list[int]]:
+    children: dict[int, list[int]] = {}
+    for pid, parent in parents.items():
+        children.setdefault(parent, []).append(pid)
+    return children
+
+
+def _content(path: str, *, most_bytes: int = 4096) -> bytes:
+    """A file's first bytes, none where it cannot be read."""
+    try:
+        return read_once(path, most_bytes)
+    except OSError:
+        return b""
+
+
+def _executable(link: str) -> str:
+    """The program's file; one that was replaced since by an update keeps its name."""
+    try:
+        return os.readlink(link).removesuffix(" (deleted)")  # noqa: PTH115 - as above
+    except OSError:
+        return ""

@@ -1,0 +1,1 @@
+"""Which processes are looked after: by rules, and by clients' wish."""

@@ -1,0 +1,1 @@
+"""The daemon's socket: who may connect, ask and be granted what."""

@@ -1,0 +1,1 @@
+"""What an owner sets, and every mistake in it."""
