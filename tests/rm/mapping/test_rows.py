@@ -82,7 +82,8 @@ def test_who_is_called_what_does_not_matter(rng: np.random.Generator, count: int
         *(
             tuple(values[order] for values in getattr(asked, field))
             for field in ("served", "busy", "l2d_per_s", "least_opp")
-        )
+        ),
+        asked.memory[order],
     )
     again = describe(HIKEY, reordered, shuffled)
     np.testing.assert_allclose(described.features, again.features, rtol=1e-6)
