@@ -130,11 +130,12 @@ class Ilgov:
         strongest = self._board.clusters_by_capacity[-1]
         cycles_hz = self._board.clusters[strongest].freqs_hz[0]
         cycles = instruction_s[strongest][:, 0] / (1.0 / cycles_hz + stalls[strongest])
+        stall_s = cycles * stalls[strongest]
         return demand(
             self._board,
             instruction_s=instruction_s,
             stall_s_per_cycle=stalls,
-            memory_s=cycles * stalls[strongest] * self._estimator.memory_per_stall(strongest),
+            memory_s=stall_s * self._estimator.memory_per_stall(strongest),
             l2d_per_instruction=np.array([app.l2d_per_s / app.rate_ips for app in applications]),
             target_ips=np.array([app.target_ips for app in applications]),
             lowest_opp=[opp_at_least(cluster.freqs_hz, need) for cluster, need in pairs],
