@@ -25,20 +25,27 @@ class SpeedPriors(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of_constants(cls, board: Board, constants: Mapping[str, float]) -> "SpeedPriors":
-        """As a policy file holds them (`constants`); InvalidInput where they cannot be right."""
+        """As a policy file holds them (`constants`); InvalidInput where they cannot be right.
+
+        Files of earlier versions say nothing of memory, and that stalls differ as cycles do.
+        """
         names = _names(board)
         count = len(board.clusters)
-        stall_s_per_cycle, memory, *relative = (constants.get(name, -1.0) for name in names)
-        if min(stall_s_per_cycle, memory) < 0.0 or min(relative) <= 0.0:
+        cycles = [constants.get(name, -1.0) for name in names[2 : 2 + count]]
+        pairs = zip(names[2 + count :], cycles, strict=True)
+        stalls = [constants.get(name, usual) for name, usual in pairs]
+        stall_s_per_cycle = constants.get("stall_s_per_cycle", -1.0)
+        memory_per_stall = constants.get("memory_per_stall", 0.0)
+        if min(stall_s_per_cycle, memory_per_stall) < 0.0 or min(*cycles, *stalls) <= 0.0:
             raise InvalidInput(
                 f"the constants of a policy ilgov must be {', '.join(names)}, and not negative "
                 f"(got {dict(constants)}); train it again with 'ilgov train-ilgov'"
             )
         return cls(
             stall_s_per_cycle=stall_s_per_cycle,
-            cycles=tuple(relative[:count]),
-            stalls=tuple(relative[count:]),
-            memory_per_stall=memory,
+            cycles=tuple(cycles),
+            stalls=tuple(stalls),
+            memory_per_stall=memory_per_stall,
         )
 
     def constants(self, board: Board) -> dict[str, float]:

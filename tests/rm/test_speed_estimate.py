@@ -367,6 +367,13 @@ def test_priors_come_back_from_a_policy_file_as_they_went() -> None:
     assert COMPLETE == SpeedPriors.of_constants(HIKEY, constants)
 
 
+def test_a_file_of_an_earlier_version_says_less() -> None:
+    """No more than it did: nobody slows another down, and stalls differ as cycles do."""
+    constants = {"stall_s_per_cycle": 0.1e-9, "cycles_on_little": 2.0, "cycles_on_big": 1.0}
+    found = SpeedPriors.of_constants(HIKEY, constants)
+    assert (0.0, (2.0, 1.0), (2.0, 1.0)) == (found.memory_per_stall, found.cycles, found.stalls)
+
+
 @pytest.mark.parametrize(
     "constants",
     [
@@ -374,7 +381,7 @@ def test_priors_come_back_from_a_policy_file_as_they_went() -> None:
         {"memory_per_stall": -0.1},
         {"cycles_on_little": 0.0},
         {"stalls_on_big": 0.0},
-        {"stalls_on_big": None},
+        {"cycles_on_big": None},
     ],
 )
 def test_constants_that_cannot_be_right_are_refused(constants: dict[str, float | None]) -> None:
