@@ -45,7 +45,8 @@ class StallAwareScaling:
         needs = [0.0] * len(freqs_hz)
         for app in observation.applications:
             cluster = self._board.cluster_of_core[app.cores[0]]
-            stall = self._estimator.stall_s_per_cycle(app.id)
+            stall = self._estimator.stall_s_per_cycle(app.id, cluster)
+            stall *= self._estimator.slowdown(app.id)
             need = needed_hz(freqs_hz[cluster], app.rate_ips / app.target_ips, stall)
             needs[cluster] = max(needs[cluster], need)
         return needs

@@ -25,6 +25,10 @@ class Mappings:
         """Number of mappings."""
         return len(self.cluster)
 
+    def rows(self, at: NDArray[np.int64]) -> "Mappings":
+        """Some of them."""
+        return Mappings(self.cluster[at], self.group[at])
+
 
 def pack(board: Board, demand: Demand, assignments: NDArray[np.int64]) -> Mappings:
     """All packings of assignments (B, K) of applications to clusters.

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from platforms.board import Board
 from rm.mapping.demand import Demand
+from rm.mapping.divisions import divisions
 from rm.mapping.neighbours import neighbours
 from rm.mapping.packing import Mappings, pack
 from rm.mapping.rows import describe
@@ -18,6 +19,9 @@ Heat = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 SHORTFALL_STEP = 0.01
 """Shortfalls are compared in steps of a hundredth of a target: estimates are no finer."""
+
+BEAM = 8
+"""So many assignments are followed at a time: one alone gets stuck (chosen)."""
 
 
 @dataclass(frozen=True)
@@ -43,16 +47,7 @@ def best_of(
     `threads` are the clusters of threads that stay there, the last ones of the demand, whatever the
     mapping of the others (`rm.mapping.threads`).
     """
-    described = describe(board, demand, with_threads(board, mappings, threads))
-    heats = heat(described.features)
-    steps = np.round(described.shortfall / SHORTFALL_STEP)
-    at = int(np.lexsort((heats, steps))[0])
-    return Rated(
-        tuple(mappings.cluster[at].tolist()),
-        tuple(mappings.group[at].tolist()),
-        float(described.shortfall[at]),
-        float(heats[at]),
-    )
+    return _best(board, demand, mappings, heat, threads, count=1)[0]
 
 
 def search(
@@ -66,17 +61,52 @@ def search(
 ) -> Rated:
     """The best mapping found in so many steps from the assignment `start` (K,) to clusters.
 
-    Every step rates all packings of all neighbours in one batch, and goes to the best. `threads` as
-    in `best_of`.
+    The first step rates all packings of its neighbours, and of divisions that ask for no start;
+    every other one those of the neighbours of the best assignments so far, in one batch, until none
+    is better. `threads` as in `best_of`.
     """
-    best: Rated | None = None
-    movable = demand.first(len(start))
-    for _ in range(steps):
-        around = pack(board, movable, neighbours(start, len(board.clusters)))
-        found = best_of(board, demand, around, heat, threads=threads)
-        if best is not None and not found.rank < best.rank:
-            break
-        best, start = found, found.cluster
-    if best is None:
+    if steps < 1:
         raise ValueError(f"steps must be 1 or more (got {steps})")
+    movable = demand.first(len(start))
+    clusters = len(board.clusters)
+    around = [neighbours(start, clusters), divisions(movable)]
+    best: Rated | None = None
+    for _ in range(steps):
+        mappings = pack(board, movable, _distinct(around))
+        found = _best(board, demand, mappings, heat, threads, count=BEAM)
+        if best is not None and not found[0].rank < best.rank:
+            break
+        best = found[0]
+        around = [neighbours(rated.cluster, clusters) for rated in found]
+    assert best is not None
     return best
+
+
+def _distinct(assignments: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Each once, in the order in which they come."""
+    every = np.concatenate(assignments)
+    return every[np.sort(np.unique(every, axis=0, return_index=True)[1])]
+
+
+def _best(
+    board: Board,
+    demand: Demand,
+    mappings: Mappings,
+    heat: Heat,
+    threads: Sequence[int],
+    *,
+    count: int,
+) -> list[Rated]:
+    """The best mappings of up to `count` assignments, the best first."""
+    described = describe(board, demand, with_threads(board, mappings, threads))
+    heats = heat(described.features)
+    steps = np.round(described.shortfall / SHORTFALL_STEP)
+    found: dict[tuple[int, ...], Rated] = {}
+    for at in np.lexsort((heats, steps)).tolist():
+        cluster = tuple(mappings.cluster[at].tolist())
+        if cluster not in found:
+            shortfall, heat_k = float(described.shortfall[at]), float(heats[at])
+            found[cluster] = Rated(cluster, tuple(mappings.group[at].tolist()), shortfall, heat_k)
+            if len(found) == count:
+                break
+    return list(found.values())

@@ -28,13 +28,14 @@ from rm.mapping.seats import seats
 from rm.mapping.single_moves import single_moves
 from rm.policies.registry import PolicyContext
 from rm.policies.shipped_files import shipped
-from rm.speed_estimate import SpeedEstimator, SpeedPriors
+from rm.speed_estimate import SpeedEstimator
+from rm.speed_priors import SpeedPriors
 from rm.stall_aware_dvfs import StallAwareScaling
 
-GAIN_PER_MOVE_K = 0.05
+GAIN_PER_MOVE_K = 0.02
 """A new mapping must promise this much less heat for every application that it moves."""
 
-SEARCH_STEPS = 4
+SEARCH_STEPS = 8
 """Batches for the network in one migration period, at most."""
 
 
@@ -125,12 +126,20 @@ class Ilgov:
         others = [app for app in observation.applications if app.id not in ids]
         bound = demands_hz(self._board, observation, others)
         pairs = zip(self._board.clusters, bound, strict=True)
+        instruction_s = self._estimator.instruction_s(observation, applications)
+        stalls = [
+            np.array([self._estimator.stall_s_per_cycle(app.id, x) for app in applications])
+            for x in range(len(self._board.clusters))
+        ]
+        strongest = self._board.clusters_by_capacity[-1]
+        cycles_hz = self._board.clusters[strongest].freqs_hz[0]
+        cycles = instruction_s[strongest][:, 0] / (1.0 / cycles_hz + stalls[strongest])
+        stall_s = cycles * stalls[strongest]
         return demand(
             self._board,
-            instruction_s=self._estimator.instruction_s(observation, applications),
-            stall_s_per_cycle=np.array(
-                [self._estimator.stall_s_per_cycle(app.id) for app in applications]
-            ),
+            instruction_s=instruction_s,
+            stall_s_per_cycle=stalls,
+            memory_s=stall_s * self._estimator.memory_per_stall(strongest),
             l2d_per_instruction=np.array([app.l2d_per_s / app.rate_ips for app in applications]),
             target_ips=np.array([app.target_ips for app in applications]),
             lowest_opp=[opp_at_least(cluster.freqs_hz, need) for cluster, need in pairs],

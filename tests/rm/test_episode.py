@@ -1,5 +1,6 @@
 """Tests of one episode: what it depends on, and what it leaves behind when all goes wrong."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ import pytest
 from platforms.application_file import find_applications
 from platforms.board import Board, Leakage
 from platforms.board_file import load_board
+from platforms.simulated.simulated_board import SimulatedBoard
 from rm.evaluation.episode import EpisodeSetup, run_episode
 from rm.evaluation.outcome import EpisodeOutcome
 from rm.evaluation.results import read_results, write_results
 from rm.evaluation.workload import WorkloadParameters
+from rm.governor import Periods
 
 BOARD = load_board("hikey970")
 PROFILES = find_applications(["parsec"])
@@ -141,6 +144,22 @@ def test_a_judged_episode_is_the_same_but_for_the_verdicts() -> None:
     assert judged.judged_within + judged.judged_short <= judged.judged
     none = dict.fromkeys(("judged", "judged_within", "judged_short", "judged_proven"), 0)
     assert plain == msgspec.structs.replace(judged, **none, steady_regret_k=None)
+
+
+def test_every_look_falls_on_a_decision_that_was_just_carried_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So the share of good looks is a share of decisions, one in ten at the default periods."""
+    looks_s: list[float] = []
+
+    def watch(simulated: SimulatedBoard) -> Callable[[], None]:
+        return lambda: looks_s.append(simulated.now_s)
+
+    monkeypatch.setattr("rm.evaluation.episode.installed_judge", lambda: watch)
+    episode(judge_s=5.0)
+    assert [5.0, 10.0, 15.0, 20.0, 25.0, 30.0] == pytest.approx(looks_s)
+    periods = [look_s / Periods().migration_s for look_s in looks_s]
+    assert periods == pytest.approx([round(number) for number in periods])
 
 
 def test_the_oracle_policy_is_right_nearly_always_and_powersave_seldom() -> None:

@@ -18,30 +18,37 @@ from rm.speed_estimate import (
     LONGEST_STALL_S_PER_CYCLE,
     NEIGHBOURS_S,
     PAIRS_KEPT,
+    UNLIKELY,
     SpeedEstimator,
-    SpeedPriors,
 )
+from rm.speed_priors import SpeedPriors
 from tests.platforms.programs import MEMORY, job, opps, simulated
 from tests.rm.readings import HIKEY, observation, reading
 
 LITTLE, BIG = 0, 1
 PRIORS = SpeedPriors(stall_s_per_cycle=0.2e-9, cycles=(2.0, 1.0))
+COMPLETE = SpeedPriors(
+    stall_s_per_cycle=0.2e-9, cycles=(1.5, 1.0), stalls=(1.4, 1.0), memory_per_stall=0.09
+)
 ROUND_S = 0.05
 
 
 class Program(NamedTuple):
-    """Cycles per instruction on every cluster, stall seconds per cycle, and how slow the phase is.
+    """Cycles per instruction on every cluster, stall per cycle on the first, how slow the phase is.
 
-    On a core of its own an instruction takes ``slow cycles (1 / f + stall)``.
+    On a core of its own an instruction takes ``slow (cycles / f + stall)`` seconds. Stalls take
+    `longer` on one cluster than on another, as the priors say.
     """
 
     cycles: tuple[float, ...]
     stall: float
     slow: float = 1.0
+    longer: tuple[float, ...] = (2.0, 1.0)
 
     def instruction_s(self, cluster: int, freq_hz: float) -> float:
         """Seconds per instruction on a core of its own."""
-        return self.slow * self.cycles[cluster] * (1.0 / freq_hz + self.stall)
+        longer = self.longer[cluster] / self.longer[0]
+        return self.slow * (self.cycles[cluster] / freq_hz + self.stall * self.cycles[0] * longer)
 
 
 class Played:
@@ -106,9 +113,10 @@ def assert_close(
 
 
 programs = st.builds(
-    Program,
-    st.tuples(st.floats(0.3, 4.0), st.floats(0.3, 4.0)),
-    st.floats(0.0, 0.9 * LONGEST_STALL_S_PER_CYCLE),
+    lambda big, ratio, *others: Program((big * ratio, big), *others),
+    st.floats(0.3, 2.0),
+    st.floats(2.05 / UNLIKELY, 1.95 * UNLIKELY),
+    st.floats(0.0, 0.4 * LONGEST_STALL_S_PER_CYCLE),
     st.just(1.0),
 )
 
@@ -146,7 +154,7 @@ def test_who_ran_on_both_clusters_is_known_on_both(program: Program, starts_big:
 def test_three_clusters_are_three_ratios() -> None:
     """Not all boards have two."""
     board = load_board("rk3588")
-    program = Program((1.9, 1.0, 1.1), 0.3e-9)
+    program = Program((1.7, 1.0, 1.1), 0.3e-9, longer=(1.0, 1.0, 1.0))
     played = Played(board=board, priors=SpeedPriors(stall_s_per_cycle=0.0, cycles=(1.0, 1.0, 1.0)))
     for core in [cluster.cores[0] for cluster in board.clusters]:
         for point in (0, 2, 4):
@@ -154,7 +162,7 @@ def test_three_clusters_are_three_ratios() -> None:
     last = len(board.clusters) - 1
     expected, found = truth(program, board), played.found()
     for x in (last, last - 1):
-        np.testing.assert_allclose(found[x], expected[x], rtol=1e-6)
+        np.testing.assert_allclose(found[x], expected[x], rtol=1e-2)
 
 
 def test_a_slow_phase_changes_the_level_and_not_what_was_learnt() -> None:
@@ -353,25 +361,73 @@ def test_a_simulated_boards_readings_give_its_programs_profile_away() -> None:
 
 def test_priors_come_back_from_a_policy_file_as_they_went() -> None:
     """By the clusters' names."""
-    constants = PRIORS.constants(HIKEY)
-    assert {"stall_s_per_cycle", "cycles_on_little", "cycles_on_big"} == set(constants)
-    assert PRIORS == SpeedPriors.of_constants(HIKEY, constants)
+    constants = COMPLETE.constants(HIKEY)
+    names = {"stall_s_per_cycle", "memory_per_stall", "cycles_on_little", "cycles_on_big"}
+    assert names | {"stalls_on_little", "stalls_on_big"} == set(constants)
+    assert COMPLETE == SpeedPriors.of_constants(HIKEY, constants)
+
+
+def test_a_file_of_an_earlier_version_says_less() -> None:
+    """No more than it did: nobody slows another down, and stalls differ as cycles do."""
+    constants = {"stall_s_per_cycle": 0.1e-9, "cycles_on_little": 2.0, "cycles_on_big": 1.0}
+    found = SpeedPriors.of_constants(HIKEY, constants)
+    assert (0.0, (2.0, 1.0), (2.0, 1.0)) == (found.memory_per_stall, found.cycles, found.stalls)
 
 
 @pytest.mark.parametrize(
     "constants",
     [
-        {},
-        {"stall_s_per_cycle": 0.0, "cycles_on_little": 1.0},
-        {"stall_s_per_cycle": -1e-9, "cycles_on_little": 1.0, "cycles_on_big": 1.0},
-        {"stall_s_per_cycle": 0.0, "cycles_on_little": 0.0, "cycles_on_big": 1.0},
+        {"stall_s_per_cycle": -1e-9},
+        {"memory_per_stall": -0.1},
+        {"cycles_on_little": 0.0},
+        {"stalls_on_big": 0.0},
+        {"cycles_on_big": None},
     ],
 )
-def test_constants_that_cannot_be_right_are_refused(constants: dict[str, float]) -> None:
+def test_constants_that_cannot_be_right_are_refused(constants: dict[str, float | None]) -> None:
     """With what there must be, what there is, and what to do."""
+    given = COMPLETE.constants(HIKEY) | constants
     message = (
-        r"must be stall_s_per_cycle, cycles_on_little, cycles_on_big, and not negative "
-        r"\(got \{.*\}\); train it again with 'ilgov train-ilgov'"
+        r"must be stall_s_per_cycle, memory_per_stall, cycles_on_little, cycles_on_big, "
+        r"stalls_on_little, stalls_on_big, and not negative \(got \{.*\}\); train it again with "
+        "'ilgov train-ilgov'"
     )
     with pytest.raises(InvalidInput, match=message):
-        SpeedPriors.of_constants(HIKEY, constants)
+        SpeedPriors.of_constants(HIKEY, {k: v for k, v in given.items() if v is not None})
+
+
+def test_one_ratio_that_programs_do_not_have_is_not_believed_but_a_second_is() -> None:
+    """A phase may have turned between the two readings."""
+    odd = Program((9.0, 1.0), 0.0)
+    played = Played(priors=SpeedPriors(stall_s_per_cycle=0.0, cycles=(1.5, 1.0)))
+    ratios, (little_hz, big_hz) = [], (cluster.freqs_hz[3] for cluster in HIKEY.clusters)
+    for core in (0, 0, 4, 4, 0, 0):
+        played.show({0: odd}, {0: core}, (3, 3))
+        little, big = (rows[3] for rows in played.found())
+        ratios.append(little * little_hz / (big * big_hz))
+    assert [1.5, 1.5, 1.5, 1.5, 1.5, 9.0] == pytest.approx(ratios)
+
+
+def test_stalls_are_told_from_the_traffic_of_others() -> None:
+    """What a program shows beside others is led back to what it is alone."""
+    others = [job(n, MEMORY, target_ips=1e8, cores=(n,)) for n in (1, 2, 5, 6)]
+    found = []
+    for crowd in ([], others):
+        board = simulated(job(0, MEMORY, cores=(0,)), *crowd)
+        little, big = (MEMORY.core_profiles[core] for core in ("cortex-a53", "cortex-a73"))
+        priors = SpeedPriors(
+            stall_s_per_cycle=big.stall_s / big.cpi,
+            cycles=(little.cpi, big.cpi),
+            stalls=(little.stall_s, big.stall_s),
+            memory_per_stall=MEMORY.bytes_per_instruction
+            / HIKEY.memory.bandwidth_bytes_per_s
+            / big.stall_s,
+        )
+        estimator = SpeedEstimator(HIKEY, priors)
+        for number in range(8):
+            seen = board.observe()
+            estimator.update(seen)
+            board.apply(opps(number % 3, 0))
+            board.advance_to(board.now_s + ROUND_S)
+        found.append(estimator.stall_s_per_cycle(0, LITTLE))
+    assert found[0] == pytest.approx(found[1], rel=0.02)

@@ -10,7 +10,8 @@ from platforms.application import ApplicationProfile, Job
 from platforms.platform import Decision, Migration
 from platforms.simulated.simulated_board import SimulatedBoard
 from rm.dvfs import QosScaling
-from rm.speed_estimate import SpeedEstimator, SpeedPriors
+from rm.speed_estimate import SpeedEstimator
+from rm.speed_priors import SpeedPriors
 from rm.stall_aware_dvfs import SETTLE_ROUNDS, StallAwareScaling, needed_hz
 from tests.platforms.programs import COMPUTE, MEMORY, PHASED, job, simulated
 from tests.rm.readings import HIKEY, observation, reading

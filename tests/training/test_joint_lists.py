@@ -5,12 +5,13 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
 from oracle.joint import JointSearch
 from oracle.whatif import Placement, WhatIf
 from platforms.application_file import shipped_applications
 from platforms.board_file import load_board
-from rm.mapping.packing import groups_of_cores
+from rm.mapping.packing import Mappings, groups_of_cores
 from rm.mapping.rows import describe
 from rm.mapping.search import SHORTFALL_STEP
 from tests.oracle import small_boards
@@ -33,16 +34,25 @@ class Recorder:
         self._judge = OracleJudge(MODELS)
         self.best: Placement = ()
         self.asked: list[Placement] = []
+        self.heats: list[float] = []
 
     def optimum(self, situation: Situation) -> Placement:
         """Remembered."""
         self.best = self._judge.optimum(situation)
         return self.best
 
-    def heat_k(self, situation: Situation, placement: Placement) -> float:
+    def heats_k(self, situation: Situation, mappings: Mappings) -> NDArray[np.float64]:
         """Remembered."""
-        self.asked.append(placement)
-        return self._judge.heat_k(situation, placement)
+        found = self._judge.heats_k(situation, mappings)
+        self.asked = [placement(mappings, at) for at in range(len(mappings))]
+        self.heats = found.tolist()
+        return found
+
+
+def placement(mappings: Mappings, at: int) -> Placement:
+    """A mapping with every group on the core of its number."""
+    pairs = zip(mappings.cluster[at].tolist(), mappings.group[at].tolist(), strict=True)
+    return tuple((HIKEY.clusters[x].cores[group],) for x, group in pairs)
 
 
 class Rated(NamedTuple):
@@ -51,6 +61,7 @@ class Rated(NamedTuple):
     situation: Situation
     best: Placement
     asked: list[Placement]
+    heats: list[float]
     entry: RatedList
 
 
@@ -61,7 +72,7 @@ def rated(seed: int, options: JointOptions = OPTIONS) -> Rated:
         situation = drawn(HIKEY, PROFILES, rng)
         entry = rated_list(HIKEY, judge, situation, options, rng)
         if entry is not None:
-            return Rated(situation, judge.best, judge.asked, entry)
+            return Rated(situation, judge.best, judge.asked, judge.heats, entry)
 
 
 @pytest.fixture(scope="module")
@@ -82,32 +93,25 @@ def features(situation: Situation, placement: Placement) -> np.ndarray:
     return describe(HIKEY, situation.demand, groups_of_cores(HIKEY, cores)).features[0]
 
 
-def heat_k(situation: Situation, placement: Placement) -> float:
-    """What the models say: steady heat of the hottest core at the least points, and misses."""
-    opps = MODELS.least_opps(situation.wanted, placement)
-    outcome = MODELS.evaluate(situation.wanted, placement, opps)
-    return outcome.peak_c + MISS_K * outcome.shortfall
-
-
-def test_every_row_is_labelled_with_what_the_models_say_of_its_mapping(lists: list[Rated]) -> None:
-    """And with the features that the governor computes of it."""
-    for situation, _, asked, entry in lists:
-        heats = {placement: heat_k(situation, placement) for placement in asked}
-        least = min(heats.values())
-        kept = [placement for placement in asked if heats[placement] < least + MISS_K / 100]
-        assert least == entry.optimum_k
-        np.testing.assert_allclose([heats[one] - least for one in kept], entry.excess_k)
-        rows = [features(situation, placement) for placement in kept]
-        np.testing.assert_array_equal(np.array(rows), entry.features)
+def test_every_row_is_labelled_with_what_the_judge_says_of_its_mapping(lists: list[Rated]) -> None:
+    """And with the features that the governor computes of it; half of them are the coolest."""
+    for situation, _, asked, heats, entry in lists:
+        told = dict(zip(asked, heats, strict=True))
+        assert min(heats) == entry.optimum_k
+        coolest = sorted(told.values())[: OPTIONS.list_length // 2]
+        np.testing.assert_allclose(
+            entry.excess_k[: len(coolest)] + entry.optimum_k, coolest[: len(entry.excess_k)]
+        )
+        rows = {tuple(features(situation, one).tolist()) for one in asked}
+        assert {tuple(row) for row in entry.features.tolist()} <= rows
 
 
 class Sour(Recorder):
     """A judge who finds that all targets are missed where the first application is on LITTLE."""
 
-    def heat_k(self, situation: Situation, placement: Placement) -> float:
+    def heats_k(self, situation: Situation, mappings: Mappings) -> NDArray[np.float64]:
         """A miss counts as heat."""
-        missed = HIKEY.cluster_of_core[placement[0][0]] == 0
-        return super().heat_k(situation, placement) + MISS_K * missed
+        return super().heats_k(situation, mappings) + MISS_K * (mappings.cluster[:, 0] == 0)
 
 
 def test_mappings_that_miss_targets_which_others_meet_are_left_out() -> None:
@@ -115,20 +119,20 @@ def test_mappings_that_miss_targets_which_others_meet_are_left_out() -> None:
     situation, judge = drawn(HIKEY, PROFILES, np.random.default_rng(1)), Sour()
     entry = rated_list(HIKEY, judge, situation, OPTIONS, np.random.default_rng(0))
     assert entry is not None
-    meets = [placement for placement in judge.asked if placement[0][0] >= 4]
+    meets = [one for one in judge.asked if one[0][0] >= 4]
     assert 0 < len(meets) < len(judge.asked)
-    rows = [features(situation, placement) for placement in meets]
-    np.testing.assert_array_equal(np.array(rows), entry.features)
+    rows = {tuple(features(situation, one).tolist()) for one in meets}
+    assert {tuple(row) for row in entry.features.tolist()} <= rows
 
 
-def test_a_list_holds_each_mapping_once_and_no_more_than_was_asked_for(
+def test_a_list_holds_no_more_than_was_asked_for_and_each_mapping_is_looked_at_once(
     lists: list[Rated],
 ) -> None:
     """Whatever its cores are called."""
-    for _, _, asked, _ in lists:
-        assert len(asked) <= OPTIONS.list_length
-        assert len({unnamed(placement) for placement in asked}) == len(asked)
-    assert max(len(asked) for _, _, asked, _ in lists) == OPTIONS.list_length
+    for rated_ in lists:
+        asked = rated_.asked
+        assert len({unnamed(one) for one in asked}) == len(asked)
+    assert max(len(rated_.entry.excess_k) for rated_ in lists) == OPTIONS.list_length
 
 
 def shortfall_steps(situation: Situation, placement: Placement) -> int:
@@ -143,7 +147,7 @@ def test_the_oracles_mapping_and_the_present_one_are_in_where_they_may_be(
 ) -> None:
     """Only mappings that meet the targets best, as far as the governor can tell."""
     held = 0
-    for situation, best, asked, _ in lists:
+    for situation, best, asked, _, _ in lists:
         (least,) = {shortfall_steps(situation, placement) for placement in asked}
         for wanted in (best, tuple(app.cores for app in situation.wanted)):
             may_be = shortfall_steps(situation, wanted) <= least
@@ -155,17 +159,17 @@ def test_the_oracles_mapping_and_the_present_one_are_in_where_they_may_be(
 def test_no_mapping_of_a_list_is_cooler_than_the_oracles(lists: list[Rated]) -> None:
     """Where all targets can be met; the oracle says how close it is to the truth."""
     search, compared = JointSearch(models=MODELS), 0
-    for situation, _, _, entry in lists:
+    for situation, _, _, _, entry in lists:
         solution = search.solve(situation.wanted)
         if solution.optimal and solution.shortfall == 0.0:
-            assert entry.optimum_k >= solution.peak_c - search.tolerance_k - 1e-6
+            assert entry.optimum_k >= solution.peak_c - search.tolerance_k - 0.02
             compared += 1
     assert compared > 3
 
 
 def test_for_one_question_each_mapping_is_one_move_away() -> None:
     """The choices of TOP-IL, the present mapping among them."""
-    situation, _, asked, _ = rated(3, replace(OPTIONS, question="one", list_length=60))
+    situation, _, asked, _, _ = rated(3, replace(OPTIONS, question="one", list_length=60))
     present = tuple(app.cores for app in situation.wanted)
     for placement in asked:
         cores = [core for (core,) in placement]

@@ -20,7 +20,7 @@ from rm.governor import Governor
 from rm.mapping.rows import OUTPUTS, table
 from rm.policies.ilgov import Ilgov, make
 from rm.policies.registry import PolicyContext
-from rm.speed_estimate import SpeedPriors
+from rm.speed_priors import SpeedPriors
 from tests.oracle import small_boards
 from tests.platforms.programs import COMPUTE, MEMORY, simulated
 from tests.training.joint_tasks import HIKEY, QUICK, TINY, hikey_task, silent, trained, written

@@ -14,10 +14,10 @@ from rm.mapping.packing import groups_of_cores
 from rm.mapping.rows import describe
 from tests.oracle import small_boards
 from training.joint.situations import (
-    ACTIVITIES,
     HIGHEST_TARGET,
     LOWEST_TARGET,
     MOST_APPLICATIONS,
+    USUAL_ACTIVITY,
     another,
     drawn,
     true_demand,
@@ -112,16 +112,26 @@ def test_the_dice_decide_and_nothing_else() -> None:
     assert one == same != other
 
 
-def test_another_program_is_a_relative_with_an_activity_of_its_own() -> None:
+def test_another_program_is_a_relative_with_the_usual_activity() -> None:
     """No counter shows how much a program switches, so the network must not guess it from them."""
     rng = np.random.default_rng(0)
     known = [profile for profile in PROFILES if profile.bytes_per_instruction > 0.0][:1]
     found = [another(known, rng) for _ in range(300)]
-    activities = np.array([program.activity for program in found])
-    assert (activities >= ACTIVITIES[0]).all()
-    assert (activities <= ACTIVITIES[1]).all()
-    assert np.ptp(activities) > 0.9 * (ACTIVITIES[1] - ACTIVITIES[0])
+    assert {USUAL_ACTIVITY} == {program.activity for program in found}
     for shown in ("l2d_per_instruction", "bytes_per_instruction"):
-        values = [getattr(program, shown) for program in found]
-        assert len(set(values)) > 290
-        assert abs(np.corrcoef(values, activities)[0, 1]) < 0.2
+        assert len({getattr(program, shown) for program in found}) > 290
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 2**32 - 1))
+def test_traffic_of_others_asks_for_the_points_that_the_models_find(seed: int) -> None:
+    """Programs that wait for a busy memory are slower than each alone."""
+    apps = drawn(HIKEY, PROFILES, np.random.default_rng(seed)).wanted
+    models = WhatIf(HIKEY, HIKEY.cooling_named("fan"))
+    placement = tuple(app.cores for app in apps)
+    asked = true_demand(HIKEY, apps, stall_aware=True)
+    found = describe(HIKEY, asked, groups_of_cores(HIKEY, [cores[0] for cores in placement]))
+    spare = [replace(app, target_ips=app.target_ips * (1.0 + MARGIN)) for app in apps]
+    opps = models.least_opps(spare, placement)
+    # The queue is solved to a thousandth, so that a target just met may take a point more or less.
+    assert all(abs(a - b) <= 1 for a, b in zip(opps, found.opp_index[0].tolist(), strict=True))

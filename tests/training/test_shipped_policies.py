@@ -18,7 +18,7 @@ from rm.mapping.rows import OUTPUTS
 from rm.mapping.rows import table as ilgov_table
 from rm.policies.registry import PolicyContext, policy_factory
 from rm.policies.shipped_files import FOLDER, shipped
-from rm.speed_estimate import SpeedPriors
+from rm.speed_priors import SpeedPriors
 from tests.platforms.programs import simulated
 from traces.schema import board_digest
 from training.joint.command import configure, options_of, task_of

@@ -8,8 +8,9 @@ import msgspec
 from msgspec import Struct
 
 from platforms.application import ApplicationProfile
-from rm.evaluation.comparison import compare
+from rm.evaluation.comparison import compare_keeping
 from rm.evaluation.episode import EpisodeSetup
+from rm.evaluation.kept import KeptEpisodes
 from rm.evaluation.outcome import ORACLE, EpisodeOutcome
 from training.joint.options import JointOptions
 from training.joint.pipeline import Lists, Progress, Task, Trained, draw, train
@@ -22,18 +23,19 @@ def _with(**changes: object) -> Change:
     return lambda options: msgspec.structs.replace(options, **changes)
 
 
-def _without_dagger(options: JointOptions) -> JointOptions:
-    """As many situations, all drawn."""
+def _with_dagger(options: JointOptions) -> JointOptions:
+    """As many situations, those that the policy met in two rounds among them."""
     per_episode = int(options.dagger_episode_s / options.dagger_every_s)
-    met = options.dagger_rounds * options.dagger_episodes * per_episode
-    return msgspec.structs.replace(options, dagger_rounds=0, situations=options.situations + met)
+    met = 2 * options.dagger_episodes * per_episode
+    drawn = max(options.situations - met, options.situations // 2)
+    return msgspec.structs.replace(options, dagger_rounds=2, situations=drawn)
 
 
 VARIANTS: Mapping[str, Change] = {
     "ilgov": _with(),
     "hard labels": _with(labels="hard"),
     "one application": _with(question="one"),
-    "no DAgger": _without_dagger,
+    "DAgger": _with_dagger,
     "linear scaling": _with(stall_aware=False),
     "network 4": _with(hidden=(4,)),
     "network 16": _with(hidden=(16,)),
@@ -106,14 +108,27 @@ def ablate(
     folder: Path,
     workers: int,
     progress: Progress,
+    find: Callable[[str, int], Row | None] = lambda variant, seed: None,
     on_row: Callable[[Row], None] = lambda row: None,
 ) -> list[Row]:
-    """Train and judge every variant with every seed; policies are written into `folder`."""
-    oracle = compare(episodes.setups(task, ORACLE, None), workers=workers)
+    """Train and judge every variant with every seed; policies are written into `folder`.
+
+    Rows that `find` knows are taken over. So are the oracle's episodes that were finished when this
+    was stopped; they are the same for all.
+    """
+    kept = KeptEpisodes(folder)
+
+    def run(policy: str, path: Path | None) -> list[EpisodeOutcome]:
+        setups = episodes.setups(task, policy, path)
+        return [done.outcome for done in compare_keeping(setups, kept=kept, workers=workers)]
+
     rows = []
     for seed in seeds:
         drawn: dict[tuple[object, ...], Lists] = {}
         for name in variants:
+            if row := find(name, seed):
+                rows.append(row)
+                continue
             changed = VARIANTS[name](msgspec.structs.replace(options, seed=seed))
             key = changed.question, changed.stall_aware, changed.situations
             if key not in drawn:
@@ -121,9 +136,7 @@ def ablate(
             trained = train(task, changed, workers=workers, progress=progress, lists=drawn[key])
             path = folder / f"{name.replace(' ', '-')}-{seed}.onnx"
             write(trained, task, changed, path)
-            setups = episodes.setups(task, "ilgov", path)
-            outcomes = compare([*setups], workers=workers)
-            rows.append(_row(name, seed, trained, outcomes, oracle))
+            rows.append(_row(name, seed, trained, run("ilgov", path), run(ORACLE, None)))
             on_row(rows[-1])
     return rows
 

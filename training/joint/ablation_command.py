@@ -34,7 +34,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FOLDER",
-        help="for the policies, ablation.json and ablation.md",
+        help="for the policies, ablation.json and ablation.md; what was finished when the command "
+        "was stopped is kept there and taken over by the same command",
     )  # fmt: skip
     parser.add_argument("--variants", help="names, comma separated [all]")
     parser.add_argument("--seeds", type=int, default=3, help="training seeds [%(default)s]")
@@ -64,6 +65,7 @@ def _run(args: argparse.Namespace) -> int:
     from platforms.atomic_file import replacing
     from traces.output import check_output_folder
     from training.joint.ablation import VARIANTS, ablate
+    from training.joint.kept_rows import KeptRows
     from training.joint.progress import shown
 
     options = options_of(args)
@@ -75,6 +77,7 @@ def _run(args: argparse.Namespace) -> int:
     task, episodes = task_of(args), _episodes(args)
     check_output_folder(args.out)
     args.out.mkdir(parents=True, exist_ok=True)
+    kept = KeptRows(args.out, task, options, episodes)
     with shown() as progress:
         rows = ablate(
             task,
@@ -85,6 +88,8 @@ def _run(args: argparse.Namespace) -> int:
             folder=args.out,
             workers=args.jobs,
             progress=progress,
+            find=kept.find,
+            on_row=kept.keep,
         )
     plain = msgspec.to_builtins(rows)
     for name, text in (
@@ -93,6 +98,7 @@ def _run(args: argparse.Namespace) -> int:
     ):
         with replacing(args.out / name) as temporary:
             temporary.write_text(text, "utf-8")
+    kept.forget()
     print(json.dumps(plain) if args.json else markdown(rows))
     return 0
 

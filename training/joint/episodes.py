@@ -21,9 +21,9 @@ from rm.evaluation.workload import WorkloadParameters, draw_workload
 from rm.governor import Governor
 from rm.mapping.demand import Demand
 from rm.policies.ilgov import Ilgov, Scorer
-from rm.speed_estimate import SpeedPriors
+from rm.speed_priors import SpeedPriors
 from training.joint.options import JointOptions
-from training.joint.situations import Situation, another, true_demand, with_any_activity
+from training.joint.situations import Situation, another, true_demand, with_usual_activity
 
 
 class _Remembering(Ilgov):
@@ -35,7 +35,6 @@ class _Remembering(Ilgov):
         scorer: Scorer,
         priors: SpeedPriors,
         options: JointOptions,
-        rng: np.random.Generator,
     ) -> None:
         super().__init__(
             simulated.board,
@@ -45,7 +44,6 @@ class _Remembering(Ilgov):
             stall_aware=options.stall_aware,
         )
         self._simulated = simulated
-        self._rng = rng
         self._stall_aware = options.stall_aware
         self._every_s = options.dagger_every_s
         self._due_s = 0.0
@@ -60,7 +58,7 @@ class _Remembering(Ilgov):
             wanted = []
             for seen in observation.applications:
                 app = truth[seen.id]
-                program = with_any_activity(app.job.profile, self._rng)
+                program = with_usual_activity(app.job.profile)
                 wanted.append(Wanted(seen.id, program, app.phase, seen.target_ips, 1, seen.cores))
             self.met.append(Situation(tuple(wanted), self._true_demand(wanted)))
         return super().migrate(observation)
@@ -98,7 +96,7 @@ def met(
         rng=rng,
         jobs=draw_workload(board, programs, workload, rng),
     )
-    policy = _Remembering(simulated, scorer, priors, options, np.random.default_rng([*seed, 2]))
+    policy = _Remembering(simulated, scorer, priors, options)
     with suppress(ThermalRunaway):
         Governor(simulated, policy, simulated.clock).run(options.dagger_episode_s)
     return policy.met

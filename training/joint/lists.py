@@ -9,17 +9,19 @@ from numpy.typing import NDArray
 from oracle.joint import JointSearch
 from oracle.whatif import Placement, WhatIf
 from platforms.board import Board
+from rm.mapping.divisions import divisions
 from rm.mapping.neighbours import neighbours
 from rm.mapping.packing import Mappings, groups_of_cores, pack
 from rm.mapping.rows import describe
 from rm.mapping.search import SHORTFALL_STEP
-from rm.mapping.seats import seats
 from rm.mapping.single_moves import single_moves
+from training.joint.heats import SteadyHeats
 from training.joint.options import JointOptions
-from training.joint.situations import Situation
+from training.joint.situations import Situation, true_demand
 
 MISS_K = 1e4
 """What missing one whole target counts for, in kelvin: a hundredth is more than mappings differ by.
+Less than a hundredth counts for nothing, as for the governor.
 
 Who misses targets that others of the list meet is left out of it: estimates that were wrong are not
 for the network to learn."""
@@ -32,8 +34,8 @@ class Judge(Protocol):
         """The joint oracle's placement."""
         ...
 
-    def heat_k(self, situation: Situation, placement: Placement) -> float:
-        """Where a placement settles at the least operating points, misses counted as heat."""
+    def heats_k(self, situation: Situation, mappings: Mappings) -> NDArray[np.float64]:
+        """Where R mappings settle at the least operating points, misses counted as heat."""
         ...
 
 
@@ -55,18 +57,22 @@ class OracleJudge:
 
     def __init__(self, models: WhatIf) -> None:
         """For one board under one cooling setup."""
-        self._models = models
+        self._board = models.board
         self._search = JointSearch(models=models)
+        self._heats_c = SteadyHeats(models)
 
     def optimum(self, situation: Situation) -> Placement:
         """The joint oracle's placement."""
         return self._search.solve(situation.wanted).placement
 
-    def heat_k(self, situation: Situation, placement: Placement) -> float:
+    def heats_k(self, situation: Situation, mappings: Mappings) -> NDArray[np.float64]:
         """The hottest core's steady temperature in degC, plus `MISS_K` per target missed."""
-        opps = self._models.least_opps(situation.wanted, placement)
-        outcome = self._models.evaluate(situation.wanted, placement, opps)
-        return min(outcome.peak_c, 200.0) + MISS_K * outcome.shortfall
+        truth = true_demand(self._board, situation.wanted, stall_aware=True)
+        described = describe(self._board, truth, mappings)
+        activity = np.array([app.profile.activity for app in situation.wanted])
+        heats_c = self._heats_c(mappings, described, activity)
+        steps = np.round(described.shortfall / SHORTFALL_STEP)
+        return heats_c + MISS_K * SHORTFALL_STEP * steps
 
 
 def rated_list(
@@ -76,33 +82,28 @@ def rated_list(
     options: JointOptions,
     rng: np.random.Generator,
 ) -> RatedList | None:
-    """A situation's list: the oracle's choice, the present mapping, and others near both.
+    """A situation's list: of the mappings near the oracle's choice and the present one, some.
 
-    Only mappings that meet the targets best, as far as the governor can tell: among these alone the
-    network chooses. None where there is nothing to choose between.
+    Half of them are the coolest, the others any. Only mappings that meet the targets best, as far
+    as the governor can tell: among these alone the network chooses. None where there is nothing to
+    choose between.
     """
     cores = [app.cores[0] for app in situation.wanted]
     best = [cores_of_app[0] for cores_of_app in judge.optimum(situation)]
-    mappings = _candidates(board, situation, cores, best, options, rng)
+    mappings = _candidates(board, situation, cores, best, options)
     described = describe(board, situation.demand, mappings)
     steps = np.round(described.shortfall / SHORTFALL_STEP)
     eligible = np.flatnonzero(steps == steps.min())
-    if len(eligible) < 2:
-        return None
-    heats = np.array(
-        [judge.heat_k(situation, _placement(board, mappings, i, cores)) for i in eligible.tolist()]
-    )
+    heats = judge.heats_k(situation, mappings.rows(eligible))
     met = heats < heats.min() + MISS_K * SHORTFALL_STEP
     if met.sum() < 2:
         return None
-    return RatedList(
-        described.features[eligible[met]], heats[met] - heats.min(), float(heats.min())
-    )
-
-
-def _placement(board: Board, mappings: Mappings, at: int, cores: list[int]) -> Placement:
-    cluster, group = mappings.cluster[at].tolist(), mappings.group[at].tolist()
-    return tuple((core,) for core in seats(board, cluster=cluster, group=group, present=cores))
+    heats, features = heats[met], described.features[eligible[met]]
+    order = np.argsort(heats, kind="stable")
+    half = options.list_length // 2
+    others = rng.permutation(order[half:])[: options.list_length - half]
+    chosen = np.concatenate([order[:half], others])
+    return RatedList(features[chosen], heats[chosen] - heats.min(), float(heats.min()))
 
 
 def _candidates(
@@ -111,29 +112,23 @@ def _candidates(
     cores: list[int],
     best: list[int],
     options: JointOptions,
-    rng: np.random.Generator,
 ) -> Mappings:
-    """At most `list_length` mappings; the present one first, then the oracle's where it may be."""
+    """All that the governor might look at, once; the oracle's is among them where it may be."""
     demand, owner = situation.demand, board.cluster_of_core
     if options.question == "one":
         parts = [groups_of_cores(board, cores), single_moves(board, cores)]
-        kept = 1
     else:
         around = [
             neighbours([owner[core] for core in at], len(board.clusters)) for at in (cores, best)
         ]
         parts = [groups_of_cores(board, at) for at in (cores, best)]
-        parts += [pack(board, demand, assignments) for assignments in around]
-        kept = 2
-    every = _distinct(
+        parts += [pack(board, demand, assignments) for assignments in (*around, divisions(demand))]
+    return _distinct(
         Mappings(
             np.concatenate([part.cluster for part in parts]),
             np.concatenate([part.group for part in parts]),
         )
     )
-    others = rng.permutation(np.arange(kept, len(every)))[: options.list_length - kept]
-    chosen = np.concatenate([np.arange(min(kept, len(every))), others])
-    return Mappings(every.cluster[chosen], every.group[chosen])
 
 
 def _distinct(mappings: Mappings) -> Mappings:
@@ -144,4 +139,4 @@ def _distinct(mappings: Mappings) -> Mappings:
     )
     unnamed = np.concatenate([cluster, together.argmax(axis=2)], axis=1)
     first = np.sort(np.unique(unnamed, axis=0, return_index=True)[1])
-    return Mappings(cluster[first], group[first])
+    return mappings.rows(first)

@@ -24,9 +24,9 @@ class JointOptions(Struct, frozen=True, kw_only=True):
     stall_aware: bool = True
     hidden: tuple[int, ...] = (32, 32)
     alpha_per_k: float = 2.0
-    situations: int = 6000
+    situations: int = 3000
     list_length: int = 60
-    dagger_rounds: int = 2
+    dagger_rounds: int = 0
     dagger_episodes: int = 8
     dagger_episode_s: float = 300.0
     dagger_every_s: float = 4.0

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from oracle.whatif import WhatIf
 from platforms.application import ApplicationProfile
 from platforms.board import Board
-from rm.speed_estimate import SpeedPriors
+from rm.speed_priors import SpeedPriors
 from traces.workers import run_jobs
 from training.joint.episodes import NetworkScorer, met
 from training.joint.lists import OracleJudge, RatedList, rated_list

@@ -1,26 +1,42 @@
-"""What the training applications have in common: `rm.speed_estimate.SpeedPriors`."""
+"""What the training applications have in common: `rm.speed_priors.SpeedPriors`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from platforms.application import ApplicationProfile
+from platforms.application import ApplicationProfile, CoreProfile
 from platforms.board import Board
-from rm.speed_estimate import SpeedPriors
+from rm.speed_priors import SpeedPriors
 
 
 def measured_priors(board: Board, profiles: Sequence[ApplicationProfile]) -> SpeedPriors:
-    """Median stall per cycle on the strongest cores, geometric mean of the cycles per cluster."""
+    """Medians over the programs of what stalls are worth, geometric means of ratios of clusters.
+
+    Programs that never stall tell nothing of stalls.
+    """
     strongest = board.clusters[board.clusters_by_capacity[-1]]
-    reference = [profile.on(strongest) for profile in profiles]
-    ratios = [
-        [
-            profile.on(cluster).cpi / core.cpi
-            for profile, core in zip(profiles, reference, strict=True)
-        ]
-        for cluster in board.clusters
-    ]
+    reference = [(profile, profile.on(strongest)) for profile in profiles]
+    stalling = [(profile, core) for profile, core in reference if core.stall_s > 0.0]
+    bandwidth = board.memory.bandwidth_bytes_per_s
+    busy = [profile.bytes_per_instruction / bandwidth / core.stall_s for profile, core in stalling]
+
+    def relative(
+        programs: Sequence[tuple[ApplicationProfile, CoreProfile]],
+        value: Callable[[CoreProfile], float],
+    ) -> tuple[float, ...]:
+        return tuple(
+            float(
+                np.exp(
+                    np.mean([np.log(value(p.on(cluster)) / value(core)) for p, core in programs])
+                )
+            )
+            for cluster in board.clusters
+        )
+
+    cycles = relative(reference, lambda core: core.cpi)
     return SpeedPriors(
-        stall_s_per_cycle=float(np.median([core.stall_s / core.cpi for core in reference])),
-        cycles=tuple(float(np.exp(np.mean(np.log(values)))) for values in ratios),
+        stall_s_per_cycle=float(np.median([core.stall_s / core.cpi for _, core in reference])),
+        cycles=cycles,
+        stalls=relative(stalling, lambda core: core.stall_s) if stalling else cycles,
+        memory_per_stall=float(np.median(busy)) if busy else 0.0,
     )

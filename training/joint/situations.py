@@ -13,7 +13,7 @@ from platforms.board import Board
 from platforms.simulated.variation import related, varied
 from rm.mapping.demand import Demand, demand
 
-MOST_APPLICATIONS = 12
+MOST_APPLICATIONS = 14
 LOWEST_TARGET, HIGHEST_TARGET = 0.05, 0.7
 """Targets lie between these shares of an application's best rate."""
 
@@ -21,8 +21,8 @@ DIVERSITY, VARIATION = 0.5, 0.15
 """Spread of the programs around those that are known, and of each around its profile."""
 
 
-ACTIVITIES = (0.45, 1.0)
-"""Least and highest activity: the range that the application tables allow."""
+USUAL_ACTIVITY = 0.725
+"""In the middle of the range that the application tables allow."""
 
 
 @dataclass(frozen=True)
@@ -57,25 +57,26 @@ def drawn(
 def another(profiles: Sequence[ApplicationProfile], rng: np.random.Generator) -> ApplicationProfile:
     """A program like one of these at random."""
     program = related(profiles[int(rng.integers(len(profiles)))], rng, share=DIVERSITY)
-    return with_any_activity(program, rng)
+    return with_usual_activity(program)
 
 
-def with_any_activity(profile: ApplicationProfile, rng: np.random.Generator) -> ApplicationProfile:
-    """The program with an activity at random.
+def with_usual_activity(profile: ApplicationProfile) -> ApplicationProfile:
+    """The program with the activity that one expects.
 
-    No counter shows it; from a dozen programs, or from one that is met a hundred times, the network
-    would learn how theirs happens to go with what the counters do show.
+    No counter shows it. From a dozen programs the network would learn how theirs happens to go with
+    what the counters do show; and what is drawn at random is noise in the labels.
     """
-    return msgspec.structs.replace(profile, activity=float(rng.uniform(*ACTIVITIES)))
+    return msgspec.structs.replace(profile, activity=USUAL_ACTIVITY)
 
 
 def true_demand(board: Board, wanted: Sequence[Wanted], *, stall_aware: bool) -> Demand:
-    """The demand of applications whose profiles are known, each alone on the memory.
+    """The demand of applications whose profiles are known.
 
     Without `stall_aware` what is known is the speed at every cluster's middle operating point, and
     all of its time is taken for cycles.
     """
     instruction_s: list[NDArray[np.float64]] = []
+    per_cycle: list[NDArray[np.float64]] = []
     for cluster in board.clusters:
         cores = [app.profile.on(cluster) for app in wanted]
         phases = [app.profile.cycle[app.phase] for app in wanted]
@@ -87,13 +88,13 @@ def true_demand(board: Board, wanted: Sequence[Wanted], *, stall_aware: bool) ->
             middle_hz = freqs_hz[len(freqs_hz) // 2]
             cycles, stalls = cycles + stalls * middle_hz, np.zeros_like(stalls)
         instruction_s.append(cycles[:, None] / freqs_hz + stalls[:, None])
-    strongest = board.clusters[board.clusters_by_capacity[-1]]
-    alone = [app.profile.on(strongest) for app in wanted]
-    per_cycle = np.array([core.stall_s / core.cpi for core in alone])
+        per_cycle.append(stalls / cycles)
+    bytes_ = np.array([app.profile.bytes_per_instruction for app in wanted])
     return demand(
         board,
         instruction_s=instruction_s,
-        stall_s_per_cycle=per_cycle if stall_aware else np.zeros_like(per_cycle),
+        stall_s_per_cycle=per_cycle,
         l2d_per_instruction=np.array([app.profile.l2d_per_instruction for app in wanted]),
         target_ips=np.array([app.target_ips for app in wanted]),
+        memory_s=stall_aware * bytes_ / board.memory.bandwidth_bytes_per_s,
     )

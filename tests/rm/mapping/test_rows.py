@@ -1,5 +1,7 @@
 """Tests of the features: what a mapping looks like to the network."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -82,7 +84,8 @@ def test_who_is_called_what_does_not_matter(rng: np.random.Generator, count: int
         *(
             tuple(values[order] for values in getattr(asked, field))
             for field in ("served", "busy", "l2d_per_s", "least_opp")
-        )
+        ),
+        asked.memory[order],
     )
     again = describe(HIKEY, reordered, shuffled)
     np.testing.assert_allclose(described.features, again.features, rtol=1e-6)
@@ -128,3 +131,18 @@ def test_packings_meet_all_targets_where_that_can_be() -> None:
     asked = random_demand(HIKEY, np.random.default_rng(1), 6, heaviest=0.2)
     assignments = np.random.default_rng(2).integers(0, 2, size=(16, 6))
     assert not describe(HIKEY, asked, pack(HIKEY, asked, assignments)).shortfall.any()
+
+
+@given(seeds(), st.integers(1, 7), st.floats(0.0, 0.3))
+def test_a_busy_memory_asks_for_more_clock_and_leaves_less_time_to_compute(
+    rng: np.random.Generator, count: int, memory: float
+) -> None:
+    """Who stalls longer computes for a smaller share of his time."""
+    asked = random_demand(HIKEY, rng, count)
+    mappings = random_mappings(rng, "hikey970", count)
+    idle = describe(HIKEY, asked, mappings)
+    busy = describe(HIKEY, replace(asked, memory=np.full(count, memory)), mappings)
+    assert (busy.opp_index >= idle.opp_index).all()
+    assert (busy.shortfall >= idle.shortfall - 1e-12).all()
+    same = (busy.opp_index == idle.opp_index).all(axis=1)
+    assert (busy.computing[same] <= idle.computing[same] + 1e-12).all()

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from platforms.board import Board
 from rm.mapping.demand import Demand
+from rm.mapping.divisions import divisions
 from rm.mapping.packing import groups_of_cores, pack
 from rm.mapping.rows import describe, table
 from rm.mapping.search import SHORTFALL_STEP, Rated, best_of, search
@@ -51,6 +52,18 @@ def test_what_it_finds_is_never_worse_than_any_packing_of_its_start(
     ranks = [rank(here)]
     ranks += [rank(search(board, asked, start, heat, steps=steps)) for steps in (1, 2, 4)]
     assert ranks == sorted(ranks, reverse=True)
+
+
+@settings(max_examples=40)
+@given(seeds(), st.integers(2, 8), st.integers(0, 1))
+def test_what_it_finds_is_never_worse_than_any_division(
+    rng: np.random.Generator, count: int, start: int
+) -> None:
+    """However far these are from where it starts."""
+    asked, heat = random_demand(HIKEY, rng, count), Weighted(HIKEY, rng)
+    divided = best_of(HIKEY, asked, pack(HIKEY, asked, divisions(asked)), heat)
+    found = search(HIKEY, asked, [start] * count, heat, steps=1)
+    assert rank(found) <= rank(divided)
 
 
 @settings(max_examples=40)
