@@ -27,7 +27,6 @@ Clock = Literal["icount", "host"]
 
 START_TEMP_C = 40.0
 _POLL_S = 0.1
-_KEPT = ("compiled",)
 
 
 class GuestFailed(Exception):
@@ -103,10 +102,8 @@ def registers_of(slot: Slot) -> Registers:
 
 def _prepare(setup: Setup, slot: Slot) -> None:
     """Write the guest's hardware, memory and empty output folder."""
-    slot.out.mkdir(exist_ok=True)
-    for old in slot.out.iterdir():
-        if old.name not in _KEPT:
-            shutil.rmtree(old) if old.is_dir() else old.unlink()
+    shutil.rmtree(slot.out, ignore_errors=True)
+    slot.out.mkdir()
     (slot.out / "output").touch()
     _write_metadata(slot.out / "metadata")
     subprocess.run(
@@ -147,6 +144,7 @@ def _command_line(setup: Setup, build: Build, slot: Slot, mode: str) -> list[str
         *_shared("repo", CHECKOUT, writable=False),
         *_shared("site", build.site, writable=False),
         *_shared("out", slot.out, writable=True),
+        *_shared("compiled", build.compiled, writable=True),
         *("-nographic", "-monitor", "none", "-serial", "stdio", "-nic", "none", "-no-reboot"),
     ]
 

@@ -45,9 +45,21 @@ _USELESS = (
     "usr/lib/aarch64-linux-gnu/perl-base",
     "var/cache",
 )
-_MOUNT_POINTS = ("dev", "proc", "sys", "tmp", "run", "root", "repo", "site", "out", "etc")
+_MOUNT_POINTS = (
+    "dev",
+    "proc",
+    "sys",
+    "tmp",
+    "run",
+    "root",
+    "repo",
+    "site",
+    "out",
+    "compiled",
+    "etc",
+)
 _ILGOV = """#!/bin/sh
-export PYTHONPATH=/out/metadata:/repo:/site PYTHONPYCACHEPREFIX=/out/compiled
+export PYTHONPATH=/out/metadata:/repo:/site PYTHONPYCACHEPREFIX=/compiled
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 exec python3 -m rm.main "$@"
 """
@@ -64,6 +76,7 @@ def ensure_built(build: Build) -> None:
         if build.fingerprint.exists() and build.fingerprint.read_text() == wanted:
             return
         build.fingerprint.unlink(missing_ok=True)
+        build.compiled.mkdir(exist_ok=True)
         _make(build)
         build.fingerprint.write_text(wanted)
 

@@ -20,6 +20,7 @@ nine="trans=virtio,version=9p2000.L,msize=512000"
 mount -t 9p -o "$nine,ro,cache=loose" repo /repo
 mount -t 9p -o "$nine,ro,cache=loose" site /site
 mount -t 9p -o "$nine" out /out
+mount -t 9p -o "$nine" compiled /compiled
 # Policies and zones appear a moment after their drivers.
 tries=50
 until [ -e /sys/devices/system/cpu/cpufreq/policy0 ] && [ -e /sys/class/thermal/thermal_zone0 ]; do
@@ -36,14 +37,14 @@ if grep -q rig=systemd /proc/cmdline; then
 	done
 	umount /tmp
 	mkdir /newroot/tmp
-	for folder in dev proc sys run repo site out; do
+	for folder in dev proc sys run repo site out compiled; do
 		mkdir /newroot/$folder
 		mount --move /$folder /newroot/$folder
 	done
 	exec switch_root /newroot /usr/lib/systemd/systemd --unit=rig.target
 fi
 # Compiled Python files are kept on the host; numpy needs no threads of its own.
-export PYTHONPATH=/out/metadata:/repo:/site PYTHONPYCACHEPREFIX=/out/compiled
+export PYTHONPATH=/out/metadata:/repo:/site PYTHONPYCACHEPREFIX=/compiled
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 cut -d' ' -f1 /proc/uptime >/out/up_s
 cd /repo

@@ -102,6 +102,8 @@ def main(report: Path) -> int:
     words = ["ilgov", "unit", "--executable", "/usr/bin/ilgov", "--config", str(configuration)]
     UNIT.write_text(subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True).stdout)
     systemctl("daemon-reload")
+    # In its sandbox the daemon cannot keep what Python compiles, so every start would compile anew.
+    subprocess.run([sys.executable, "-c", "import rm.daemon.daemon, rm.run_command"], check=True)
     with (
         plant("service", cooling="heatsink"),
         application(

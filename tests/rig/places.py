@@ -75,6 +75,11 @@ class Build:
         return self.folder / "site"
 
     @property
+    def compiled(self) -> Path:
+        """Compiled Python files of all guests, so that the next one need not compile again."""
+        return self.folder / "compiled"
+
+    @property
     def fingerprint(self) -> Path:
         """What the build was made from; it is made anew when that changes."""
         return self.folder / "fingerprint"
