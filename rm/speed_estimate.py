@@ -59,17 +59,25 @@ class _Reading(Struct, frozen=True, gc=False):
 class _Seen:
     """What is known of one application: `stalls` per cycle with the cluster of each.
 
-    `ahead` is the logarithm of how much slower than the last reading it is about to be.
+    `ahead` is the logarithm of how much slower than the last reading it is about to be. `ratios`
+    and `usual_stalls` are what follows from the pairs, by clusters, kept until another pair comes.
     """
 
-    __slots__ = ("ahead", "last", "log_cycles", "phases", "stalls")
+    __slots__ = ("ahead", "last", "log_cycles", "phases", "ratios", "stalls", "usual_stalls")
 
     def __init__(self) -> None:
         self.ahead = 0.0
+        self.ratios: dict[tuple[int, int], float] = {}
+        self.usual_stalls: dict[int, float] = {}
         self.phases = Phases()
         self.last: _Reading | None = None
         self.stalls: deque[tuple[int, float]] = deque(maxlen=PAIRS_KEPT)
         self.log_cycles: dict[tuple[int, int], deque[float]] = {}
+
+    def forget_conclusions(self) -> None:
+        """Another pair came: work out ratios and stalls anew."""
+        self.ratios.clear()
+        self.usual_stalls.clear()
 
 
 class SpeedEstimator:
@@ -86,6 +94,10 @@ class SpeedEstimator:
         self._cores: dict[int, tuple[int, ...]] = {}
         self._time_s = -math.inf
         self._now: dict[int, _Reading] = {}
+        self._allowed: list[tuple[int, tuple[int, ...]]] = []
+        self._placed: list[tuple[int, ...]] = []
+        self._threads: list[tuple[int, float, float, float, float]] = []
+        self._factors: list[float] = []
 
     def update(self, observation: Observation) -> None:
         """Learn from a round; the same round a second time teaches nothing.
@@ -150,6 +162,14 @@ class SpeedEstimator:
     def _stall_of(self, seen: _Seen | None, cluster: int) -> float:
         if not self._stall_aware:
             return 0.0
+        if seen is None:
+            return self._stall_from_pairs(None, cluster)
+        stall = seen.usual_stalls.get(cluster)
+        if stall is None:
+            stall = seen.usual_stalls[cluster] = self._stall_from_pairs(seen, cluster)
+        return stall
+
+    def _stall_from_pairs(self, seen: _Seen | None, cluster: int) -> float:
         if seen is not None and len(seen.stalls) >= 2:
             return median(
                 stall * self._stall_ratio(seen, source, cluster) for source, stall in seen.stalls
@@ -159,6 +179,14 @@ class SpeedEstimator:
 
     def _ratio(self, seen: _Seen | None, source: int, target: int) -> float:
         """Cycles on one cluster over those on another."""
+        if seen is None:
+            return self._ratio_from_pairs(None, source, target)
+        ratio = seen.ratios.get((source, target))
+        if ratio is None:
+            ratio = seen.ratios[source, target] = self._ratio_from_pairs(seen, source, target)
+        return ratio
+
+    def _ratio_from_pairs(self, seen: _Seen | None, source: int, target: int) -> float:
         usual = self._priors.cycles[target] / self._priors.cycles[source]
         learnt = seen.log_cycles.get((source, target)) if seen else None
         if not learnt:
@@ -181,7 +209,7 @@ class SpeedEstimator:
         Threads are taken to be spread as the fair scheduler spreads them, and to share equally.
         """
         apps = observation.applications
-        placed = place_threads([(app.threads, app.cores) for app in apps], self._board.core_count)
+        placed = self._place(apps)
         load = Counter(core for cores in placed for core in cores)
         freqs_hz = self._board.freqs_hz_at(observation.opp_index)
         slower = self._slowdowns(apps, placed, load, freqs_hz)
@@ -194,6 +222,14 @@ class SpeedEstimator:
                     observation.time_s, cluster, freqs_hz[cluster], instruction_s, slower[app.id]
                 )
         return found
+
+    def _place(self, apps: Sequence[ApplicationReading]) -> list[tuple[int, ...]]:
+        """The core of every thread, worked out anew only where something has changed."""
+        allowed = [(app.threads, app.cores) for app in apps]
+        if allowed != self._allowed:
+            self._placed = place_threads(allowed, self._board.core_count)
+            self._allowed = allowed
+        return self._placed
 
     def _slowdowns(
         self,
@@ -212,8 +248,10 @@ class SpeedEstimator:
             for stall in [self.stall_s_per_cycle(app.id, x)]
             for core in cores
         ]
-        core, *columns = (np.array(column)[None, :] for column in zip(*threads, strict=True))
-        factors = iter(slowdowns(core, *columns)[0].tolist())
+        if threads != self._threads:  # in most rounds they are as they were
+            core, *columns = (np.array(column)[None, :] for column in zip(*threads, strict=True))
+            self._threads, self._factors = threads, slowdowns(core, *columns)[0].tolist()
+        factors = iter(self._factors)
         return {
             app.id: max(next(factors) for _ in cores)
             for app, cores in zip(apps, placed, strict=True)
@@ -247,6 +285,7 @@ class SpeedEstimator:
             ((other.cluster, known.cluster), math.log(cycles / there)),
         ):
             seen.log_cycles.setdefault(key, deque(maxlen=PAIRS_KEPT)).append(value)
+        seen.forget_conclusions()
 
     def _cycles(self, application_id: int, now: _Reading | None) -> list[float]:
         """Cycles per instruction on every cluster; infinite of one that never ran."""
@@ -271,3 +310,4 @@ def _learn_stall(seen: _Seen, last: _Reading, reading: _Reading) -> None:
     )
     if -0.02 * LONGEST_STALL_S_PER_CYCLE <= stall <= LONGEST_STALL_S_PER_CYCLE:
         seen.stalls.append((last.cluster, max(stall, 0.0)))
+        seen.forget_conclusions()
