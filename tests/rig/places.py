@@ -80,6 +80,11 @@ class Build:
         return self.folder / "compiled"
 
     @property
+    def reports(self) -> Path:
+        """What the guests' programs said and reported in the tests' latest run."""
+        return self.folder / "reports"
+
+    @property
     def fingerprint(self) -> Path:
         """What the build was made from; it is made anew when that changes."""
         return self.folder / "fingerprint"

@@ -4,10 +4,11 @@ The guest's side is this module's `main`; the host's side is `run_programs`.
 """
 
 import json
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,13 +37,22 @@ def run_programs(
 ) -> dict[str, ProgramEnded]:
     """Boot once and run these command lines, each by its name.
 
-    A program may write a report to ``/out/NAME.json``. Raises GuestFailed as `guest.run` does.
+    A program may write a report to ``/out/NAME.json``; it is kept in the build's reports. Raises GuestFailed as `guest.run` does.
     """
     words = ["python3", "-m", "tests.rig.programs", json.dumps(dict(programs))]
     with build.free_slot() as slot:
         out = run(setup, build, slot, words, timeout_s=timeout_s, hear=hear).out
         summary = json.loads((out / _SUMMARY).read_text())
+        _keep(out, programs, build.reports)
         return {name: _ended(out, name, *summary[name]) for name in programs}
+
+
+def _keep(out: Path, names: Iterable[str], reports: Path) -> None:
+    """Copy what programs said and reported to where the slot's next guest leaves it alone."""
+    reports.mkdir(exist_ok=True)
+    for name in names:
+        for path in out.glob(f"{name}.*"):
+            shutil.copy(path, reports)
 
 
 def _ended(out: Path, name: str, exit_code: int, guest_s: float) -> ProgramEnded:
