@@ -19,7 +19,6 @@ from msgspec import Struct
 from benchmarks.call_recorder import Call, recorded, replay
 from platforms.linux.knobs.journal import Journal, read_boot_id
 from platforms.linux.managed import Target
-from rm.daemon.clients.served_clock import MonotonicClock
 from rm.daemon.configuration.configuration import load_configuration
 from rm.daemon.daemon import Daemon
 from rm.daemon.notify import Notifier
@@ -45,28 +44,44 @@ class Overhead(Struct, frozen=True, kw_only=True):
         return self.whole / self.bare
 
 
+class SteppedClock:
+    """Time that goes on by a DVFS period per round, so that rates are the same in all rounds."""
+
+    def __init__(self) -> None:
+        self.time_s = 1000.0
+
+    def now_s(self) -> float:
+        """Seconds."""
+        return self.time_s
+
+    def sleep_until(self, time_s: float) -> None:
+        """Be there."""
+        self.time_s = max(self.time_s, time_s)
+
+
 class Bench:
     """A daemon whose rounds are asked for one by one."""
 
-    def __init__(self, daemon: Daemon) -> None:
+    def __init__(self, daemon: Daemon, clock: SteppedClock) -> None:
         self._daemon = daemon
         self._governor = daemon._governor
-        self._clock = MonotonicClock()
+        self._clock = clock
 
     def dvfs_round(self) -> None:
         """Observe, scale, apply, log."""
+        self._clock.time_s += PERIOD_S
         self._daemon._next_scan_s = float("inf")
         self._governor._round(migration_due=False)
 
     def migration_round(self) -> None:
         """The same with the policy's migrations and the look for processes."""
+        self._clock.time_s += PERIOD_S
         self._daemon._next_scan_s = float("-inf")
         self._governor._round(migration_due=True)
 
     def live(self, rounds: int) -> None:
-        """Let rounds pass with their heartbeats."""
+        """Let rounds pass."""
         for number in range(rounds):
-            self._clock.sleep_until(self._clock.now_s() + PERIOD_S)
             (self.migration_round if number % 10 == 9 else self.dvfs_round)()
 
     def overhead(self, action: Callable[[], None], measure: Measure) -> Overhead:
@@ -83,11 +98,12 @@ def bench(configuration: Path, root: Path, pids: list[int]) -> Iterator[Bench]:
     state = root / str(settings.state_dir).lstrip("/")
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     journal = Journal.open(state / "undo.jsonl", boot_id=read_boot_id(root))
+    clock = SteppedClock()
     daemon = Daemon(
         settings,
         root=root,
         journal=journal,
-        clock=MonotonicClock(),
+        clock=clock,
         notifier=Notifier(),
         reread=lambda: settings,
     )
@@ -103,7 +119,7 @@ def bench(configuration: Path, root: Path, pids: list[int]) -> Iterator[Bench]:
     )
     daemon._opened.platform._applications = lambda: managed
     try:
-        yield Bench(daemon)
+        yield Bench(daemon, clock)
     finally:
         daemon.close()
         journal.close()

@@ -13,6 +13,12 @@ MARGIN = 0.002
 program runs steadily (chosen on seeds below 100). More shuts mappings out that just serve."""
 
 
+SAME_SPEED = 0.01
+SAME_TRAFFIC = 0.05
+"""Relative differences below which the best mapping is taken to be the same (chosen: counters'
+noise over a round). What decides most, the operating points that are needed, must be equal."""
+
+
 @dataclass(frozen=True)
 class Demand:
     """Per cluster, over K applications and O operating points.
@@ -36,6 +42,17 @@ class Demand:
         """Number of applications."""
         return len(self.served[0])
 
+    def resembles(self, other: "Demand") -> bool:
+        """Whether nothing is different enough for another mapping to be the best."""
+        pairs = zip(self.least_opp, other.least_opp, strict=True)
+        return self.count == other.count and (
+            all(np.array_equal(mine, theirs) for mine, theirs in pairs)
+            and _all_close(self.served, other.served, SAME_SPEED)
+            and _all_close(self.busy, other.busy, SAME_SPEED)
+            and _all_close(self.l2d_per_s, other.l2d_per_s, SAME_TRAFFIC)
+            and _all_close([self.memory], [other.memory], SAME_TRAFFIC)
+        )
+
     def first(self, count: int) -> "Demand":
         """The demand of the first so many alone."""
         return Demand(
@@ -45,6 +62,14 @@ class Demand:
             tuple(values[:count, : count + 1] for values in self.least_opp),
             self.memory[:count],
         )
+
+
+def _all_close(
+    mine: Sequence[NDArray[np.float64]], theirs: Sequence[NDArray[np.float64]], share: float
+) -> bool:
+    return all(
+        bool((np.abs(a - b) <= share * np.abs(b)).all()) for a, b in zip(mine, theirs, strict=True)
+    )
 
 
 def demand(

@@ -8,6 +8,7 @@ knows about stalls (`rm.stall_aware_dvfs`).
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -47,12 +48,30 @@ class Scorer(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class _Settled:
+    """A situation in which no better mapping was found."""
+
+    ids: list[int]
+    cores: list[int]
+    held: list[int]
+    wanted: Demand
+
+    def holds(
+        self, ids: Sequence[int], cores: Sequence[int], held: Sequence[int], wanted: Demand
+    ) -> bool:
+        """Whether that is still so."""
+        same = (ids, cores, held) == (self.ids, self.cores, self.held)
+        return same and wanted.resembles(self.wanted)
+
+
 class Ilgov:
     """The policy.
 
-    Applications of several threads stay where they are: their threads are spread over what the
-    others leave free, as the kernel does it. One that stands still is not judged; its cluster is as
-    fast as DVFS makes it.
+    Where nothing that matters has changed since the search found nothing better, it is not done
+    again. Applications of several threads stay where they are: their threads are spread over what
+    the others leave free, as the kernel does it. One that stands still is not judged; its cluster
+    is as fast as DVFS makes it.
     """
 
     name = "ilgov"
@@ -79,6 +98,7 @@ class Ilgov:
         self._steps = steps
         self._joint = question == "joint"
         self.last_gain: float | None = None
+        self._settled: _Settled | None = None
         self._estimator = SpeedEstimator(board, priors, stall_aware=stall_aware)
         self._scaling = (
             StallAwareScaling(board, self._estimator) if stall_aware else QosScaling(board)
@@ -99,6 +119,9 @@ class Ilgov:
         wanted = self.demand(observation, [*movable, *threads])
         cores = [app.cores[0] for app in movable]
         held = [self._board.cluster_of_core[thread.cores[0]] for thread in threads]
+        ids = [app.id for app in movable]
+        if self._settled is not None and self._settled.holds(ids, cores, held, wanted):
+            return ()
         now = self._best_of(wanted, groups_of_cores(self._board, cores), held)
         best = self._best(wanted, cores, held)
         self.last_gain = float(now.heat_k - best.heat_k)
@@ -108,7 +131,11 @@ class Ilgov:
             for app, core in zip(movable, chosen, strict=True)
             if app.cores != (core,)
         )
-        return moves if self._is_worth(best, now, len(moves)) else ()
+        if moves and self._is_worth(best, now, len(moves)):
+            self._settled = None
+            return moves
+        self._settled = _Settled(ids, cores, held, wanted)
+        return ()
 
     def scale(self, observation: Observation) -> tuple[int, ...]:
         """DVFS by QoS; every round teaches the speed estimate."""

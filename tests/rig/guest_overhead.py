@@ -39,7 +39,7 @@ def main(report: Path) -> None:
     with _waiting_processes(APPLICATIONS) as pids:
         for policy in POLICIES:
             with bench(write_configuration(f'policy = "{policy}"'), Path("/"), pids) as measured:
-                measured.live(30)
+                measured.live(200)
                 found[policy] = {
                     "dvfs": _told(measured.overhead(measured.dvfs_round, _instructions)),
                     "migration": _told(measured.overhead(measured.migration_round, _instructions)),

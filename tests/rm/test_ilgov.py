@@ -124,6 +124,22 @@ def test_a_target_is_worth_any_heat() -> None:
     assert moves[0].cores != (4,)
 
 
+def test_what_is_settled_is_not_searched_again_until_something_changes() -> None:
+    """A board in a steady state costs next to nothing."""
+    network = Network({})
+    governed = Ilgov(HIKEY, network, EQUALLY_FAST)
+    seen = [light(n, 4 + n) for n in range(3)]
+    assert () == governed.migrate(observation(*seen, time_s=1.0))
+    batches = network.batches
+    assert () == governed.migrate(observation(*seen, time_s=1.5))
+    assert 0 < batches == network.batches
+    heavier = [light(0, 4, target_ips=0.3e9), *seen[1:]]
+    for changed in (heavier, seen[:2], [*seen, light(3, 6)], [light(0, 0), *seen[1:]]):
+        governed.migrate(observation(*changed, time_s=2.0))
+        assert batches < network.batches
+        batches = network.batches
+
+
 def test_one_question_moves_one_application() -> None:
     """For the comparison with TOP-IL."""
     seen = observation(light(0, 4), light(1, 5), light(2, 6))

@@ -1,5 +1,7 @@
 """Tests of the demand: the operating point that every application needs, alone or sharing."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -83,3 +85,30 @@ def test_the_first_few_are_asked_for_alone(rng: np.random.Generator, count: int)
             serves = asked.served[x] >= sharers * (1.0 + MARGIN)
             lowest = np.where(serves.any(axis=1), serves.argmax(axis=1), serves.shape[1])
             np.testing.assert_array_equal(lowest, asked.least_opp[x][:, sharers])
+
+
+@given(seeds(), st.integers(1, 6))
+def test_a_demand_resembles_itself_and_one_that_is_off_by_a_part_of_a_percent(
+    rng: np.random.Generator, count: int
+) -> None:
+    """Unless somebody needs another operating point for it."""
+    state = rng.bit_generator.state
+    asked = random_demand(HIKEY, rng, count)
+    assert asked.resembles(asked)
+    nearly = replace(asked, served=tuple(1.002 * values for values in asked.served))
+    assert nearly.resembles(asked)
+    rng.bit_generator.state = state
+    bound = random_demand(HIKEY, rng, count, lowest_opp=(6, 8))
+    moved = any((asked.least_opp[x] != bound.least_opp[x]).any() for x in range(2))
+    assert bound.resembles(asked) is not moved
+
+
+@given(seeds(), st.integers(1, 6))
+def test_a_demand_does_not_resemble_one_of_other_speeds_traffic_or_number(
+    rng: np.random.Generator, count: int
+) -> None:
+    """Any of them may make another mapping the best."""
+    asked = random_demand(HIKEY, rng, count)
+    assert not replace(asked, served=tuple(1.02 * v for v in asked.served)).resembles(asked)
+    assert not replace(asked, l2d_per_s=tuple(1.1 * v for v in asked.l2d_per_s)).resembles(asked)
+    assert not asked.first(count - 1).resembles(asked)
