@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from platforms.linux.clocks.cpufreq import FrequencyDomain, SetSpeed, find_domains
+from platforms.linux.clocks.actuators import SetSpeed
+from platforms.linux.clocks.frequency_domain import FrequencyDomain, find_domains
 from platforms.linux.knobs.journal import JOURNAL_NAME, Journal, read_boot_id
 from platforms.linux.knobs.knobs import KnobWriter
 from platforms.linux.knobs.process_start import read_life, threads_of

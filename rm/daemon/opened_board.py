@@ -8,7 +8,7 @@ from platforms.board import Board
 from platforms.errors import InvalidInput
 from platforms.linux.applications.application_reader import ApplicationReader
 from platforms.linux.clocks.actuators import Actuator
-from platforms.linux.clocks.cpufreq import find_domains
+from platforms.linux.clocks.frequency_domain import find_domains
 from platforms.linux.clocks.steered_clusters import Interference, SteeredClusters, actuators_for
 from platforms.linux.core_time import CoreTime
 from platforms.linux.counters.counters import open_counters

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from platforms.linux.clocks.cpufreq import SetSpeed, find_domains
+from platforms.linux.clocks.actuators import SetSpeed
+from platforms.linux.clocks.frequency_domain import find_domains
 from rm.main import main
 from tests.platforms.linux.fake_root import FakeRoot
 from tests.platforms.linux.writing import BIG, journal_path, key_of, open_journal, open_writer

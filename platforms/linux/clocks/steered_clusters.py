@@ -13,7 +13,7 @@ from msgspec import Struct
 from platforms.board import Board, Cluster
 from platforms.errors import InvalidInput
 from platforms.linux.clocks.actuators import Actuator, Cap, SetSpeed
-from platforms.linux.clocks.cpufreq import DomainReading, FrequencyDomain
+from platforms.linux.clocks.frequency_domain import DomainReading, FrequencyDomain
 from platforms.linux.errors import Unreadable, WriteRefused
 from platforms.linux.knobs.knobs import KnobWriter
 

@@ -4,22 +4,23 @@ import os
 from pathlib import Path
 
 from platforms.linux.errors import Unreadable
+from platforms.linux.files.kept_file import KeptFile
 
 _CHUNK_BYTES = 4096
 
 
-class KernelFile:
+class KernelFile(KeptFile):
     """The file at `path`, opened at the first read and kept.
 
     A failed read, or a content that is no number where one is asked for, raises Unreadable with the
     path and closes the file, so that the next read opens it anew: it may be another one by then.
     """
 
-    __slots__ = ("_descriptor", "path")
+    __slots__ = ("path",)
 
     def __init__(self, path: Path) -> None:
+        super().__init__()
         self.path = str(path)
-        self._descriptor = -1
 
     def read_bytes(self) -> bytes:
         """Return the whole content as it is now."""
@@ -56,16 +57,6 @@ class KernelFile:
         except ValueError:
             self.close()
             raise self._unreadable(repr(data[:40].decode(errors="replace"))) from None
-
-    def close(self) -> None:
-        """Close the file; the next read opens it again."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-    def __del__(self) -> None:
-        if getattr(self, "_descriptor", -1) >= 0:
-            self.close()
 
     def _read_on(self, data: bytes) -> bytes:
         while more := os.pread(self._descriptor, 16 * _CHUNK_BYTES, len(data)):

@@ -6,13 +6,14 @@ import stat
 from pathlib import Path
 
 from platforms.linux.errors import WriteRefused
+from platforms.linux.files.kept_file import KeptFile
 
 _ENOUGH_BYTES = 4096
 _TOP = "sys"
 """The only folder under the root in which ilgov writes."""
 
 
-class KnobFile:
+class KnobFile(KeptFile):
     """The file at `path` ("/sys/...") under `root`. Every method raises WriteRefused.
 
     `path` is then the file's own, without the links that led to it, so that a knob with two names
@@ -21,13 +22,13 @@ class KnobFile:
     writes to.
     """
 
-    __slots__ = ("_descriptor", "_is_plain", "_root", "path")
+    __slots__ = ("_is_plain", "_root", "path")
 
     def __init__(self, root: Path, path: str) -> None:
+        super().__init__()
         target = _inside(root, path)
         self.path = f"/{_TOP}/{target.relative_to((root / _TOP).resolve())}"
         self._root = root
-        self._descriptor = -1
         self._is_plain = False
 
     def read(self) -> str:
@@ -50,16 +51,6 @@ class KnobFile:
             except OSError as error:
                 self.close()
                 raise refused(self.path, f"take {value!r}", error) from error
-
-    def close(self) -> None:
-        """Close the file; the next call opens it again."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-    def __del__(self) -> None:
-        if getattr(self, "_descriptor", -1) >= 0:
-            self.close()
 
     def _write(self, data: bytes) -> None:
         descriptor = self._open()

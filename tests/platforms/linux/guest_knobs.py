@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from platforms.linux.clocks.cpufreq import Actuator, Cap, SetSpeed, find_domains
+from platforms.linux.clocks.actuators import Actuator, Cap, SetSpeed
+from platforms.linux.clocks.frequency_domain import find_domains
 from platforms.linux.errors import WriteRefused
 from platforms.linux.knobs.journal import JOURNAL_NAME, Journal, read_boot_id
 from platforms.linux.knobs.knobs import KnobWriter

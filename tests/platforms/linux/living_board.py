@@ -7,7 +7,7 @@ from types import TracebackType
 from platforms.board import Board
 from platforms.board_file import load_board
 from platforms.linux.applications.application_reader import ApplicationReader
-from platforms.linux.clocks.cpufreq import find_domains
+from platforms.linux.clocks.frequency_domain import find_domains
 from platforms.linux.clocks.steered_clusters import SteeredClusters, actuators_for
 from platforms.linux.core_time import CoreTime
 from platforms.linux.counters.counters import Count

@@ -10,7 +10,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
-from platforms.linux.clocks.cpufreq import Actuator, Cap, SetSpeed, find_domains
+from platforms.linux.clocks.actuators import Actuator, Cap, SetSpeed
+from platforms.linux.clocks.frequency_domain import find_domains
 from platforms.linux.knobs.journal import JOURNAL_NAME, Journal, read_boot_id
 from platforms.linux.knobs.knobs import KnobWriter
 from platforms.linux.knobs.process_start import read_life, threads_of

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from platforms.linux.clocks.cpufreq import Actuator, Cap, FrequencyDomain, SetSpeed, find_domains
+from platforms.linux.clocks.actuators import Actuator, Cap, SetSpeed
+from platforms.linux.clocks.frequency_domain import FrequencyDomain, find_domains
 from platforms.linux.errors import WriteRefused
 from tests.platforms.linux.fake_root import FakeRoot
 from tests.platforms.linux.writing import BIG, journal_path, open_writer

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from platforms.linux.clocks.cooling_devices import find_cooling_device
-from platforms.linux.clocks.cpufreq import find_domains
+from platforms.linux.clocks.frequency_domain import find_domains
 from tests.platforms.linux.fake_root import FakeRoot
 
 NAMES = pytest.mark.parametrize("cooling", ["cpufreq-cpu{core}", "thermal-cpufreq-{index}"])

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from platforms.linux.clocks.cpufreq import Actuator, Cap, SetSpeed, find_domains
+from platforms.linux.clocks.actuators import Actuator, Cap, SetSpeed
+from platforms.linux.clocks.frequency_domain import find_domains
 from platforms.linux.knobs.knobs import KnobWriter
 from platforms.linux.knobs.system_calls import RecordedCalls, calls_for
 from tests.platforms.linux.fake_root import FakeRoot

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from platforms.linux.clocks.cpufreq import DomainReading, find_domains
+from platforms.linux.clocks.frequency_domain import DomainReading, find_domains
 from platforms.linux.errors import Unreadable
 from tests.platforms.linux.fake_files import replace
 from tests.platforms.linux.fake_root import FakeRoot

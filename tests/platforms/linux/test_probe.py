@@ -8,7 +8,7 @@ from platforms.application_file import find_applications
 from platforms.board import SOURCE_KINDS
 from platforms.board_file import load_board, parse_board, shipped_boards
 from platforms.checker import check_platform
-from platforms.linux.clocks.cpufreq import find_domains
+from platforms.linux.clocks.frequency_domain import find_domains
 from platforms.linux.clocks.steered_clusters import actuators_for
 from platforms.linux.probe.board_text import board_text
 from platforms.linux.probe.probe import assumptions, probe

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from platforms.linux.clocks.cpufreq import Cap, SetSpeed, find_domains
+from platforms.linux.clocks.actuators import Cap, SetSpeed
+from platforms.linux.clocks.frequency_domain import find_domains
 from platforms.linux.errors import JournalUnusable
 from platforms.linux.knobs.restore import pending
 from platforms.linux.knobs.system_calls import calls_for

@@ -7,7 +7,7 @@ import pytest
 
 from platforms.board_file import load_board
 from platforms.errors import InvalidInput
-from platforms.linux.clocks.cpufreq import find_domains
+from platforms.linux.clocks.frequency_domain import find_domains
 from platforms.linux.clocks.steered_clusters import (
     REFUSALS_IN_A_ROW,
     SETTLES_WITHIN_S,
