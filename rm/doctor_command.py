@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from platforms.linux.root_option import add_root_option
 from rm.daemon.configuration.settings import DEFAULT_PATH
 from rm.doctor.finding import Finding, could_run
 from rm.doctor.subject import machine
@@ -22,13 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
     Nothing is written; the exit code tells whether the daemon could run.
     """
-    parser.add_argument(
-        "--root",
-        type=Path,
-        default=Path("/"),
-        metavar="DIR",
-        help="the root of the machine's file system [%(default)s]",
-    )
+    add_root_option(parser)
     parser.add_argument(
         "--config",
         type=Path,

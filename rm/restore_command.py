@@ -14,6 +14,7 @@ from platforms.linux.knobs.journal import JOURNAL_NAME
 from platforms.linux.knobs.journal_entries import Undo
 from platforms.linux.knobs.restore import RestoreReport, pending, restore
 from platforms.linux.knobs.system_calls import calls_for
+from platforms.linux.root_option import add_root_option, must_be_a_root
 from rm.daemon.configuration.settings import DEFAULT_STATE_DIR
 
 _MANUAL = """
@@ -48,13 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """
     parser.description = f"{parser.description}\n{_MANUAL}"
     parser.epilog = f"{parser.epilog or ''}{_EXIT_CODES}"
-    parser.add_argument(
-        "--root",
-        type=Path,
-        default=Path("/"),
-        metavar="DIR",
-        help="the file system's root: another one for tests and inspection [%(default)s]",
-    )
+    add_root_option(parser)
     parser.add_argument(
         "--state-dir",
         type=Path,
@@ -69,9 +64,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    if not (args.root / "proc").is_dir():
-        message = f"--root must be the root of a Linux system, with a folder proc (got {args.root})"
-        raise InvalidInput(message)
+    must_be_a_root(args.root)
     state_dir = args.state_dir or args.root / DEFAULT_STATE_DIR.relative_to("/")
     journal = state_dir / JOURNAL_NAME
     _must_be_root(args.root)

@@ -4,7 +4,8 @@ import argparse
 import logging
 import signal
 import sys
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,12 +13,14 @@ from platforms.linux.knobs.journal import JOURNAL_NAME, Journal, read_boot_id
 from platforms.linux.knobs.restore import restore
 from platforms.linux.knobs.system_calls import calls_for
 from platforms.linux.processes.processes import ProcessTable
+from platforms.linux.root_option import add_root_option, must_be_a_root
 from rm.daemon.clients.served_clock import MonotonicClock
 from rm.daemon.configuration.configuration import load_configuration
 from rm.daemon.configuration.settings import DEFAULT_PATH, Configuration
 from rm.daemon.daemon import Daemon
 from rm.daemon.notify import Notifier
 from rm.daemon.rivals import find_rivals, sentences
+from rm.policies.registry import policy_names
 
 logger = logging.getLogger("ilgov")
 
@@ -41,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
     Ends with the exit codes above.
     """
-    parser.epilog = _EPILOG
+    parser.epilog = f"policies:\n  {_wrapped(policy_names())}\n\n{_EPILOG}"
     parser.add_argument(
         "--config",
         type=Path,
@@ -54,17 +57,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="decide and log, but write nothing to the machine; needs no root",
     )
-    parser.add_argument(
-        "--root",
-        type=Path,
-        default=Path("/"),
-        metavar="DIR",
-        help="take DIR for the machine's root folder: its /sys, /proc, /run, /var (default: /)",
-    )
+    add_root_option(parser)
     parser.set_defaults(run=_run)
 
 
+def _wrapped(names: Iterable[str]) -> str:
+    return textwrap.fill(", ".join(names), 96, subsequent_indent="  ", break_on_hyphens=False)
+
+
 def _run(args: argparse.Namespace) -> int:
+    must_be_a_root(args.root)
     root: Path = args.root.resolve()
     configuration = load_configuration(args.config, root=root)
     _start_logging(configuration)

@@ -99,6 +99,15 @@ def test_a_dry_run_as_json_has_every_value(
     assert {"100": {"100": "0-7", "101": "0-7"}} == shown["threads"]
 
 
+def test_a_dry_run_names_no_speed_that_was_never_set(
+    root: FakeRoot, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Under schedutil there was none, so nothing would be written."""
+    leave_behind(root)
+    assert 0 == run(root, "--dry-run")
+    assert "scaling_setspeed" not in capsys.readouterr().out
+
+
 def test_a_dry_run_with_nothing_to_do_says_so(
     root: FakeRoot, capsys: pytest.CaptureFixture[str]
 ) -> None:

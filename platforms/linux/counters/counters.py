@@ -173,11 +173,12 @@ class PerfCounters:
             try:
                 counters = self._open(tids, grouped=self._grouped, final=False)
             except OSError as error:
-                if error.errno not in (errno.EINVAL, errno.ECHILD) or not self._grouped:
+                if error.errno not in (errno.EINVAL, errno.ECHILD):
                     raise
                 # EINVAL: a kernel before 4.13, where every event is read by itself. ECHILD: a
-                # thread was born between two events of a group, and has one of them only.
-                self._grouped = error.errno == errno.ECHILD
+                # thread was born between two events of a group, and has one of them only; EINVAL
+                # as well, where the kernel has exchanged the counters of the two meanwhile.
+                self._grouped = self._grouped and error.errno == errno.ECHILD
                 continue
             if counters is not None:
                 return counters

@@ -53,6 +53,11 @@ def undo_files(
     return [path for path in restored if path not in wrong], problems, gone
 
 
+def never_set(path: str, old: str) -> bool:
+    """Whether a knob had no value: a speed reads as a word outside userspace."""
+    return path.endswith("/scaling_setspeed") and not old.isdigit()
+
+
 def _rank(path: str) -> int:
     name = path.rpartition("/")[2]
     return _ORDER.index(name) if name in _ORDER else len(_ORDER)
@@ -63,7 +68,9 @@ def _applies(path: str, old: str, open_knob: Open) -> bool:
     folder, _, name = path.rpartition("/")
     if name != "scaling_setspeed":
         return True
-    return old.isdigit() and open_knob(f"{folder}/scaling_governor").read() == "userspace"
+    return not never_set(path, old) and open_knob(f"{folder}/scaling_governor").read() == (
+        "userspace"
+    )
 
 
 def _wait_for(

@@ -98,9 +98,11 @@ def not_opened(path: Path, error: OSError) -> JournalUnusable:
 
 def not_stored(path: Path, error: OSError) -> JournalUnusable:
     """The undo cannot be stored; the caller must not write to the machine."""
+    denied = isinstance(error, PermissionError)
+    way_out = "run as root" if denied else "free the disk or choose another state folder"
     message = (
         f"{path} must be writable, as old values are stored there before anything is changed "
-        f"(got: {error.strerror or error}); free the disk or choose another --state-dir"
+        f"(got: {error.strerror or error}); {way_out}"
     )
     unusable = JournalUnusable(message)
     unusable.errno = error.errno

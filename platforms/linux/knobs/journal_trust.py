@@ -50,11 +50,11 @@ def _check_one(folder: Path, *, sticky_is_enough: bool) -> None:
     if not stat.S_ISDIR(found.st_mode):
         raise _unusable(folder, "be a folder", stat.filemode(found.st_mode), "move it away")
     if found.st_uid not in {0, os.geteuid()}:
-        hint = f"chown {os.geteuid()} {folder}, or another --state-dir"
+        hint = f"chown {os.geteuid()} {folder}, or another state folder"
         raise _unusable(folder, "belong to root", f"user {found.st_uid}", hint)
     if found.st_mode & _OTHERS_WRITE and not (sticky_is_enough and found.st_mode & stat.S_ISVTX):
         mode = f"mode {stat.S_IMODE(found.st_mode):04o}"
-        hint = f"chmod go-w {folder}, or another --state-dir"
+        hint = f"chmod go-w {folder}, or another state folder"
         raise _unusable(folder, "be closed to other writers", mode, hint)
 
 

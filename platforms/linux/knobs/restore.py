@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from platforms.linux.knobs.file_undo import never_set
 from platforms.linux.knobs.journal import Journal, read_boot_id, read_journal
 from platforms.linux.knobs.journal_entries import Undo
 from platforms.linux.knobs.knobs import KnobWriter, RestoreReport
@@ -46,4 +47,6 @@ def _with_damage(report: RestoreReport, journal: Journal) -> RestoreReport:
 
 def pending(root: Path, journal_path: Path) -> Undo:
     """Return what `restore` would write, changing nothing. Raises JournalUnusable."""
-    return read_journal(journal_path, boot_id=read_boot_id(root))
+    undo = read_journal(journal_path, boot_id=read_boot_id(root))
+    undo.files = {path: old for path, old in undo.files.items() if not never_set(path, old)}
+    return undo

@@ -11,17 +11,28 @@ from platforms.linux.probe.board_match import shipped_board_of
 from platforms.linux.probe.board_text import board_text
 from platforms.linux.probe.probe import Probe, probe
 from platforms.linux.probe.probe_report import file_head, probe_document, probe_lines
+from platforms.linux.root_option import add_root_option
+
+_MANUAL = """Find out what board this machine is, and describe it.
+
+Looks at clusters, frequencies, voltages, sleep states, temperatures, cooling and other clocks.
+What cannot be seen is assumed from a typical value; the report lists all of it, and in the file
+every value names its source. Nothing is written but the file of --out. The voltages that the kernel
+shows are for root alone to see."""
+
+_EXIT_CODES = """exit codes:
+  0    the board is described
+  1    ilgov has a fault
+  2    this machine can be no board, for example because it has no cpufreq; or a mistake in the
+       command line, or a file that cannot be written"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
-    parser.add_argument(
-        "--root",
-        type=Path,
-        default=Path("/"),
-        metavar="DIR",
-        help="where the machine's /sys and /proc are mounted (default: /)",
-    )
+    parser.description = _MANUAL
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _EXIT_CODES
+    add_root_option(parser)
     parser.add_argument(
         "--out",
         type=Path,

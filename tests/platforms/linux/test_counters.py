@@ -211,6 +211,23 @@ def test_a_thread_that_inherits_half_a_group_is_read_event_by_event(
     assert counted_s(counters, process.key) == ABOUT
 
 
+def test_a_group_whose_thread_was_exchanged_is_opened_once_more(
+    process: RealProcess, counters: PerfCounters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel hands counters from a thread to one that it has just started, and refuses then."""
+    asked: list[bool] = []
+
+    def exchanged(events: Iterable[Event], tid: int, *, grouped: bool) -> list[int]:
+        asked.append(grouped)
+        if len(asked) < 3:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        return open_group(tuple(events), tid, grouped=grouped)
+
+    monkeypatch.setattr(thread_counters, "open_group", exchanged)
+    follow(counters, process)
+    assert [True, False, False] == asked
+
+
 def test_the_end_of_the_process_ends_nothing_else(
     process: RealProcess, counters: PerfCounters
 ) -> None:

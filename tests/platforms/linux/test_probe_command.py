@@ -11,6 +11,7 @@ from platforms.board_file import load_board
 from platforms.commands import board
 from platforms.errors import InvalidInput
 from platforms.linux.probe.probe import probe
+from rm.main import main
 from tests.platforms.linux.described_machine import hide
 from tests.platforms.linux.fake_root import FakeRoot
 
@@ -130,3 +131,11 @@ def test_json_of_a_machine_that_is_no_board_says_why(
     assert not said["complete"]
     assert said["board"] is None
     assert 1 == len(said["problems"])
+
+
+def test_the_help_says_what_it_does_and_how_it_ends(capsys: pytest.CaptureFixture[str]) -> None:
+    """Options with defaults, exit codes."""
+    assert 0 == main(["board", "probe", "--help"])
+    text = capsys.readouterr().out
+    for word in ("what board this machine is", "[/]", "assumed", "exit codes", "2    this machine"):
+        assert word in text

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from rm.main import main
+from rm.policies.registry import policy_names
 from tests.rm.daemon.running_daemon import LivingApplications, RunningDaemon
 
 SETSPEED = "/sys/devices/system/cpu/cpufreq/policy4/scaling_setspeed"
@@ -175,6 +177,21 @@ def test_a_mistake_in_the_configuration_ends_it_before_anything_is_written(
         assert told in daemon.log
         assert "Traceback" not in daemon.log
         assert {} == daemon.changes()
+
+
+def test_a_folder_that_is_no_root_is_a_mistake(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Said before the configuration is asked for."""
+    assert 2 == main(["run", "--root", str(tmp_path / "nothing")])
+    assert "--root must be the root of a Linux system" in capsys.readouterr().err
+
+
+def test_the_help_lists_the_policies(capsys: pytest.CaptureFixture[str]) -> None:
+    """As the configuration's manual says."""
+    assert 0 == main(["run", "--help"])
+    said = capsys.readouterr().out.split()
+    assert set(policy_names()) <= {word.strip(",") for word in said}
 
 
 def test_another_machine_than_the_board_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,25 @@
+"""The option ``--root`` of the commands that look at a machine or steer it."""
+
+import argparse
+from pathlib import Path
+
+from platforms.errors import InvalidInput
+
+
+def add_root_option(parser: argparse.ArgumentParser) -> None:
+    """Which file system is the machine's."""
+    parser.add_argument(
+        "--root",
+        type=Path,
+        default=Path("/"),
+        metavar="DIR",
+        help="the root of the machine's file system (its /sys, /proc, /run, /var); another one for "
+        "tests and inspection [%(default)s]",
+    )
+
+
+def must_be_a_root(root: Path) -> None:
+    """Refuse what is no Linux system's root; raises InvalidInput."""
+    if not (root / "proc").is_dir():
+        message = f"--root must be the root of a Linux system, with a folder proc (got {root})"
+        raise InvalidInput(message)
