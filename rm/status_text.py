@@ -105,6 +105,8 @@ def _events(status: Status) -> Iterator[str]:
         f"{1e3 * loop.mean_s:.2f} / {1e3 * loop.most_s:.2f} ms (least / mean / most), "
         f"sd {1e3 * loop.sd_s:.2f} ms"
     )
+    if counts.log_lines_lost:
+        yield f"decision log:    {counts.log_lines_lost} lines lost, they could not be written"
     if status.backend:
         backend = status.backend
         yield (

@@ -138,7 +138,7 @@ class Daemon:
             clock,
             application_status=self._application_status,
         )
-        self._metrics = _metrics_server(configuration.metrics.listen)
+        self._metrics = _metrics_server(configuration.metrics.listen, root)
         self._governor = Governor(
             self._opened.platform,
             self._policy,
@@ -325,6 +325,7 @@ class Daemon:
             hands_off=self._supervisor.states.counts["hands-off"],
             connections=self._server.connections,
             connections_closed_for_cause=self._server.closed_for_cause,
+            log_lines_lost=self._log.lost_lines,
         )
 
     def _application_status(self, number: int) -> ApplicationStatus | None:
@@ -339,13 +340,14 @@ class Daemon:
         return f"{self._supervisor.states.state}: {self._policy.name} on {self._board.name}{dry}"
 
 
-def _metrics_server(listen: str | None) -> "MetricsServer | None":
+def _metrics_server(listen: str | None, root: Path) -> "MetricsServer | None":
     """The server of the metrics; its HTTP library is loaded only where one is wanted (7 MB)."""
     if listen is None:
         return None
     from rm.daemon.metrics.metrics_server import MetricsServer
 
-    return MetricsServer(listen)
+    kind, _, path = listen.partition(":")
+    return MetricsServer(f"unix:{_under(root, Path(path))}" if kind == "unix" else listen)
 
 
 def _under(root: Path, path: Path) -> Path:

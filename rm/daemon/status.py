@@ -96,6 +96,7 @@ class Counts(Struct, frozen=True, kw_only=True):
     hands_off: int
     connections: int
     connections_closed_for_cause: int
+    log_lines_lost: int = 0
 
 
 class Status(Struct, frozen=True, kw_only=True):

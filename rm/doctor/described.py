@@ -25,7 +25,7 @@ def examine_configuration(machine: Machine) -> Iterator[Finding]:
         yield degraded(
             "configuration",
             f"{machine.origin} is not there",
-            "all else here is judged by the defaults",
+            "the daemon does not start without one; all else here is judged by the defaults",
             "write one; its manual is ilgov.example.toml, and 'board' must be given",
         )
 

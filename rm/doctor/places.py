@@ -21,7 +21,8 @@ _BOOT_ID = "proc/sys/kernel/random/boot_id"
 def examine_places(machine: Machine) -> Iterator[Finding]:
     """The state folder, what an earlier run left there, the socket's folder, the boot's number."""
     state_dir = machine.at(machine.settings.state_dir)
-    yield _folder(machine, "state folder", state_dir)
+    no_journal = "without a journal nothing is written to the machine"
+    yield _folder(machine, "state folder", state_dir, without=no_journal)
     left = state_dir / JOURNAL_NAME
     if is_there(left):
         means = "a daemon runs now, or one ended without giving its knobs back"
@@ -37,8 +38,8 @@ def examine_places(machine: Machine) -> Iterator[Finding]:
         )
 
 
-def _folder(machine: Machine, subject: str, folder: Path) -> Finding:
-    """Whether files can be made in a folder, or the folder itself."""
+def _folder(machine: Machine, subject: str, folder: Path, *, without: str) -> Finding:
+    """Whether files can be made in a folder, or the folder itself; `without` them, what then."""
     existing = next(part for part in (folder, *folder.parents) if is_there(part))
     if not existing.is_dir():
         return missing(
@@ -48,7 +49,7 @@ def _folder(machine: Machine, subject: str, folder: Path) -> Finding:
         return missing(
             subject,
             f"{existing} cannot be written by user {os.geteuid()}",
-            "without a journal nothing is written to the machine",
+            without,
             "run as root, or name another folder; a read-only file system must be remounted",
         )
     distrust = _distrust(folder) if machine.is_this else []
@@ -86,5 +87,5 @@ def _socket(machine: Machine) -> Finding:
     there = machine.at(path)
     if is_there(there) and not there.is_socket():
         return missing("socket", f"{there} is another file", "it cannot be made", "remove it")
-    folder = _folder(machine, "socket", there.parent)
+    folder = _folder(machine, "socket", there.parent, without="nobody can reach the daemon")
     return folder if folder.verdict == "missing" else ok("socket", str(there))

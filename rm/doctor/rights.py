@@ -57,3 +57,9 @@ def held_capabilities(root: Path) -> int | None:
     status = text_at(root / "proc/self/status") or ""
     found = re.search(r"^CapEff:\s*([0-9a-fA-F]+)", status, re.MULTILINE)
     return int(found[1], 16) if found else None
+
+
+def sees_all_processes(root: Path) -> bool:
+    """Whether nothing in ``/proc`` is hidden from this process, however it is mounted."""
+    held = held_capabilities(root)
+    return held is not None and bool(held >> _BITS["CAP_SYS_PTRACE"] & 1)

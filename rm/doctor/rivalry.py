@@ -1,10 +1,12 @@
 """Who else turns the same knobs."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
-from platforms.linux.processes.processes import ProcessTable
+from platforms.linux.processes.processes import ProcessTable, hidepid
 from rm.daemon.rivals import ANOTHER_ILGOV, find_rivals
 from rm.doctor.finding import Finding, degraded, missing, ok
+from rm.doctor.rights import sees_all_processes
 from rm.doctor.subject import Machine
 
 
@@ -14,6 +16,7 @@ def examine_rivals(machine: Machine) -> Iterator[Finding]:
         means = "neither rivals nor applications can be seen"
         yield missing("processes", "no /proc", means, "mount -t proc proc /proc")
         return
+    yield from _hidden(machine.root)
     rivals = find_rivals(ProcessTable(machine.root))
     for rival in rivals:
         if rival.name == ANOTHER_ILGOV:
@@ -29,3 +32,21 @@ def examine_rivals(machine: Machine) -> Iterator[Finding]:
         )
     if not rivals:
         yield ok("rivals", "none runs")
+
+
+def _hidden(root: Path) -> Iterator[Finding]:
+    """Whether ``/proc`` hides other users' processes, and from whom."""
+    option = hidepid(root)
+    if option is None:
+        return
+    found = f"/proc is mounted with hidepid={option}"
+    if sees_all_processes(root):
+        yield ok("processes", f"{found}, which hides none from this user")
+    else:
+        yield degraded(
+            "processes",
+            found,
+            "neither rivals nor applications of other users are seen",
+            "run as root with CAP_SYS_PTRACE (the unit has it), or: mount -o remount,hidepid=0 "
+            "/proc",
+        )

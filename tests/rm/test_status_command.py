@@ -53,6 +53,15 @@ def test_hands_off_comes_with_its_reason(ilgov: Ilgov, path: Path) -> None:
     assert "dry run: nothing is written" in stdout
 
 
+def test_lost_lines_of_the_decision_log_are_told(ilgov: Ilgov, path: Path) -> None:
+    """Where there are any."""
+    _, stdout, _ = asked(ilgov, path, STATUS)
+    assert "lost" not in stdout
+    lossy = replace(STATUS, counts=replace(STATUS.counts, log_lines_lost=7))
+    _, stdout, _ = asked(ilgov, path, lossy)
+    assert "decision log:    7 lines lost" in stdout
+
+
 def test_a_daemon_that_has_just_started_can_be_asked(ilgov: Ilgov, path: Path) -> None:
     """Before the first reading, and without any application."""
     code, stdout, _ = asked(ilgov, path, empty())

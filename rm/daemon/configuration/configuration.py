@@ -68,7 +68,9 @@ def _read(path: Path) -> str:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (OSError, ValueError) as error:
-        raise InvalidInput(f"{path}: must be a file that can be read ({_reason(error)})") from error
+        hint = "; its manual is ilgov.example.toml" if isinstance(error, FileNotFoundError) else ""
+        message = f"{path}: must be a file that can be read ({_reason(error)}){hint}"
+        raise InvalidInput(message) from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise InvalidInput(f"{path}: must be a regular file")

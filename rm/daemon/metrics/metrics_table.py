@@ -299,6 +299,7 @@ _COUNTS = tuple(
             "connections_closed_for_cause",
             "Connections closed because the client broke the protocol or a limit.",
         ),
+        ("log_lines_lost", "log_lines_lost", "Lines of the decision log that were not written."),
     )
 )
 

@@ -194,6 +194,27 @@ def test_the_help_lists_the_policies(capsys: pytest.CaptureFixture[str]) -> None
     assert set(policy_names()) <= {word.strip(",") for word in said}
 
 
+def test_metrics_are_served_below_the_root(tmp_path: Path) -> None:
+    """As everything is that another root has a place for."""
+    sections = '[metrics]\nlisten = "unix:/run/ilgov/metrics"'
+    with RunningDaemon(tmp_path, sections=sections) as daemon:
+        daemon.start()
+        assert (daemon.root.path / "run/ilgov/metrics").is_socket()
+        assert 0 == daemon.end()
+        assert not (daemon.root.path / "run/ilgov/metrics").exists()
+
+
+def test_lines_that_the_decision_log_loses_are_counted_in_the_status(daemon: RunningDaemon) -> None:
+    """The log itself says so only once."""
+    (daemon.root.path / "log.jsonl").symlink_to("/dev/full")
+    daemon.root.add_process(100)
+    daemon.start()
+    with LivingApplications(daemon, [100], target=30.0):
+        daemon.wait_until(lambda: daemon.status().counts.log_lines_lost > 1, "two lost lines")
+    assert 0 == daemon.end()
+    assert 1 == daemon.log.count("its lines are lost")
+
+
 def test_another_machine_than_the_board_is_refused(tmp_path: Path) -> None:
     """A policy for other clocks must not steer these."""
     with RunningDaemon(tmp_path) as daemon:

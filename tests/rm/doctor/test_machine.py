@@ -264,6 +264,17 @@ def test_a_rival_that_runs_is_missing_peace(root: FakeRoot) -> None:
     assert "stop it: systemctl disable --now thermald.service" == finding.way_out
 
 
+def test_processes_that_are_hidden_are_told(root: FakeRoot) -> None:
+    """A rival may be among them."""
+    assert "processes" not in verdicts(examine_rivals, root)
+    root.write("/proc/self/mounts", "proc /proc proc rw,nosuid,hidepid=invisible 0 0")
+    (finding, _) = findings(examine_rivals, root)
+    assert ("processes", "degraded") == (finding.subject, finding.verdict)
+    assert "/proc is mounted with hidepid=invisible" == finding.found
+    root.write("/proc/self/status", "CapEff:\t000001ffffffffff")
+    assert {"processes": "ok", "rivals": "ok"} == verdicts(examine_rivals, root)
+
+
 def test_an_ilgov_that_runs_already_is_told(root: FakeRoot) -> None:
     """It is what the doctor is asked about; the machine could run it."""
     words = ("/usr/bin/python3", "/usr/bin/ilgov", "run")
