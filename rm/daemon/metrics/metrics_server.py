@@ -24,7 +24,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from platforms.errors import InvalidInput
 from rm.daemon.metrics.metrics import exposition
@@ -35,6 +35,9 @@ logger = logging.getLogger(__name__)
 MAX_REQUEST_BYTES = 8192
 REQUEST_S = 1.0
 """A request must be complete after this time, and its answer be taken within the same."""
+
+_MOST_DROPS = 16
+"""So many times `MAX_REQUEST_BYTES` of a request that is too long are read and dropped."""
 
 _OWN_ADDRESSES = {"localhost": "127.0.0.1", "127.0.0.1": "127.0.0.1", "[::1]": "::1"}
 _HOST_AND_PORT = re.compile(r"(localhost|127\.0\.0\.1|\[::1\]):(\d{1,5})")
@@ -197,6 +200,14 @@ class _Server(socketserver.TCPServer):
     board: _NoticeBoard
     allow_reuse_address = True
     request_queue_size = 8
+
+    def shutdown_request(self, request: Any) -> None:
+        """End a connection; who sent too much gets its answer all the same, and no reset."""
+        with suppress(OSError):
+            for _ in range(_MOST_DROPS):
+                if not request.recv(MAX_REQUEST_BYTES, socket.MSG_DONTWAIT):
+                    break
+        super().shutdown_request(request)
 
     def handle_error(self, request: object, client_address: object) -> None:
         logger.warning("metrics could not be served", exc_info=logger.isEnabledFor(logging.DEBUG))

@@ -203,6 +203,7 @@ def answer(path: Path, request: bytes) -> bytes:
         (b"\x00\xff", b" 400 "),
         (b"GET /metrics HTTP/9.9", b" 505 "),
         (b"GET /" + b"x" * 9000, b" 404 "),
+        (b"GET /" + b"x" * 50_000, b" 404 "),
     ],
 )
 def test_anything_else_is_refused(tmp_path: Path, request_line: bytes, status: bytes) -> None:
