@@ -37,8 +37,8 @@ def run_programs(
 ) -> dict[str, ProgramEnded]:
     """Boot once and run these command lines, each by its name.
 
-    A program may write a report to ``/out/NAME.json``; it is kept in the build's reports, as is what
-    it said. Raises GuestFailed as `guest.run` does.
+    A program may write a report to ``/out/NAME.json``; it is kept in the build's reports, as is
+    what it said. Raises GuestFailed as `guest.run` does.
     """
     words = ["python3", "-m", "tests.rig.programs", json.dumps(dict(programs))]
     with build.free_slot() as slot:
