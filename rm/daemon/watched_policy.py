@@ -24,7 +24,6 @@ class WatchedPolicy:
         self._policy = policy
         self.name = policy.name
         self.problem: str | None = None
-        self._legal_opps: tuple[int, ...] | None = None
 
     @property
     def gain(self) -> float | None:

@@ -1,6 +1,5 @@
 """What a probe found out: a value, where it comes from, and what it stands in for."""
 
-from collections.abc import Iterable
 from typing import Generic, TypeVar
 
 from msgspec import Struct
@@ -44,8 +43,3 @@ def unseen(value: T, instead: str, *, what: str, looked_at: str, way_out: str = 
 def typical(value: T, why: str) -> Fact[T]:
     """A value that no kernel shows."""
     return Fact(value, f"assumed: {why}")
-
-
-def gaps_of(facts: Iterable[Fact[T]]) -> tuple[Gap, ...]:
-    """The gaps among these facts, each once."""
-    return tuple(dict.fromkeys(fact.gap for fact in facts if fact.gap is not None))

@@ -114,6 +114,7 @@ class Seating:
         present = {process.id: process for process in processes}
         for number in [number for number in self._seats if number not in present]:
             self._dismiss(self._seats.pop(number))
+        self._remember([present[n] for n in present if n not in self._seats and n in seen])
         for number, process in present.items():
             seat = self._seats.get(number)
             if seat is None:
@@ -127,6 +128,18 @@ class Seating:
     def forget(self) -> None:
         """Everything is as it was before: nobody has a seat."""
         self._seats.clear()
+
+    def _remember(self, newcomers: Sequence[ManagedProcess]) -> None:
+        """Journal the cores of several with one wait for the disk, before they are moved."""
+        if len(newcomers) > 1:
+            found = {process.key: self._threads_of(process) for process in newcomers}
+            self._writer.remember_processes(
+                {
+                    key: [tid for _, tids in members for tid in tids]
+                    for key, members in found.items()
+                    if self._own_cpuset([member.pid for member, _ in members]) is None
+                }
+            )
 
     def _place(self, process: ManagedProcess, seat: _Seat) -> int:
         """Put those threads right that are elsewhere; how many the kernel refused.

@@ -74,6 +74,22 @@ def test_what_is_where_it_belongs_is_not_written(living: LivingBoard) -> None:
     assert 3 == living.seating.writes
 
 
+def test_many_newcomers_cost_one_wait_for_the_disk(
+    living: LivingBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One each would add up to seconds on a slow disk, and no round may take that long."""
+    pids = range(1000, 1100, 10)
+    for pid in pids:
+        living.manage(pid)
+    waits: list[int] = []
+    monkeypatch.setattr("os.fdatasync", waits.append)
+    hold(living, **{f"a{process.id}": (5,) for process in living.managed})
+    assert 1 == len(waits)
+    assert ALL not in {living.mask(pid) for pid in pids}
+    living.board.release()
+    assert {ALL} == {living.mask(pid) for pid in pids}
+
+
 def test_a_thread_that_moved_itself_is_fetched_back(living: LivingBoard) -> None:
     """A program may set its own masks at any time."""
     living.manage(100, threads=2)
