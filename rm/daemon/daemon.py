@@ -18,6 +18,7 @@ from npu_runtime.errors import BackendUnavailable, PolicyFileError
 from platforms.board_file import load_board
 from platforms.errors import InvalidInput
 from platforms.linux.knobs.journal import Journal
+from platforms.linux.machine_memory import MachineMemory
 from platforms.linux.processes.processes import ProcessTable
 from platforms.platform import Clock, Decision, Observation
 from rm.daemon.applications.applications import Applications
@@ -103,6 +104,7 @@ class Daemon:
         self._clusters_before: tuple[int, ...] = ()
         self._board = load_board(configuration.board)
         self._table = ProcessTable(root)
+        self._memory = MachineMemory(root)
         self._applications = Applications(configuration.applications, self._table, root=root)
         self._opened = open_board(
             self._board,
@@ -311,6 +313,7 @@ class Daemon:
             backend=backend_status(self._loaded.network),
             loop=self._times.summary(missed_rounds=self._governor.missed_rounds),
             counts=self._counts(),
+            memory=self._memory.read(),
         )
 
     def _counts(self) -> Counts:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from platforms.linux.machine_memory import MemoryReading
 from platforms.linux.managed import RateUnit
 
 SCHEMA = 1
@@ -120,3 +121,4 @@ class Status(Struct, frozen=True, kw_only=True):
     backend: BackendStatus | None
     loop: LoopTimes
     counts: Counts
+    memory: MemoryReading | None = None
