@@ -101,7 +101,10 @@ def _start_logging(configuration: Configuration) -> None:
 def _journal(
     configuration: Configuration, root: Path, *, dry_run: bool
 ) -> Iterator[Journal | None]:
-    """The undo journal, after what an earlier run left was restored; None for a dry run."""
+    """The undo journal, after what an earlier run left was restored; None for a dry run.
+
+    It is removed where there is nothing to undo, as after a start that failed.
+    """
     if dry_run:
         yield None
         return
@@ -115,7 +118,10 @@ def _journal(
     try:
         yield journal
     finally:
-        journal.close()
+        if journal.undo():
+            journal.close()
+        else:
+            journal.remove()
 
 
 def _left_over(configuration: Configuration, root: Path) -> int:

@@ -140,7 +140,11 @@ class Daemon:
             clock,
             application_status=self._application_status,
         )
-        self._metrics = _metrics_server(configuration.metrics.listen, root)
+        try:
+            self._metrics = _metrics_server(configuration.metrics.listen, root)
+        except InvalidInput:
+            self._server.close()
+            raise
         self._governor = Governor(
             self._opened.platform,
             self._policy,

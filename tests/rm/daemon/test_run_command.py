@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -202,6 +203,21 @@ def test_metrics_are_served_below_the_root(tmp_path: Path) -> None:
         assert (daemon.root.path / "run/ilgov/metrics").is_socket()
         assert 0 == daemon.end()
         assert not (daemon.root.path / "run/ilgov/metrics").exists()
+
+
+def test_a_start_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    """No socket that nobody serves, and no journal that would look like a crash."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        sections = f'[metrics]\nlisten = "localhost:{taken.getsockname()[1]}"'
+        with RunningDaemon(tmp_path, sections=sections) as daemon:
+            daemon.launch()
+            assert 2 == daemon.ended()
+            assert "metrics.listen must be a place that is free" in daemon.log
+            assert not daemon.socket.exists()
+            assert not (daemon.root.path / "var/lib/ilgov/undo.jsonl").exists()
+            assert {} == daemon.changes()
 
 
 def test_lines_that_the_decision_log_loses_are_counted_in_the_status(daemon: RunningDaemon) -> None:
