@@ -2,13 +2,14 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from benchmarks.fastest import fastest_s
 from platforms.linux.applications.application_reader import ApplicationReader
 from platforms.linux.counters.counters import PerfCounters
 from platforms.linux.counters.perf_event import close_all, open_group
@@ -61,17 +62,6 @@ def reader(applications: list[ManagedProcess]) -> Iterator[ApplicationReader]:
     opened.rescan(applications)
     yield opened
     counters.close()
-
-
-def fastest_s(run: Callable[[], object]) -> float:
-    """The least of some runs' times: what others do on the machine only adds to it."""
-    times = []
-    for _ in range(20):
-        begun = time.perf_counter()
-        for _ in range(100):
-            run()
-        times.append((time.perf_counter() - begun) / 100)
-    return min(times)
 
 
 def test_reading_eight_applications(

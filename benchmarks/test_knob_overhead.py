@@ -6,13 +6,13 @@ sysfs, with a knob that is given the value that it has.
 """
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from benchmarks.fastest import fastest_s
 from platforms.linux.clocks.actuators import SetSpeed
 from platforms.linux.clocks.frequency_domain import FrequencyDomain, find_domains
 from platforms.linux.knobs.journal import JOURNAL_NAME, Journal, read_boot_id
@@ -51,17 +51,6 @@ def writer(root: FakeRoot, tmp_path: Path) -> Iterator[KnobWriter]:
 def ratio_of(run: Callable[[], object], bare: Callable[[], object]) -> float:
     """How many times as long, by the least of some runs' times: others only add to them."""
     return min(fastest_s(run) / fastest_s(bare) for _ in range(3))
-
-
-def fastest_s(run: Callable[[], object]) -> float:
-    """Seconds that one call takes at least."""
-    times = []
-    for _ in range(20):
-        begun = time.perf_counter()
-        for _ in range(100):
-            run()
-        times.append((time.perf_counter() - begun) / 100)
-    return min(times)
 
 
 def report(benchmark: BenchmarkFixture, what: str, ratio: float) -> None:
