@@ -30,13 +30,19 @@ class OracleJudge:
         self._look_models_up()
 
     def __call__(self) -> Verdict | None:
-        """The verdict on the present mapping; None while nothing runs."""
+        """The verdict on the present mapping; None while nothing runs.
+
+        None too where the optimum itself has no steady state: so hot that all that comes nearest to
+        the targets runs away.
+        """
         if self._simulated.cooling is not self._cooling:
             self._look_models_up()
         apps = _wanted(self._simulated)
         if not apps:
             return None
         peak_c, shortfall, proven = self._optimum(apps)
+        if not math.isfinite(peak_c):
+            return None
         placement = tuple(app.cores for app in apps)
         held = self._models.evaluate(apps, placement, self._models.least_opps(apps, placement))
         if held.shortfall > shortfall + _SHORTFALL or not math.isfinite(held.peak_c):

@@ -1,5 +1,6 @@
 """What tests of all packages share."""
 
+import signal
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -12,6 +13,12 @@ from traces.numeric_threads import ONE_NUMERIC_THREAD
 # The same examples in every run, and no time limit: machines that run tests are busy.
 hypothesis.settings.register_profile("ilgov", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("ilgov")
+
+
+# Who starts the tests in the background of a shell has Ctrl-C ignored, and so have all that they
+# start; those that test Ctrl-C send it themselves.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Ended(NamedTuple):

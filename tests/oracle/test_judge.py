@@ -120,3 +120,13 @@ def test_judging_changes_nothing_on_the_board() -> None:
         judge()
     assert alone.observe() == watched.observe()
     assert alone.temperatures_c.tolist() == watched.temperatures_c.tolist()
+
+
+def test_where_the_optimum_itself_runs_away_there_is_nothing_to_compare_with(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No mapping is minus infinitely much warmer than it."""
+    judge = OracleJudge(simulated(job(0, share=0.15, core=0)))
+    assert judge() is not None
+    monkeypatch.setattr(judge, "_optimum", lambda apps: (float("inf"), 0.0, True))
+    assert judge() is None
