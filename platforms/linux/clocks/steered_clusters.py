@@ -57,6 +57,11 @@ class _Steered:
         self.is_taken = False
         self.refusals = 0
 
+    def forget(self) -> None:
+        """What was asked holds no more, nor since when it did not."""
+        self.actuator.forget()
+        self.differs_since_s = None
+
     @property
     def is_there(self) -> bool:
         """Whether it has a clock now: while every core of it is unplugged it has none."""
@@ -140,7 +145,7 @@ class SteeredClusters:
         """The knobs were given back."""
         for steered in self._steered:
             steered.refusals, steered.is_taken = 0, False
-            steered.actuator.forget()
+            steered.forget()
 
     def _take(self, steered: _Steered) -> None:
         steered.actuator.take(self._writer)
@@ -151,7 +156,7 @@ class SteeredClusters:
         try:
             reading = actuator.domain.read()
         except Unreadable:  # every core of it is unplugged
-            actuator.forget()
+            steered.forget()
             low_hz = cluster.freqs_hz[0]
             return ClusterReading(cluster.name, 0, 0, low_hz, low_hz, None)
         cap_hz = actuator.allowed_hz(reading)
@@ -180,11 +185,10 @@ class SteeredClusters:
             steered.differs_since_s = now_s
         if now_s - steered.differs_since_s < SETTLES_WITHIN_S:
             return
-        steered.differs_since_s = None
         found = f"{reading.freq_hz} Hz, {reading.governor}"
         asked = f"{actuator.asked_hz} Hz"
         self._on_interference(now_s, actuator.domain.path, asked, found)
-        actuator.forget()
+        steered.forget()
 
 
 def actuators_for(

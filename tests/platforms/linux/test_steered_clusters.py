@@ -123,6 +123,20 @@ def test_what_the_kernel_has_not_applied_yet_is_no_interference(living: LivingBo
     assert [] == living.interference
 
 
+def test_a_difference_from_before_the_knobs_were_given_back_is_forgotten(
+    living: LivingBoard,
+) -> None:
+    """Whoever takes them again gives the kernel as much time as ever."""
+    living.root.write(SPEED, str(living.root.policy(4).cluster.freqs_khz[0]))
+    read(living)
+    living.board.release()
+    living.board.take()
+    living.clusters.set((3, 7))
+    living.root.write(SPEED, str(living.root.policy(4).cluster.freqs_khz[0]))
+    read(living)
+    assert [] == living.interference
+
+
 def test_in_a_dry_run_nobody_interferes(tmp_path: Path) -> None:
     """What was not written cannot be overwritten."""
     with LivingBoard(tmp_path, dry_run=True) as living:
