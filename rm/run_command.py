@@ -13,7 +13,7 @@ from platforms.linux.knobs.journal import JOURNAL_NAME, Journal, read_boot_id
 from platforms.linux.knobs.restore import restore
 from platforms.linux.knobs.system_calls import calls_for
 from platforms.linux.processes.processes import ProcessTable
-from platforms.linux.root_option import add_root_option, must_be_a_root
+from platforms.linux.root_option import add_root_option, must_be_a_root, under
 from rm.daemon.clients.served_clock import MonotonicClock
 from rm.daemon.configuration.configuration import load_configuration
 from rm.daemon.configuration.settings import DEFAULT_PATH, Configuration
@@ -133,7 +133,7 @@ def _left_over(configuration: Configuration, root: Path) -> int:
 
 
 def _journal_path(configuration: Configuration, root: Path) -> Path:
-    return root / str(configuration.state_dir).lstrip("/") / JOURNAL_NAME
+    return under(root, configuration.state_dir) / JOURNAL_NAME
 
 
 def _heed_signals(daemon: Daemon) -> None:

@@ -1,4 +1,4 @@
-"""The option ``--root`` of the commands that look at a machine or steer it."""
+"""The option ``--root`` of the commands that look at a machine or steer it, and what it means."""
 
 import argparse
 from pathlib import Path
@@ -23,3 +23,12 @@ def must_be_a_root(root: Path) -> None:
     if not (root / "proc").is_dir():
         message = f"--root must be the root of a Linux system, with a folder proc (got {root})"
         raise InvalidInput(message)
+
+
+def under(root: Path, path: Path) -> Path:
+    """An absolute path of the machine, as it is reached from here.
+
+    >>> str(under(Path("/fake"), Path("/run/ilgov/socket")))
+    '/fake/run/ilgov/socket'
+    """
+    return root / str(path).lstrip("/")

@@ -20,6 +20,7 @@ from platforms.errors import InvalidInput
 from platforms.linux.knobs.journal import Journal
 from platforms.linux.machine_memory import MachineMemory
 from platforms.linux.processes.processes import ProcessTable
+from platforms.linux.root_option import under
 from platforms.platform import Clock, Decision, Observation
 from rm.daemon.applications.applications import Applications
 from rm.daemon.clients.served_clock import ServedClock
@@ -125,13 +126,14 @@ class Daemon:
             states=StateMachine(self._started_s, well_for_s=configuration.safety.well_for_s),
             backend_problem=lambda: self._loaded.problem,
         )
+        decisions = configuration.log.decisions
         self._log = DecisionLog(
-            _below(root, configuration.log.decisions),
+            decisions and under(root, decisions),
             max_bytes=configuration.log.max_bytes,
             kept_files=configuration.log.keep,
             wall_clock=wall_clock,
         )
-        socket = _under(root, configuration.socket)
+        socket = under(root, configuration.socket)
         socket.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         self._server = Server(
             socket,
@@ -354,17 +356,4 @@ def _metrics_server(listen: str | None, root: Path) -> "MetricsServer | None":
     from rm.daemon.metrics.metrics_server import MetricsServer
 
     kind, _, path = listen.partition(":")
-    return MetricsServer(f"unix:{_under(root, Path(path))}" if kind == "unix" else listen)
-
-
-def _under(root: Path, path: Path) -> Path:
-    """A path of the configuration below another root.
-
-    >>> str(_under(Path("/fake"), Path("/run/ilgov/socket")))
-    '/fake/run/ilgov/socket'
-    """
-    return root / str(path).lstrip("/")
-
-
-def _below(root: Path, path: Path | None) -> Path | None:
-    return None if path is None else _under(root, path)
+    return MetricsServer(f"unix:{under(root, Path(path))}" if kind == "unix" else listen)

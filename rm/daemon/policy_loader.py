@@ -7,6 +7,7 @@ from pathlib import Path
 from npu_runtime.isolation import IsolatedBackend
 from npu_runtime.load import LoadedPolicy
 from platforms.board import Board
+from platforms.linux.root_option import under
 from platforms.platform import Platform
 from rm.daemon.configuration.settings import Configuration
 from rm.policies.registry import PolicyContext, policy_factory
@@ -55,7 +56,7 @@ def load_policy_with_network(
     context = PolicyContext(
         board,
         platform,
-        policy_file=None if file is None else root / str(file).lstrip("/"),
+        policy_file=None if file is None else under(root, file),
         backend=configuration.backend,
         deadline_s=configuration.npu_deadline_s,
     )

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 
+from npu_runtime.isolation import Counts as IsolationCounts
 from npu_runtime.isolation import IsolatedBackend
 from npu_runtime.load import LoadedPolicy
 from platforms.linux.applications.application_reader import ReadApplication
@@ -95,19 +96,10 @@ def backend_status(network: LoadedPolicy | None) -> BackendStatus | None:
     if network is None:
         return None
     able, backend = network.capabilities, network.backend
-    if not isinstance(backend, IsolatedBackend):
-        return BackendStatus(
-            name=able.name,
-            device=able.device,
-            answers=network.answers,
-            late=0,
-            crashed=0,
-            wrong=0,
-            restarts=0,
-        )
-    counts = backend.counts
+    isolated = backend if isinstance(backend, IsolatedBackend) else None
+    counts = isolated.counts if isolated else IsolationCounts(answers=network.answers)
     return BackendStatus(
-        name=backend.name,
+        name=isolated.name if isolated else able.name,
         device=able.device,
         answers=counts.answers,
         late=counts.late,

@@ -10,6 +10,7 @@ from platforms.board_file import load_board
 from platforms.errors import InvalidInput
 from platforms.linux.files.maybe_file import is_there
 from platforms.linux.probe.board_match import shipped_board_of
+from platforms.linux.root_option import under
 from rm.daemon.configuration.configuration import Configuration, load_configuration
 from rm.daemon.configuration.settings import DEFAULT_PATH
 
@@ -33,7 +34,7 @@ class Machine(Struct, frozen=True, dict=True):
 
     def at(self, path: Path) -> Path:
         """An absolute path of the machine, as this process reaches it."""
-        return self.root / str(path).lstrip("/")
+        return under(self.root, path)
 
     @property
     def settings(self) -> Configuration:
@@ -57,7 +58,7 @@ class Machine(Struct, frozen=True, dict=True):
 
 def machine(root: Path, given: Path | None) -> Machine:
     """The machine at `root`; `given` is the configuration file, by default the usual one there."""
-    path = given or root / str(DEFAULT_PATH).lstrip("/")
+    path = given or under(root, DEFAULT_PATH)
     if given is None and not is_there(path):
         return Machine(root, path, None, None)
     try:
