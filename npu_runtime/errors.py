@@ -33,6 +33,22 @@ class WrongShape(PolicyFileError):
     """The network's inputs or outputs do not have the shape that features and cores ask for."""
 
 
+class ArtifactError(PolicyFileError):
+    """What was made from a policy for an accelerator cannot be used."""
+
+
+class MissingArtifact(ArtifactError):
+    """There is no such file, or none for this target."""
+
+
+class StaleArtifact(ArtifactError):
+    """It was made from another policy file than the one it lies beside."""
+
+
+class DamagedArtifact(ArtifactError):
+    """Artifact or sidecar are not what the conversion wrote."""
+
+
 class BackendUnavailable(RuntimeError):
     """This machine cannot run the back end: its library is missing, or uses another device."""
 

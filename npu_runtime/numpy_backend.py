@@ -5,13 +5,14 @@ else is refused when the file is opened.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 
 import numpy as np
 
 from npu_runtime.backend import Capabilities, Rows
 from npu_runtime.errors import DamagedPolicyFile, WrongShape
+from npu_runtime.layers import Layer, layer_of, weight_named
 from npu_runtime.onnx_graph import Node, OnnxGraph, Shape, Value, Weights, read_graph
 from npu_runtime.policy_file import PolicyFile
 
@@ -108,29 +109,20 @@ def _input_shape(source: Value, file: PolicyFile) -> Shape:
 # --- from a graph to functions ---------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Layer:
-    """A matrix product: `weight` (inputs, outputs), `bias` (outputs), whether a ReLU follows."""
-
-    weight: Weights
-    bias: Weights
-    relu: bool = False
-
-
 def _steps(graph: OnnxGraph, source: str, target: str) -> tuple[Step, ...]:
     """The operators as functions, each fed by the one before; neighbouring layers as one."""
     parts = _chain(graph, source, target)
     steps: list[Step] = []
-    for are_layers, group in groupby(parts, lambda part: isinstance(part, _Layer)):
+    for are_layers, group in groupby(parts, lambda part: isinstance(part, Layer)):
         if are_layers:
-            steps.append(_together([part for part in group if isinstance(part, _Layer)]))
+            steps.append(_together([part for part in group if isinstance(part, Layer)]))
         else:
-            steps += [part for part in group if not isinstance(part, _Layer)]
+            steps += [part for part in group if not isinstance(part, Layer)]
     return tuple(steps)
 
 
-def _chain(graph: OnnxGraph, source: str, target: str) -> list[Step | _Layer]:
-    parts: list[Step | _Layer] = []
+def _chain(graph: OnnxGraph, source: str, target: str) -> list[Step | Layer]:
+    parts: list[Step | Layer] = []
     name = source
     for node in graph.nodes:
         if node.operator not in _KNOWN:
@@ -144,41 +136,17 @@ def _chain(graph: OnnxGraph, source: str, target: str) -> list[Step | _Layer]:
     return parts
 
 
-def _append(parts: list[Step | _Layer], node: Node, name: str, weights: dict[str, Weights]) -> None:
+def _append(parts: list[Step | Layer], node: Node, name: str, weights: dict[str, Weights]) -> None:
     """Add an operator that the values called `name` go through."""
     last = parts[-1] if parts else None
-    if node.operator == "Relu" and isinstance(last, _Layer):
+    if node.operator == "Relu" and isinstance(last, Layer):
         parts[-1] = replace(last, relu=True)
     elif node.operator == "Relu":
         parts.append(lambda rows: np.maximum(rows, _ZERO))
     elif node.operator in ("Gemm", "MatMul"):
-        parts.append(_layer(node, name, weights))
+        parts.append(layer_of(node, name, weights))
     elif node.operator in _UFUNCS:
         parts.append(_elementwise(node, name, weights))
-
-
-def _weight(weights: dict[str, Weights], name: str) -> Weights:
-    if name not in weights:
-        raise ValueError(f"weights {name!r} must be in the file")
-    return weights[name]
-
-
-def _layer(node: Node, name: str, weights: dict[str, Weights]) -> _Layer:
-    """``alpha x W + beta b``, with the factors and the transposition carried out now."""
-    attributes = node.attributes
-    if node.inputs[0] != name or len(node.inputs) < 2 or attributes.get("transA"):
-        raise ValueError(f"{node.operator} must take the rows as its first input")
-    weight = _weight(weights, node.inputs[1])
-    if weight.ndim != 2:
-        raise ValueError(f"weights {node.inputs[1]!r} must be a matrix (got {weight.shape})")
-    if attributes.get("transB"):
-        weight = weight.T
-    alpha, beta = (np.float32(attributes.get(key, 1.0)) for key in ("alpha", "beta"))
-    bias = np.zeros(1, np.float32)
-    if len(node.inputs) > 2 and node.inputs[2]:
-        bias = _weight(weights, node.inputs[2])
-    with np.errstate(all="ignore"):
-        return _Layer(weight * alpha, np.broadcast_to(bias.reshape(-1) * beta, weight.shape[1:]))
 
 
 def _elementwise(node: Node, name: str, weights: dict[str, Weights]) -> Step:
@@ -187,7 +155,7 @@ def _elementwise(node: Node, name: str, weights: dict[str, Weights]) -> Step:
         raise ValueError(f"{node.operator} must have two inputs (got {len(node.inputs)})")
     function = _UFUNCS[node.operator]
     left, right = node.inputs
-    weight = _weight(weights, right if left == name else left)
+    weight = weight_named(weights, right if left == name else left)
     if weight.ndim and weight.size != weight.shape[-1]:
         raise ValueError(f"{node.operator} must have one number per column (got {weight.shape})")
     weight = weight.reshape(-1)
@@ -196,7 +164,7 @@ def _elementwise(node: Node, name: str, weights: dict[str, Weights]) -> Step:
     return lambda rows: function(weight, rows)
 
 
-def _together(layers: Sequence[_Layer]) -> Step:
+def _together(layers: Sequence[Layer]) -> Step:
     """Layers as one function. A column of ones travels with the rows.
 
     So the bias is one more row of the matrix, and costs no sum of its own, which over a small array
@@ -219,7 +187,7 @@ def _together(layers: Sequence[_Layer]) -> Step:
     return run
 
 
-def _with_ones(layer: _Layer) -> Weights:
+def _with_ones(layer: Layer) -> Weights:
     """A layer's weights and bias as one matrix that passes the ones on."""
     inputs, outputs = layer.weight.shape
     matrix = np.zeros((inputs + 1, outputs + 1), np.float32)

@@ -9,14 +9,18 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import numpy as np
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from numpy.typing import NDArray
 
 from npu_runtime import protobuf
 from npu_runtime.errors import DamagedPolicyFile, MissingPolicyFile, WrongSchema
+
+Precision = Literal["float32", "float16", "int8"]
+"""Of weights and of what flows between the layers; features and scores are float32 always."""
 
 METADATA_KEY = "ilgov"
 SCHEMA_VERSION = 2
@@ -52,7 +56,8 @@ class PolicyMetadata(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     `parity_inputs` are raw feature rows and `parity_outputs` the scores that the training framework
     computed for them. `graph_sha256` is what the function of that name says of the file: the hash
     of its nodes and weights. `constants` are further numbers that the training measured and the
-    policy needs, by name.
+    policy needs, by name. `precision` is that of the weights where it is not float32, and
+    `made_from_sha256` then the digest of the policy file that was converted.
     """
 
     schema: int
@@ -68,6 +73,8 @@ class PolicyMetadata(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     parity_outputs: tuple[tuple[float, ...], ...]
     graph_sha256: str
     constants: dict[str, float] = {}
+    precision: Precision | UnsetType = UNSET
+    made_from_sha256: str | UnsetType = UNSET
 
     def parity_rows(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The parity pairs as float32 arrays, inputs and outputs."""
