@@ -1,5 +1,6 @@
 """Tests of a policy network seen as a scaling and layers."""
 
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -52,7 +53,7 @@ def test_any_other_network_is_refused(
     weights = {"matrix": np.eye(2, dtype=np.float32), "vector": np.ones(2, np.float32)}
     nodes = [
         helper.make_node(op, [source, "matrix" if op == "MatMul" else "vector"], [target])
-        for op, source, target in zip(operators, names, names[1:], strict=True)
+        for op, (source, target) in zip(operators, pairwise(names), strict=True)
     ]
     model = toy.network()
     graph = helper.make_graph(
