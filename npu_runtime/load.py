@@ -2,10 +2,10 @@
 
 A back end is named by ``auto`` (onnxruntime where it is installed, else numpy), by its name in
 `BACKENDS`, which runs in this process, or by ``isolated:NAME``, which runs in a process of its own
-with a deadline and numpy to cover for it. NAME is one of `BACKENDS`, an entry point of the group
-``ilgov.backends``, or ``module:callable``; entry points and callables are isolated with or without
-the prefix, since they are other people's code. Each names a function from `PolicyFile` to
-`Backend`.
+with a deadline and numpy to cover for it. NAME is one of `BACKENDS` or of `ISOLATED_BACKENDS`, an
+entry point of the group ``ilgov.backends``, or ``module:callable``; all but `BACKENDS` are isolated
+with or without the prefix, since they run other people's code. Each names a function from
+`PolicyFile` to `Backend`.
 """
 
 import importlib
@@ -44,6 +44,12 @@ OpenBackend = Callable[[PolicyFile], Backend]
 
 BACKENDS: Mapping[str, OpenBackend] = {"numpy": NumpyBackend, "onnxruntime": OnnxRuntimeBackend}
 """Back ends by name; each imports its library when it is called."""
+
+ISOLATED_BACKENDS: Mapping[str, str] = {
+    "hiai": "npu_runtime.hiai_backend:HiaiBackend",
+}
+"""Back ends that run a vendor's code, by name, as ``module:callable``: always in a process of their
+own, which alone imports them."""
 
 AUTO = "auto"
 ISOLATED = "isolated:"
@@ -217,13 +223,14 @@ def _checked(file: PolicyFile, name: str, *, why: str = "asked for") -> LoadedPo
 
 
 def backend_named(name: str) -> OpenBackend:
-    """What opens a back end: one of `BACKENDS`, ``module:callable``, or an entry point.
+    """What opens a back end: one that has a name here, ``module:callable``, or an entry point.
 
     Imports other people's code; the daemon itself never calls it. Raises BackendUnavailable.
     """
     check_backend_name(name)
     if name in BACKENDS:
         return BACKENDS[name]
+    name = ISOLATED_BACKENDS.get(name, name)
     try:
         if ":" in name:
             module, _, attribute = name.partition(":")
@@ -239,9 +246,9 @@ def backend_named(name: str) -> OpenBackend:
 def check_backend_name(name: str) -> None:
     """Raise BackendUnavailable for a name that nobody has; nothing is imported."""
     name = name.removeprefix(ISOLATED)
-    if ":" in name or name in (AUTO, *BACKENDS):
+    if ":" in name or name in (AUTO, *BACKENDS, *ISOLATED_BACKENDS):
         return
-    names = {*BACKENDS, *(point.name for point in entry_points(group=GROUP))}
+    names = {*BACKENDS, *ISOLATED_BACKENDS, *(point.name for point in entry_points(group=GROUP))}
     if name not in names:
         known = ", ".join([AUTO, *sorted(names)])
         raise BackendUnavailable(f"backend must be one of {known} (got {name!r})")
