@@ -23,6 +23,10 @@ class SchedulerCalls(Protocol):
         """Return the cores that the thread may run on, of those that are online."""
         ...
 
+    def get_mask(self, tid: int) -> frozenset[int]:
+        """Return the cores that the thread may run on, those that are unplugged among them."""
+        ...
+
     def set_affinity(self, tid: int, cores: Iterable[int]) -> None:
         """Let the thread run on these cores only."""
         ...
@@ -34,6 +38,22 @@ class KernelCalls:
     def get_affinity(self, tid: int) -> frozenset[int]:
         """Return the cores that the thread may run on, of those that are online."""
         return frozenset(os.sched_getaffinity(tid))
+
+    def get_mask(self, tid: int) -> frozenset[int]:
+        """Return the cores that the thread may run on, those that are unplugged among them.
+
+        The system call leaves out what is not active. A core that is being unplugged is no longer
+        active long before it is offline, so nobody could tell that it is missing.
+        """
+        try:
+            status = Path(f"/proc/{tid}/status").read_bytes()
+        except FileNotFoundError as error:
+            raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH)) from error
+        _, _, rest = status.partition(b"\nCpus_allowed_list:\t")
+        mask = frozenset(parse_cpu_list(rest.partition(b"\n")[0].decode()))
+        if not mask:  # a thread that is ending
+            raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
+        return mask
 
     def set_affinity(self, tid: int, cores: Iterable[int]) -> None:
         """Let the thread run on these cores only."""
@@ -54,12 +74,15 @@ class RecordedCalls:
 
     def get_affinity(self, tid: int) -> frozenset[int]:
         """Return the cores that the thread may run on, of those that are online."""
+        return self.get_mask(tid) & self._online.read()
+
+    def get_mask(self, tid: int) -> frozenset[int]:
+        """Return the cores that the thread may run on, those that are unplugged among them."""
         self._must_exist(tid)
         try:
-            cores = frozenset(parse_cpu_list((self._folder / str(tid)).read_text()))
+            return frozenset(parse_cpu_list((self._folder / str(tid)).read_text()))
         except FileNotFoundError:
-            return self._online.read()
-        return cores & self._online.read()
+            return self._online.possible()
 
     def set_affinity(self, tid: int, cores: Iterable[int]) -> None:
         """Let the thread run on these cores only."""

@@ -56,8 +56,9 @@ class ThreadMasks:
     def read_old(self, key: ProcessKey, tids: Iterable[int]) -> dict[int, ThreadMask]:
         """Return the present cores of these threads; those that are gone are left out.
 
-        A thread that may use every core that is online may use the others as well: the kernel does
-        not tell, and a core that is unplugged now must not be lost for it.
+        A thread that may use every core that is online may use the others as well: where its
+        control group has lost them the kernel does not tell, and a core that is unplugged now must
+        not be lost for it.
         """
         found: dict[int, ThreadMask] = {}
         for tid in tids:
@@ -65,7 +66,7 @@ class ThreadMasks:
             if start is None:
                 continue
             try:
-                cores = self._calls.get_affinity(tid)
+                cores = self._calls.get_mask(tid)
             except OSError:
                 continue
             found[tid] = ThreadMask(start, self._widened(cores))

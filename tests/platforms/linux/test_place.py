@@ -4,11 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from platforms.linux.knobs.knobs import Placed
-from platforms.linux.knobs.system_calls import calls_for
+from platforms.linux.knobs.knobs import KnobWriter, Placed
+from platforms.linux.knobs.system_calls import RecordedCalls, calls_for
 from platforms.linux.managed import ProcessKey
 from tests.platforms.linux.fake_root import FakeRoot
-from tests.platforms.linux.writing import journal_path, key_of, mask_of, open_writer, restored
+from tests.platforms.linux.writing import (
+    journal_path,
+    key_of,
+    mask_of,
+    open_journal,
+    open_writer,
+    restored,
+)
 
 ALL = set(range(8))
 
@@ -116,6 +123,22 @@ def test_a_core_that_is_unplugged_meanwhile_is_not_lost(root: FakeRoot) -> None:
     root.unplug(6)
     writer.place(key_of(root, 100), [100, 101, 102], [5])
     root.plug(6)
+    writer.restore_all()
+    assert before == root.snapshot()
+
+
+@pytest.mark.parametrize("old", [ALL, {3, 6}])
+def test_a_core_that_is_just_being_unplugged_is_not_lost(root: FakeRoot, old: set[int]) -> None:
+    """No longer active, but still online: the system call leaves it out, and nothing says so."""
+
+    class MidUnplug(RecordedCalls):
+        def get_affinity(self, tid: int) -> frozenset[int]:
+            return super().get_affinity(tid) - {6}
+
+    calls = MidUnplug(root.path)
+    calls.set_affinity(100, old)
+    before, writer = root.snapshot(), KnobWriter(root.path, open_journal(root), calls)
+    writer.place(key_of(root, 100), [100, 101, 102], [5])
     writer.restore_all()
     assert before == root.snapshot()
 

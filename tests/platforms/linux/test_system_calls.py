@@ -2,6 +2,7 @@
 
 import errno
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,29 @@ def test_the_kernel_is_asked_about_this_process() -> None:
     assert {min(before)} == calls.get_affinity(os.getpid())
     calls.set_affinity(os.getpid(), before)
     assert before == calls.get_affinity(os.getpid())
+
+
+def test_the_kernel_tells_the_whole_mask_of_a_thread() -> None:
+    """Where all its cores are plugged in it is what the system call says."""
+    calls, tid = KernelCalls(), threading.get_native_id()
+    before = calls.get_affinity(tid)
+    calls.set_affinity(tid, {min(before)})
+    try:
+        assert {min(before)} == calls.get_mask(tid)
+    finally:
+        calls.set_affinity(tid, before)
+    assert before <= calls.get_mask(tid)
+
+
+def test_a_thread_that_is_gone_has_no_mask() -> None:
+    """ESRCH, as from the system call."""
+    with pytest.raises(ProcessLookupError):
+        KernelCalls().get_mask(2**22 + 1)
+
+
+def test_a_mask_names_cores_that_are_unplugged(root: FakeRoot) -> None:
+    """The system call leaves them out."""
+    calls = calls_for(root.path)
+    calls.set_affinity(101, {4, 5})
+    root.unplug(5)
+    assert [{4}, {4, 5}] == [calls.get_affinity(101), calls.get_mask(101)]
