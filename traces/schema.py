@@ -96,6 +96,45 @@ class JointMetadata(Metadata, frozen=True, kw_only=True):
     search: dict[str, Any]
 
 
+class Source(Struct, frozen=True, kw_only=True):
+    """A file that measurements come from: its format's name, its name, the SHA-256 of its bytes."""
+
+    format: str
+    file: str
+    sha256: str
+
+
+class Dropped(Struct, frozen=True, kw_only=True):
+    """How many rows or runs of a source a rule left out, and one of them by file and line."""
+
+    rule: str
+    count: int
+    example: str
+
+
+class MeasurementMetadata(Metadata, frozen=True, kw_only=True):
+    """The machine that measurements were taken on, and what was done to get at them.
+
+    `clusters` and `sensors` name the entries of the lists over clusters and sensors, `cores` are
+    the core numbers of each cluster; `core_utilisation` runs over them, cluster by cluster.
+    `averaged` says that a row is the mean of a whole run. `power_of` says what `power_w` is the
+    power of. `ambient_c` is None where nobody noted it. `notes` are what a reader has to know of
+    the values, a sentence each.
+    """
+
+    clusters: tuple[str, ...]
+    cores: tuple[tuple[int, ...], ...]
+    sensors: tuple[str, ...]
+    source: tuple[Source, ...]
+    averaged: bool
+    power_of: Literal["cluster rails", "device above idle", "floorplan blocks", "nothing"]
+    dropped: tuple[Dropped, ...] = ()
+    notes: tuple[str, ...] = ()
+    cooling: str = ""
+    ambient_c: float | None = None
+    simulated: bool = False
+
+
 class Kind(Struct, frozen=True):
     """One kind of file: the columns it must have (more are allowed), the type of its metadata."""
 
@@ -233,10 +272,35 @@ _TIMELINE = Kind(
     ),
 )
 
-KINDS = {
-    kind.name: kind
-    for kind in (_TRACES, _DEMONSTRATIONS, _JOINT, _EPISODES, _APPLICATIONS, _TIMELINE)
-}
+_MEASUREMENTS = Kind(
+    "measurements",
+    (
+        Column("run", "string"),
+        Column("application", "string"),
+        Column("repeat", "int32"),
+        Column("time_s", "float64"),
+        Column("window_s", "float64"),
+        Column("instances", "int16"),
+        Column("cluster", "int8"),
+        Column("freq_hz", "int64", "list"),
+        Column("volt_v", "float64", "list", optional=True),
+        Column("power_w", "float64", "list", optional=True),
+        Column("busy_cores", "float64", "list", optional=True),
+        Column("core_utilisation", "float64", "list", optional=True),
+        Column("temp_c", "float64", "list", optional=True),
+        Column("cycles_per_s", "float64", optional=True),
+        Column("instructions_per_s", "float64", optional=True),
+        Column("l2d_per_s", "float64", optional=True),
+        Column("work_per_s", "float64", optional=True),
+    ),
+    MeasurementMetadata,
+)
+"""One row is one interval of one run on one machine; `traces.measurements` describes each column.
+"""
+
+_ALL = (_TRACES, _DEMONSTRATIONS, _JOINT, _EPISODES, _APPLICATIONS, _TIMELINE, _MEASUREMENTS)
+
+KINDS = {kind.name: kind for kind in _ALL}
 """Every kind of file by its name."""
 
 

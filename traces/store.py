@@ -18,7 +18,9 @@ from platforms.atomic_file import replacing
 from platforms.errors import InvalidInput
 from traces.schema import KINDS, SCHEMA_VERSION, Column, Kind
 
-_METADATA_KEY = b"ilgov"
+METADATA_KEY = b"ilgov"
+"""Where in a Parquet file's key-value metadata the JSON document lies."""
+
 _ROWS_PER_GROUP = 65536
 
 
@@ -65,10 +67,10 @@ def _documented(
     document = {**metadata, "kind": kind, "schema": SCHEMA_VERSION}
     encoded = msgspec.json.encode(document, order="sorted")
     known = msgspec.json.decode(encoded)
-    for problem in _problems(table, known, KINDS[kind], may_be_empty=may_be_empty):
+    for problem in problems(table, known, KINDS[kind], may_be_empty=may_be_empty):
         raise ValueError(f"{where}: {problem}")
     fields = [pa.field(field.name, field.type) for field in table.schema]
-    schema = pa.schema(fields, metadata={_METADATA_KEY: encoded})
+    schema = pa.schema(fields, metadata={METADATA_KEY: encoded})
     columns = [pa.concat_arrays(column.chunks) for column in table.columns]
     return pa.Table.from_arrays(columns, schema=schema)
 
@@ -99,7 +101,7 @@ def read_table(
             raise InvalidInput(
                 f"{path}: {key} must be {value!r} (got {document.get(key)!r}){_way_out(key)}"
             )
-    for problem in _problems(table, document, KINDS[kind], may_be_empty=may_be_empty):
+    for problem in problems(table, document, KINDS[kind], may_be_empty=may_be_empty):
         raise InvalidInput(f"{path}: {problem}")
     return table.replace_schema_metadata(None), document
 
@@ -123,7 +125,7 @@ def _read(path: Path) -> pa.Table:
 
 
 def _document(path: Path, table: pa.Table) -> dict[str, Any]:
-    raw = (table.schema.metadata or {}).get(_METADATA_KEY)
+    raw = (table.schema.metadata or {}).get(METADATA_KEY)
     if raw is None:
         raise InvalidInput(f"{path}: must be written by ilgov (it has no 'ilgov' metadata)")
     try:
@@ -132,7 +134,7 @@ def _document(path: Path, table: pa.Table) -> dict[str, Any]:
         raise InvalidInput(f"{path}: metadata 'ilgov' must be a JSON object ({error})") from error
 
 
-def _problems(
+def problems(
     table: pa.Table, document: Mapping[str, Any], kind: Kind, *, may_be_empty: bool
 ) -> Iterator[str]:
     """Everything in which a table and its metadata are not of `kind`."""

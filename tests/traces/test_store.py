@@ -207,7 +207,7 @@ def test_absent_values_are_allowed_where_the_schema_says_so(tmp_path: Path) -> N
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_every_number_with_a_dimension_carries_its_unit(kind: str) -> None:
     """Readers of the files know units from the columns' names alone."""
-    plain = {"core_utilisation", "features", "labels", "missed_share"}
+    plain = {"busy_cores", "core_utilisation", "features", "labels", "missed_share"}
     plain |= {"shortfall", "shortfall_bound"}
     plain |= {"value", "lower_bound", "gap"}  # in the unit of the objective, which varies
     units = ("_s", "_c", "_k", "_w", "_j", "_ips", "_hz", "_per_s", "instructions")
