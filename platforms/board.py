@@ -138,18 +138,33 @@ class ThermalLink(_Section, frozen=True, kw_only=True):
     conductance_w_per_k: float
 
 
-class Thermal(_Section, frozen=True, kw_only=True):
+class AmbientShare(_Section, frozen=True, kw_only=True):
+    """The share of the cooling setup's conductance that begins at a node."""
+
+    node: str
+    share: float
+
+
+class Thermal(_Section, frozen=True, kw_only=True, omit_defaults=True):
     """The thermal network.
 
     `ambient_node` is the node that gives heat to the air (how well, says the cooling setup),
-    `cluster_node` the node that the clusters' shared power heats.
+    `cluster_node` the node that the clusters' shared power heats. Where the air cools several
+    nodes, such as the parts of a heat sink, `ambient_shares` lists them, `ambient_node` among them.
     """
 
     nodes: tuple[ThermalNode, ...]
     links: tuple[ThermalLink, ...]
     ambient_node: str
+    ambient_shares: tuple[AmbientShare, ...] = ()
     cluster_node: str
     sources: dict[str, str]
+
+    @cached_property
+    def shares_of_air(self) -> dict[str, float]:
+        """The nodes that the air cools, with their shares of the cooling setup's conductance."""
+        shares = {part.node: part.share for part in self.ambient_shares}
+        return shares or {self.ambient_node: 1.0}
 
 
 class CoolingChange(_Section, frozen=True, kw_only=True):

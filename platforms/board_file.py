@@ -204,14 +204,32 @@ def _check_thermal(board: Board) -> Iterator[str]:
     for key in ("ambient_node", "cluster_node"):
         if getattr(thermal, key) not in names:
             yield f"thermal.{key} must name a node (got {getattr(thermal, key)!r})"
+    yield from _check_ambient_shares(board)
     lonely = set(names) - _reached(board)
     if lonely:
         yield f"thermal.links must lead from every node to the ambient node (not {sorted(lonely)})"
 
 
+def _check_ambient_shares(board: Board) -> Iterator[str]:
+    shares = board.thermal.ambient_shares
+    cooled = [part.node for part in shares]
+    if not shares:
+        return
+    if len(set(cooled)) != len(cooled) or not set(cooled) <= {n.name for n in board.thermal.nodes}:
+        yield f"thermal.ambient_shares.node must name nodes, each once (got {cooled})"
+    if board.thermal.ambient_node not in cooled:
+        yield (
+            "thermal.ambient_shares must hold the ambient node "
+            f"{board.thermal.ambient_node!r} (got {cooled})"
+        )
+    total = sum(part.share for part in shares)
+    if any(part.share <= 0 for part in shares) or abs(total - 1) > 1e-9:
+        yield f"thermal.ambient_shares.share must be positive and sum to 1 (sums to {total})"
+
+
 def _reached(board: Board) -> set[str]:
     pairs = [set(link.between) for link in board.thermal.links]
-    reached = {board.thermal.ambient_node}
+    reached = set(board.thermal.shares_of_air)
     while True:
         step = set().union(*(pair for pair in pairs if reached & pair))
         if step <= reached:

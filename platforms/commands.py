@@ -187,7 +187,12 @@ def _thermal_lines(board: Board) -> Iterator[str]:
         for node in thermal.nodes
     ]
     yield from _table(("node", "J/K", "conducts to (W/K)"), nodes)
-    yield f"{thermal.ambient_node} gives the heat to the air"
+    shares = thermal.shares_of_air
+    if len(shares) == 1:
+        yield f"{thermal.ambient_node} gives the heat to the air"
+    else:
+        parts = ", ".join(f"{node} {share:.3g}" for node, share in shares.items())
+        yield f"heat goes to the air by shares from {parts}"
     yield f"{thermal.cluster_node} takes the clusters' shared power"
 
 

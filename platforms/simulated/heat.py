@@ -39,8 +39,8 @@ class HeatNetwork:
             a, b = (index[name] for name in link.between)
             conductance[[a, b], [a, b]] += link.conductance_w_per_k
             conductance[[a, b], [b, a]] -= link.conductance_w_per_k
-        ambient = index[thermal.ambient_node]
-        conductance[ambient, ambient] += cooling.conductance_w_per_k
+        for node, share in thermal.shares_of_air.items():
+            conductance[index[node], index[node]] += share * cooling.conductance_w_per_k
         capacity = np.array([node.capacity_j_per_k for node in thermal.nodes])
         return cls(names, capacity, conductance, cooling.ambient_c)
 
