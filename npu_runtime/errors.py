@@ -49,6 +49,10 @@ class DamagedArtifact(ArtifactError):
     """Artifact or sidecar are not what the conversion wrote."""
 
 
+class ConversionFailed(PolicyFileError):
+    """This policy cannot be carried over to the target, or not in this precision."""
+
+
 class BackendUnavailable(RuntimeError):
     """This machine cannot run the back end: its library is missing, or uses another device."""
 

@@ -47,6 +47,7 @@ BACKENDS: Mapping[str, OpenBackend] = {"numpy": NumpyBackend, "onnxruntime": Onn
 
 ISOLATED_BACKENDS: Mapping[str, str] = {
     "hiai": "npu_runtime.hiai_backend:HiaiBackend",
+    "rknn": "npu_runtime.rknn_backend:RknnBackend",
 }
 """Back ends that run a vendor's code, by name, as ``module:callable``: always in a process of their
 own, which alone imports them."""
