@@ -2,7 +2,7 @@
 
 Used natively (`benchmarks/test_daemon_overhead.py`, by time) and in the rig's guest
 (`tests/rig/guest_overhead.py`, by executed instructions). The applications are real processes that
-wait; whenever their heartbeats are looked at there are more of them.
+work a little between two rounds; whenever their heartbeats are looked at there are more of them.
 """
 
 import os
@@ -12,11 +12,13 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import count
 from pathlib import Path
+from statistics import median
 
 import msgspec
 from msgspec import Struct
 
 from benchmarks.call_recorder import Call, recorded, replay
+from benchmarks.working_processes import WorkingProcesses
 from platforms.linux.knobs.journal import Journal, read_boot_id
 from platforms.linux.managed import Target
 from rm.daemon.configuration.configuration import load_configuration
@@ -27,21 +29,28 @@ PERIOD_S = 0.05
 TARGET = Target(30.0, "heartbeats/s")
 BEATS_PER_ROUND = 2
 
-Measure = Callable[[Callable[[], object]], float]
-"""What an action costs, in any unit."""
+
+class Cost(Struct, frozen=True):
+    """What an action costs, in any unit: in the cheapest of some runs, and in the middle one."""
+
+    least: float
+    median: float
+
+
+Measure = Callable[[Callable[[], object]], Cost]
 
 
 class Overhead(Struct, frozen=True, kw_only=True):
     """Costs in the unit of the measure, and the number of system calls by name."""
 
-    whole: float
-    bare: float
+    whole: Cost
+    bare: Cost
     calls: dict[str, int]
 
     @property
     def ratio(self) -> float:
-        """The whole in multiples of its bare system calls."""
-        return self.whole / self.bare
+        """The middle run in multiples of its bare system calls."""
+        return self.whole.median / self.bare.median
 
 
 class SteppedClock:
@@ -62,10 +71,11 @@ class SteppedClock:
 class Bench:
     """A daemon whose rounds are asked for one by one."""
 
-    def __init__(self, daemon: Daemon, clock: SteppedClock) -> None:
+    def __init__(self, daemon: Daemon, clock: SteppedClock, work: Callable[[], None]) -> None:
         self._daemon = daemon
         self._governor = daemon._governor
         self._clock = clock
+        self._work = work
 
     def dvfs_round(self) -> None:
         """Observe, scale, apply, log."""
@@ -80,20 +90,22 @@ class Bench:
         self._governor._round(migration_due=True)
 
     def live(self, rounds: int) -> None:
-        """Let rounds pass."""
+        """Let rounds pass, and the applications work before each."""
         for number in range(rounds):
+            self._work()
             (self.migration_round if number % 10 == 9 else self.dvfs_round)()
 
     def overhead(self, action: Callable[[], None], measure: Measure) -> Overhead:
         """An action against the system calls that it makes, both by `measure`."""
+        self._work()
         with recorded() as calls:
             action()
         return Overhead(whole=measure(action), bare=measure(replay(calls)), calls=_by_name(calls))
 
 
 @contextmanager
-def bench(configuration: Path, root: Path, pids: list[int]) -> Iterator[Bench]:
-    """The daemon that a configuration file describes, with these processes as applications."""
+def bench(configuration: Path, root: Path, applications: WorkingProcesses) -> Iterator[Bench]:
+    """The daemon that a configuration file describes, with these processes to look after."""
     settings = load_configuration(configuration, root=root)
     state = root / str(settings.state_dir).lstrip("/")
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -107,34 +119,35 @@ def bench(configuration: Path, root: Path, pids: list[int]) -> Iterator[Bench]:
         notifier=Notifier(),
         reread=lambda: settings,
     )
-    applications = daemon._applications
-    for pid in pids:
+    registry = daemon._applications
+    for pid in applications.pids:
         info = daemon._table.info(pid)
         assert info is not None, f"process {pid} must run"
-        applications.register(info, uid=os.getuid(), target=TARGET)
+        registry.register(info, uid=os.getuid(), target=TARGET)
 
     managed = tuple(
         msgspec.structs.replace(process, heartbeats=partial(next, count(step=BEATS_PER_ROUND)))
-        for process in applications.managed()
+        for process in registry.managed()
     )
     daemon._opened.platform._applications = lambda: managed
     try:
-        yield Bench(daemon, clock)
+        yield Bench(daemon, clock, applications.work)
     finally:
         daemon.close()
         journal.close()
 
 
-def by_time(rounds: int) -> Measure:
-    """The median of so many runs, seconds."""
+def by_time(rounds: int, before: Callable[[], None]) -> Measure:
+    """So many runs, in seconds; `before` comes before each and does not count."""
 
-    def measure(action: Callable[[], object]) -> float:
+    def measure(action: Callable[[], object]) -> Cost:
         spent = []
         for _ in range(rounds):
+            before()
             begun = time.perf_counter()
             action()
             spent.append(time.perf_counter() - begun)
-        return sorted(spent)[rounds // 2]
+        return Cost(min(spent), median(spent))
 
     return measure
 

@@ -7,7 +7,6 @@ executed instructions. Run it with ``-s``.
 
 import os
 import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.daemon_overhead import Bench, bench, by_time
+from benchmarks.working_processes import WorkingProcesses, working_processes
 from platforms.linux.knobs.system_calls import KernelCalls
 from rm.daemon import opened_board
 from tests.platforms.linux.fake_root import FakeRoot
@@ -26,20 +26,17 @@ MOST_START_S = 2.0
 
 
 @pytest.fixture
-def pids() -> Iterator[list[int]]:
-    """Processes that wait."""
-    started = [subprocess.Popen(["sleep", "3600"]) for _ in range(APPLICATIONS)]
-    yield [process.pid for process in started]
-    for process in started:
-        process.kill()
-        process.wait()
+def applications() -> Iterator[WorkingProcesses]:
+    """Eight of them."""
+    with working_processes(APPLICATIONS) as started:
+        yield started
 
 
 @pytest.fixture(params=["little-first", "topil", "ilgov"])
 def measured(
     request: pytest.FixtureRequest,
     tmp_path: Path,
-    pids: list[int],
+    applications: WorkingProcesses,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Bench]:
     """A daemon with eight applications that all send heartbeats."""
@@ -49,19 +46,21 @@ def measured(
     monkeypatch.setattr(opened_board, "calls_for", lambda _root: KernelCalls())
     configuration = tmp_path / "ilgov.toml"
     configuration.write_text(f'board = "hikey970"\npolicy = "{request.param}"\n')
-    with bench(configuration, root.path, pids) as made:
+    with bench(configuration, root.path, applications) as made:
         made.live(20)
         yield made
 
 
-def test_rounds_beside_their_system_calls(measured: Bench, request: pytest.FixtureRequest) -> None:
+def test_rounds_beside_their_system_calls(
+    measured: Bench, applications: WorkingProcesses, request: pytest.FixtureRequest
+) -> None:
     """Said, and not judged: see above."""
-    dvfs = measured.overhead(measured.dvfs_round, by_time(300))
-    migration = measured.overhead(measured.migration_round, by_time(60))
+    dvfs = measured.overhead(measured.dvfs_round, by_time(100, applications.work))
+    migration = measured.overhead(measured.migration_round, by_time(30, applications.work))
     print(
-        f"\n{request.node.callspec.id}: DVFS round {1e6 * dvfs.whole:.0f} us, "
+        f"\n{request.node.callspec.id}: DVFS round {1e6 * dvfs.whole.median:.0f} us, "
         f"{dvfs.ratio:.1f} times its {sum(dvfs.calls.values())} system calls; migration round "
-        f"{1e6 * migration.whole:.0f} us, {migration.ratio:.1f} times its "
+        f"{1e6 * migration.whole.median:.0f} us, {migration.ratio:.1f} times its "
         f"{sum(migration.calls.values())}"
     )
 

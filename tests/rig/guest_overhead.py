@@ -1,13 +1,12 @@
 """In the guest: what the daemon's rounds execute, against their bare system calls."""
 
 import json
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.daemon_overhead import Overhead, bench
+from benchmarks.daemon_overhead import Cost, Overhead, bench
+from benchmarks.working_processes import working_processes
 from tests.rig.governed import write_configuration
 from tests.rig.instruction_time import instructions_of
 from tests.rig.world import OUT
@@ -17,32 +16,22 @@ ROUNDS = 30
 POLICIES = ("ilgov", "little-first")
 
 
-@contextmanager
-def _waiting_processes(count: int) -> Iterator[list[int]]:
-    """Processes that do nothing: what is counted is the daemon's own."""
-    started = [subprocess.Popen(["sleep", "3600"]) for _ in range(count)]
-    try:
-        yield [process.pid for process in started]
-    finally:
-        for process in started:
-            process.kill()
-            process.wait()
-
-
-def _instructions(action: Callable[[], object]) -> float:
-    return instructions_of(action, rounds=ROUNDS).least
-
-
 def main(report: Path) -> None:
     """Both rounds, with every policy of `POLICIES`."""
     found: dict[str, dict[str, object]] = {}
-    with _waiting_processes(APPLICATIONS) as pids:
+    with working_processes(APPLICATIONS) as applications:
+
+        def instructions(action: Callable[[], object]) -> Cost:
+            counted = instructions_of(action, rounds=ROUNDS, before=applications.work)
+            return Cost(counted.least, counted.median)
+
         for policy in POLICIES:
-            with bench(write_configuration(f'policy = "{policy}"'), Path("/"), pids) as measured:
+            configuration = write_configuration(f'policy = "{policy}"')
+            with bench(configuration, Path("/"), applications) as measured:
                 measured.live(200)
                 found[policy] = {
-                    "dvfs": _told(measured.overhead(measured.dvfs_round, _instructions)),
-                    "migration": _told(measured.overhead(measured.migration_round, _instructions)),
+                    "dvfs": _told(measured.overhead(measured.dvfs_round, instructions)),
+                    "migration": _told(measured.overhead(measured.migration_round, instructions)),
                 }
     report.write_text(json.dumps(found, indent=1))
     print(json.dumps(found, indent=1))
@@ -50,9 +39,11 @@ def main(report: Path) -> None:
 
 def _told(overhead: Overhead) -> dict[str, object]:
     return {
-        "instructions": overhead.whole,
-        "bare_instructions": overhead.bare,
+        "instructions": overhead.whole.median,
+        "bare_instructions": overhead.bare.median,
         "ratio": overhead.ratio,
+        "least_instructions": overhead.whole.least,
+        "least_ratio": overhead.whole.least / overhead.bare.least,
         "calls": overhead.calls,
     }
 

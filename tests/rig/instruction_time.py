@@ -23,13 +23,24 @@ class Counted:
     median: int
 
 
-def instructions_of(action: Callable[[], object], *, rounds: int, warm_up: int = 3) -> Counted:
-    """Run an action again and again; ValueError outside the guest, where nothing can be said."""
+def instructions_of(
+    action: Callable[[], object],
+    *,
+    rounds: int,
+    warm_up: int = 3,
+    before: Callable[[], object] = lambda: None,
+) -> Counted:
+    """Run an action again and again; `before` comes before each run and does not count.
+
+    ValueError outside the guest, where nothing can be said.
+    """
     ns_per_instruction = nanoseconds_per_instruction()
-    for _ in range(warm_up):
-        action()
     overhead_ns = min(_took_ns(lambda: None) for _ in range(rounds))
-    spent = sorted(_took_ns(action) - overhead_ns for _ in range(rounds))
+    taken_ns = []
+    for _ in range(warm_up + rounds):
+        before()
+        taken_ns.append(_took_ns(action) - overhead_ns)
+    spent = sorted(taken_ns[warm_up:])
     least, median = spent[0], statistics.median(spent)
     return Counted(round(least / ns_per_instruction), round(median / ns_per_instruction))
 
