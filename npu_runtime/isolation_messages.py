@@ -20,9 +20,11 @@ SOCKET, POLICY = 0, 3
 MOST_PAYLOAD_BYTES = 64 << 10
 """Payload of a packet at most: a third of what a socket buffers, so no send can wait."""
 
-_HEADER = struct.Struct("<4sIIII")
-_MAGIC = b"ilg1"
-MOST_BYTES = _HEADER.size + MOST_PAYLOAD_BYTES
+HEADER = struct.Struct("<4sIIII")
+"""Magic, kind, sequence, rows, columns."""
+
+MAGIC = b"ilg1"
+MOST_BYTES = HEADER.size + MOST_PAYLOAD_BYTES
 
 
 @dataclass(frozen=True)
@@ -49,23 +51,23 @@ class Message:
 
 def packed_text(kind: int, text: str) -> bytes:
     """A HELLO or FAILED; what is too long is cut off."""
-    return _HEADER.pack(_MAGIC, kind, 0, 0, 0) + text.encode()[:MOST_PAYLOAD_BYTES]
+    return HEADER.pack(MAGIC, kind, 0, 0, 0) + text.encode()[:MOST_PAYLOAD_BYTES]
 
 
 def packed_rows(kind: int, sequence: int, rows: Rows) -> bytes:
     """A REQUEST or ANSWER."""
-    header = _HEADER.pack(_MAGIC, kind, sequence, *rows.shape)
+    header = HEADER.pack(MAGIC, kind, sequence, *rows.shape)
     return header + rows.astype("<f4", order="C", copy=False).tobytes()
 
 
 def unpacked(packet: bytes) -> Message:
     """The message in a packet; ValueError where it is none."""
-    if len(packet) < _HEADER.size:
-        raise ValueError(f"a message must have a header of {_HEADER.size} bytes")
-    magic, kind, sequence, rows, columns = _HEADER.unpack_from(packet)
-    if magic != _MAGIC or not HELLO <= kind <= FAILED:
+    if len(packet) < HEADER.size:
+        raise ValueError(f"a message must have a header of {HEADER.size} bytes")
+    magic, kind, sequence, rows, columns = HEADER.unpack_from(packet)
+    if magic != MAGIC or not HELLO <= kind <= FAILED:
         raise ValueError("a message must be of this version and of a known kind")
-    return Message(kind, sequence, rows, columns, memoryview(packet)[_HEADER.size :])
+    return Message(kind, sequence, rows, columns, memoryview(packet)[HEADER.size :])
 
 
 def most_rows(*widths: int) -> int:
