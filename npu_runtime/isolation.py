@@ -4,6 +4,10 @@ Every call is answered within the deadline and the time that the CPU takes. Who 
 is wrong on the canary row is killed; the call is answered by the fallback, and so are all until
 the process, started again after a pause that doubles from failure to failure, says that it is
 ready.
+
+A decision may take several calls. Where the owner tends the back end once a period (`tend`), all
+calls of a period share one deadline: what is left of it goes to the fallback, so that a back end
+that is slow but never late does not hold the owner up either.
 """
 
 import logging
@@ -30,6 +34,9 @@ as the longest pause, so that a back end that fails in between is never the usua
 
 START_S = 10.0
 """The longest that a back end may take to load its policy (chosen: NPU drivers take seconds)."""
+
+_MARGIN = 1.5
+"""An answer takes half as long again as the one before at most, or is late (chosen)."""
 
 _MOST_UNDEAD = 8
 """Killed processes that do not die, stuck in a driver: no more are started beside so many."""
@@ -83,6 +90,8 @@ class IsolatedBackend:
         self._since_s = clock()
         self._pause_s = FIRST_PAUSE_S
         self._undead: list[int] = []
+        self._left_s: float | None = None
+        self._last_s = 0.0
         fallback.warm_up(1)
         fallback.warm_up(8)
         self._start()
@@ -90,8 +99,8 @@ class IsolatedBackend:
     @property
     def capabilities(self) -> Capabilities:
         """Those of who answers at present; any number of rows goes."""
-        able = self._able or self.fallback.capabilities
-        device = f"{able.device}, isolated" if self._able else able.device
+        able = self.able or self.fallback.capabilities
+        device = f"{able.device}, isolated" if self.able else able.device
         return Capabilities(
             name=able.name,
             version=able.version,
@@ -102,17 +111,29 @@ class IsolatedBackend:
         )
 
     @property
+    def able(self) -> Capabilities | None:
+        """Those of the isolated back end, where it will be asked next."""
+        return self._able
+
+    @property
     def ready(self) -> bool:
         """Whether the isolated back end will be asked next."""
-        return self._able is not None
+        return self.able is not None
+
+    @property
+    def pid(self) -> int | None:
+        """The process in which it runs, if there is one."""
+        return None if self._process is None else self._process.pid
 
     def run(self, rows: Rows) -> Rows:
         """The scores of `rows`, within the deadline and the fallback's own time."""
         self._greet()
-        scores = self._asked(rows) if self._able else None
+        scores = self._asked(rows) if self.able and self._has_time() else None
         if scores is None:
             scores = self.fallback.run(rows)
             self.counts.by_fallback += 1
+        if self._left_s is None:  # nobody tends it
+            self._prove()
         self._revive()
         return scores
 
@@ -121,8 +142,13 @@ class IsolatedBackend:
         self.fallback.warm_up(batch)
 
     def tend(self) -> None:
-        """See to the process between calls: is it ready, is a restart due. Costs microseconds."""
+        """See to the process between two periods: is it ready, is a restart due.
+
+        Costs microseconds. All calls until the next one may wait for one deadline altogether.
+        """
+        self._left_s = self._deadline_s
         self._greet()
+        self._prove()
         self._revive()
 
     def wait_until_ready(self, within_s: float) -> bool:
@@ -132,6 +158,7 @@ class IsolatedBackend:
             if self._process is None:
                 time.sleep(min(0.01, left_s))
             self._greet(within_s=left_s)
+            self._prove()
             self._revive()
         return self.ready
 
@@ -146,9 +173,14 @@ class IsolatedBackend:
 
     # --- asking ---------------------------------------------------------------------------------
 
+    def _has_time(self) -> bool:
+        """Whether a call as long as the last one, and half as long again, fits into the period."""
+        return self._left_s is None or self._last_s * _MARGIN <= self._left_s
+
     def _asked(self, rows: Rows) -> Rows | None:
         """The back end's scores, checked; None where it failed, which is then seen to."""
-        until_s = time.monotonic() + self._deadline_s
+        begun_s = time.monotonic()
+        until_s = begun_s + (self._deadline_s if self._left_s is None else self._left_s)
         starts = range(0, len(rows), self._most_rows)
         try:
             pieces = [self._piece(rows[i : i + self._most_rows], until_s) for i in starts]
@@ -156,6 +188,9 @@ class IsolatedBackend:
             self._failed(failure)
             return None
         self.counts.answers += 1
+        self._last_s = time.monotonic() - begun_s
+        if self._left_s is not None:
+            self._left_s -= self._last_s
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
     def _piece(self, rows: Rows, until_s: float) -> Rows:
@@ -193,6 +228,9 @@ class IsolatedBackend:
             self.degraded = None
             _logger.info("back end %s is ready on %s", self.name, self._able.device)
 
+    def _prove(self) -> None:
+        """Do what is due before it may answer: here nothing, and never more than one call."""
+
     def _failed(self, failure: Late | Crashed | Wrong) -> None:
         """Count it, end the process, and set the pause until it is started again."""
         kind = type(failure).__name__.lower()
@@ -214,6 +252,7 @@ class IsolatedBackend:
             self._process.kill()
             self._undead.append(self._process.pid)
         self._process = self._able = None
+        self._last_s = 0.0
         self._bury()
 
     def _bury(self) -> bool:

@@ -1,15 +1,20 @@
 """Open a policy for a board: nothing runs before file, board, features, shape and parity agree.
 
-A back end is named by ``auto`` (onnxruntime where it is installed, else numpy), by its name in
-`BACKENDS`, which runs in this process, or by ``isolated:NAME``, which runs in a process of its own
-with a deadline and numpy to cover for it. NAME is one of `BACKENDS` or of `ISOLATED_BACKENDS`, an
-entry point of the group ``ilgov.backends``, or ``module:callable``; all but `BACKENDS` are isolated
-with or without the prefix, since they run other people's code. Each names a function from
-`PolicyFile` to `Backend`.
+A back end is named by ``auto``, by its name in `BACKENDS`, which runs in this process, or by
+``isolated:NAME``, which runs in a process of its own with a deadline and numpy to cover for it.
+NAME is one of `BACKENDS` or of `ISOLATED_BACKENDS`, ``onnxruntime:PROVIDER``, an entry point of the
+group ``ilgov.backends``, or ``module:callable``; all but `BACKENDS` are isolated with or without
+the prefix, since they run other people's code. Each names a function from `PolicyFile` to
+`Backend`.
+
+``auto`` is an accelerator that is found usable (`accelerators`), on trial first (`trial`), with the
+CPU to cover for it. On the CPU it is numpy for every network that it can run: called once a period,
+as the governor does, numpy is faster than onnxruntime, and takes half of its memory.
 """
 
 import importlib
 import os
+import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -17,6 +22,7 @@ from importlib.metadata import entry_points
 
 import numpy as np
 
+from npu_runtime.accelerators import Accelerator, accelerators
 from npu_runtime.backend import Backend, Capabilities, Rows, check_rows, check_scores
 from npu_runtime.errors import (
     BackendUnavailable,
@@ -28,6 +34,7 @@ from npu_runtime.errors import (
 from npu_runtime.isolation import DEADLINE_S, IsolatedBackend
 from npu_runtime.numpy_backend import NumpyBackend
 from npu_runtime.onnxruntime_backend import OnnxRuntimeBackend
+from npu_runtime.onnxruntime_provider import PREFIX, opener
 from npu_runtime.policy_file import (
     Feature,
     PolicyFile,
@@ -35,6 +42,7 @@ from npu_runtime.policy_file import (
     Precision,
     read_policy_file,
 )
+from npu_runtime.trial import BackendOnTrial
 
 PARITY_TOLERANCE: Mapping[Precision, float] = {"float32": 1e-4, "float16": 5e-3, "int8": 5e-2}
 """Largest difference to the training's scores, as a share of the range of those scores (chosen: ten
@@ -52,6 +60,8 @@ ISOLATED_BACKENDS: Mapping[str, str] = {
 """Back ends that run a vendor's code, by name, as ``module:callable``: always in a process of their
 own, which alone imports them."""
 
+_CALLS = 5
+
 AUTO = "auto"
 ISOLATED = "isolated:"
 GROUP = "ilgov.backends"
@@ -60,17 +70,22 @@ GROUP = "ilgov.backends"
 class LoadedPolicy:
     """A policy that passed every check, on a back end that computes what the training computed.
 
-    `why` says why it is this back end; `answers` counts calls.
+    `answers` counts calls.
     """
 
     def __init__(self, file: PolicyFile, backend: Backend, *, why: str = "asked for") -> None:
         self.file = file
         self.backend = backend
-        self.why = why
+        self._why = why
         self.answers = 0
         self._width = len(file.metadata.features)
         any_batch = backend.capabilities.max_batch is None
         self._run = backend.run if any_batch else partial(run_in_batches, backend)
+
+    @property
+    def why(self) -> str:
+        """Why it is this back end, and how it came out of its trial where it had one."""
+        return self.backend.why if isinstance(self.backend, BackendOnTrial) else self._why
 
     @property
     def metadata(self) -> PolicyMetadata:
@@ -183,12 +198,12 @@ def open_policy(
     Nothing waits for an isolated back end: until it is ready, the one that covers for it answers.
     """
     if backend == AUTO:
-        return _automatic(file)
+        return _automatic(file, deadline_s=deadline_s, clock=clock)
     if backend in BACKENDS:
         return _checked(file, backend)
     name = backend.removeprefix(ISOLATED)
     check_backend_name(name)
-    cover = _cover(file)
+    cover = _on_cpu(file)
     able = cover.capabilities
     return LoadedPolicy(
         file,
@@ -197,19 +212,56 @@ def open_policy(
     )
 
 
-def _automatic(file: PolicyFile) -> LoadedPolicy:
-    try:
-        return _checked(file, "onnxruntime", why="auto: onnxruntime is installed")
-    except BackendUnavailable as error:
-        return _checked(file, "numpy", why=f"auto: numpy is always there, and {error}")
+def _automatic(file: PolicyFile, *, deadline_s: float, clock: Callable[[], float]) -> LoadedPolicy:
+    """The first usable accelerator, on trial, or else the CPU."""
+    cpu = _on_cpu(file)
+    found = accelerators(file)
+    usable = next((one for one in found if one.lacks is None), None)
+    if usable is None:
+        return LoadedPolicy(file, cpu.backend, why=_why_the_cpu(cpu, found))
+    trial = BackendOnTrial(
+        usable.name,
+        file,
+        found=usable.found,
+        tolerances=PARITY_TOLERANCE,
+        fallback=cpu.backend,
+        deadline_s=deadline_s,
+        clock=clock,
+    )
+    return LoadedPolicy(file, trial)
 
 
-def _cover(file: PolicyFile) -> LoadedPolicy:
-    """What answers where an isolated back end does not: numpy takes half of the memory."""
+def _why_the_cpu(cpu: LoadedPolicy, found: Sequence[Accelerator]) -> str:
+    name = cpu.capabilities.name
+    reasons = {
+        "numpy": "the fastest on the CPU for a call now and then, and the smallest",
+        "onnxruntime": "this network is more than numpy can run",
+    }
+    took_ms = 1e3 * _median_s(cpu)
+    lacking = "".join(f"; {one.name} ({one.found}) lacks {one.lacks}" for one in found)
+    return f"auto: {name}, {reasons[name]} ({took_ms:.2g} ms for the known rows){lacking}"
+
+
+def _median_s(policy: LoadedPolicy) -> float:
+    """How long the known rows take, the median of a few calls."""
+    rows, _ = policy.metadata.parity_rows()
+    times_s = []
+    for _ in range(_CALLS):
+        begun_s = time.perf_counter()
+        run_in_batches(policy.backend, rows)
+        times_s.append(time.perf_counter() - begun_s)
+    return statistics.median(times_s)
+
+
+def _on_cpu(file: PolicyFile) -> LoadedPolicy:
+    """The policy on numpy, or on onnxruntime where the network is more than numpy can run."""
     try:
         return _checked(file, "numpy")
-    except DamagedPolicyFile:  # a network that only onnxruntime can run
-        return _checked(file, "onnxruntime")
+    except DamagedPolicyFile as error:
+        try:
+            return _checked(file, "onnxruntime")
+        except BackendUnavailable:
+            raise error from None
 
 
 def _checked(file: PolicyFile, name: str, *, why: str = "asked for") -> LoadedPolicy:
@@ -231,6 +283,8 @@ def backend_named(name: str) -> OpenBackend:
     check_backend_name(name)
     if name in BACKENDS:
         return BACKENDS[name]
+    if name.startswith(PREFIX):
+        return opener(name)
     name = ISOLATED_BACKENDS.get(name, name)
     try:
         if ":" in name:

@@ -62,8 +62,8 @@ def _shape(dimensions: list[Any]) -> tuple[int | None, ...]:
     return tuple(size if isinstance(size, int) else None for size in dimensions)
 
 
-def _open(file: PolicyFile) -> tuple[Any, str]:
-    """An onnxruntime session that is proved to run on the CPU alone, and onnxruntime's version."""
+def imported() -> Any:
+    """The library. Raises BackendUnavailable where it is not installed."""
     try:
         import onnxruntime
     except ImportError as error:
@@ -71,7 +71,13 @@ def _open(file: PolicyFile) -> tuple[Any, str]:
             f"the back end onnxruntime needs the package onnxruntime ({error}); "
             "install it with 'pip install onnxruntime'"
         ) from error
-    options = _options(onnxruntime)
+    return onnxruntime
+
+
+def _open(file: PolicyFile) -> tuple[Any, str]:
+    """An onnxruntime session that is proved to run on the CPU alone, and onnxruntime's version."""
+    onnxruntime = imported()
+    options = single_threaded(onnxruntime)
     try:
         session = onnxruntime.InferenceSession(file.content, options, providers=[_PROVIDER])
     except Exception as error:  # onnxruntime's errors share no base class but this one
@@ -87,7 +93,8 @@ def _open(file: PolicyFile) -> tuple[Any, str]:
     return session, onnxruntime.__version__
 
 
-def _options(onnxruntime: Any) -> Any:
+def single_threaded(onnxruntime: Any) -> Any:
+    """Options of a session: one thread, no spinning, no memory arena, errors alone are told."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1

@@ -19,6 +19,9 @@ from npu_runtime.policy_file import PolicyFile
 LATE_S = float(os.environ.get("FAULTY_BACKEND_LATE_S", "0.06"))
 """How long a late answer takes, seconds: 10 ms more than the usual deadline."""
 
+SLOW_S = float(os.environ.get("FAULTY_BACKEND_SLOW_S", "0.03"))
+"""How long a slow answer takes, seconds: within the usual deadline, and near it."""
+
 
 class _Faulty(NumpyBackend):
     """Computes as numpy does, and lets `fault` have its scores; not while it is warmed up."""
@@ -108,6 +111,22 @@ def late(file: PolicyFile) -> _Faulty:
         return scores
 
     return _Faulty(file, wait)
+
+
+def slow(file: PolicyFile) -> _Faulty:
+    """Answers rightly after `SLOW_S`."""
+
+    def wait(scores: Any) -> Any:
+        time.sleep(SLOW_S)
+        return scores
+
+    return _Faulty(file, wait)
+
+
+def slightly_off(file: PolicyFile) -> _Faulty:
+    """Answers 1 % of the range too much: too little for the canary."""
+    right = np.asarray(file.metadata.parity_outputs, np.float32)
+    return _Faulty(file, lambda scores: scores + np.float32(0.01 * np.ptp(right)))
 
 
 def wide(file: PolicyFile) -> _Faulty:
