@@ -11,16 +11,18 @@ import msgspec
 from platforms.board import Board, Cluster, CoolingSetup
 from platforms.board_file import load_board, shipped_boards
 from platforms.errors import InvalidInput
+from platforms.floorplan import command as floorplan_command
 from platforms.linux.probe import probe_command
 
 
 def board(parser: argparse.ArgumentParser) -> None:
     """Show the boards that ilgov knows, check board files, find out what this machine is.
 
-    Adds ``list``, ``show``, ``check`` and ``probe``; exit code 2 where a board file is wrong or
-    this machine can be no board.
+    Adds ``list``, ``show``, ``check``, ``probe`` and ``from-floorplan``; exit code 2 where a file
+    is wrong or this machine can be no board.
     """
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="list|show|check|probe")
+    names = "list|show|check|probe|from-floorplan"
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar=names)
     listing = verbs.add_parser("list", help="the boards that come with ilgov")
     listing.add_argument("--json", action="store_true", help="as JSON, for machines")
     listing.set_defaults(run=_run_list)
@@ -34,6 +36,8 @@ def board(parser: argparse.ArgumentParser) -> None:
     check.set_defaults(run=_run_check)
     probe = verbs.add_parser("probe", help="find out what board this machine is, and describe it")
     probe_command.configure(probe)
+    floorplan = verbs.add_parser("from-floorplan", help="a thermal network from HotSpot's files")
+    floorplan_command.configure(floorplan)
 
 
 def _run_list(args: argparse.Namespace) -> int:

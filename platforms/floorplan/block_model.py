@@ -63,10 +63,19 @@ def _check_fit(plan: Floorplan, package: Package) -> None:
 def _names(plan: Floorplan) -> tuple[str, ...]:
     """The nodes as HotSpot's steady-state files name them."""
     layers = ("", "iface_", "hsp_", "hsink_")
-    return (
+    names = (
         *(prefix + name for prefix in layers for name in plan.names),
         *(f"inode_{i}" for i in range(_EXTRA)),
     )
+    seen: set[str] = set()
+    for name in names:
+        if name.lower() in seen:
+            raise InvalidInput(
+                "names of blocks must not be those of other blocks with iface_, hsp_ or hsink_ "
+                f"before them, nor inode_0 and so on (got {name!r})"
+            )
+        seen.add(name.lower())
+    return names
 
 
 def _layers(package: Package) -> tuple[Layer, ...]:

@@ -67,6 +67,7 @@ class BlockNetwork:
         names = tuple(name for name, kept in zip(self.names, keep, strict=True) if kept)
         return BlockNetwork(names, self.blocks, self.capacity[keep], links, to_air, self.ambient_k)
 
+    @cached_property
     def heat(self) -> HeatNetwork:
         """The network to be stepped, in degC; without massless nodes."""
         mine = self.without_massless()

@@ -30,6 +30,12 @@ def board_text(board: Board, *, head: Sequence[str] = ()) -> str:
     return "\n".join(lines).lstrip("\n") + "\n"
 
 
+def section_lines(name: str, section: msgspec.Struct) -> list[str]:
+    """One section by itself, such as ``thermal``, as it stands in a board file."""
+    head = f"[[{name}]]" if name in _ARRAYS else f"[{name}]"
+    return [head, *_section(name, msgspec.json.decode(msgspec.json.encode(section)))]
+
+
 def _section(name: str, values: dict[str, Any]) -> Iterator[str]:
     for key, value in values.items():
         if value is None or value == [] or key == "sources":
