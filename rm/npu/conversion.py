@@ -1,0 +1,187 @@
+"""Convert a policy for a target, measure what came of it, and write it: what the command does."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from msgspec import Struct
+
+from npu_runtime.artifact import Format, sha256
+from npu_runtime.backend import Rows
+from npu_runtime.convert.artifact_writer import Made, write_artifact
+from npu_runtime.convert.caffe import caffemodel, prototxt
+from npu_runtime.convert.files import replace_together
+from npu_runtime.convert.rknn import to_rknn
+from npu_runtime.convert.target import Target, convertible
+from npu_runtime.errors import ConversionFailed
+from npu_runtime.layers import LayeredNetwork
+from npu_runtime.load import PARITY_TOLERANCE
+from npu_runtime.measure.parity import Parity, compared, drawn_rows, right_scores
+from npu_runtime.policy_file import MOST_BYTES, PolicyFile, Precision, parse_policy_file
+from rm.npu.conversion_steps import Step, steps_for
+
+DRAWN_ROWS = 1000
+"""Beside the policy's own parity rows, so many are drawn from all over the features' ranges."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What is wanted; `batch` is None where any number of rows goes.
+
+    `compiled` is what a vendor's converter made of the Caffe files already, `rknn_python` the
+    Python that has rknn-toolkit2.
+    """
+
+    target: Target
+    precision: Precision
+    batch: int | None
+    folder: Path
+    compiled: Path | None
+    rknn_python: Path
+
+
+class WrittenFile(Struct, frozen=True, kw_only=True):
+    """A file that was written: where, how many bytes, and their digest."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+class Conversion(Struct, frozen=True, kw_only=True):
+    """What was written, and what is left to do.
+
+    `parity` says how far its scores are from the policy's, None where nothing here can run it.
+    """
+
+    policy: str
+    target: str
+    precision: Precision
+    batch: int | None
+    written: tuple[WrittenFile, ...]
+    parity: Parity | None
+    steps: tuple[Step, ...]
+
+
+def convert(file: PolicyFile, order: Order) -> Conversion:
+    """Make and write what `order` says of a policy.
+
+    Raises ConversionFailed where the policy cannot be carried over or its scores would not be the
+    same any more, BackendUnavailable where a vendor's converter is missing, OSError where a file
+    cannot be written. What stood there before stands there then.
+    """
+    network = convertible(file)
+    if order.precision == "int8":
+        raise ConversionFailed(
+            f"--precision must be float16 with --target {order.target.name} (got int8)"
+        )
+    paths, parity = _CONVERTERS[order.target.name](file, network, order)
+    return Conversion(
+        policy=str(file.path),
+        target=order.target.name,
+        precision=order.precision,
+        batch=order.batch,
+        written=tuple(_written(path) for path in paths),
+        parity=parity,
+        steps=steps_for(file, network, order.target.name, paths, batch=order.batch),
+    )
+
+
+Converted = tuple[tuple[Path, ...], Parity | None]
+
+
+def _for_kirin970(file: PolicyFile, network: LayeredNetwork, order: Order) -> Converted:
+    batch = _fixed(order)
+    if order.compiled is None:
+        text, weights = prototxt(network, batch).encode(), caffemodel(network, batch)
+        made = _made(order, "caffe", {"prototxt": text, "caffemodel": weights}, _ours())
+    else:
+        compiled = {"cambricon": _compiled(order.compiled)}
+        made = _made(order, "cambricon", compiled, f"the vendor's converter, kept by {_ours()}")
+    return write_artifact(file, network, made, folder=order.folder), None
+
+
+def _for_rk3588(file: PolicyFile, network: LayeredNetwork, order: Order) -> Converted:
+    rows = _rows(file)
+    done = to_rknn(network, rows, batch=_fixed(order), python=order.rknn_python)
+    parity = _sound(file, order, compared(network.scores(network.normalised(rows)), done.scores))
+    tools = f"{_ours()}, rknn-toolkit2 {done.version}"
+    made = _made(order, "rknn", {"rknn": done.content}, tools)
+    return write_artifact(file, network, made, folder=order.folder), parity
+
+
+def _for_onnx(file: PolicyFile, network: LayeredNetwork, order: Order) -> Converted:
+    from npu_runtime.convert.half import to_float16
+    from npu_runtime.load import open_policy
+
+    path = order.folder / f"{file.path.stem}.{order.precision}.onnx"
+    content = to_float16(file)
+    opened = open_policy(parse_policy_file(content, path=path))
+    rows = _rows(file)
+    parity = _sound(file, order, compared(right_scores(file, rows), opened.run(rows)))
+    replace_together({path: content})
+    return (path,), parity
+
+
+_CONVERTERS: Mapping[str, Callable[[PolicyFile, LayeredNetwork, Order], Converted]] = {
+    "kirin970": _for_kirin970,
+    "rk3588": _for_rk3588,
+    "onnx": _for_onnx,
+}
+
+
+def _fixed(order: Order) -> int:
+    if order.batch is None:
+        raise ConversionFailed(f"--batch must be given with --target {order.target.name}")
+    return order.batch
+
+
+def _made(order: Order, form: Format, files: Mapping[str, bytes], made_by: str) -> Made:
+    return Made(
+        target=order.target.name,
+        format=form,
+        files=files,
+        precision=order.precision,
+        batch=_fixed(order),
+        made_by=made_by,
+    )
+
+
+def _ours() -> str:
+    return f"ilgov {version('ilgov')}"
+
+
+def _compiled(path: Path) -> bytes:
+    """What the vendor's converter wrote, which nothing here can read."""
+    with path.open("rb") as stream:
+        content = stream.read(MOST_BYTES + 1)
+    if not 0 < len(content) <= MOST_BYTES:
+        raise ConversionFailed(
+            f"{path}: must have 1 byte ... {MOST_BYTES >> 20} MiB (got {len(content)} bytes); "
+            "--compiled takes what the vendor's converter wrote"
+        )
+    return content
+
+
+def _rows(file: PolicyFile) -> Rows:
+    """The policy's own parity rows, and drawn ones."""
+    return np.concatenate([file.metadata.parity_rows()[0], drawn_rows(file, DRAWN_ROWS)])
+
+
+def _sound(file: PolicyFile, order: Order, parity: Parity) -> Parity:
+    """Raise ConversionFailed unless the scores are still those of the policy."""
+    tolerance = PARITY_TOLERANCE[order.precision]
+    if not parity.largest_share <= tolerance:
+        raise ConversionFailed(
+            f"{file.path}: scores in {order.precision} must agree with the policy's within "
+            f"{tolerance:g} of their range (got {parity.largest_share:.3g} at most, "
+            f"{parity.mean_share:.3g} on average); nothing was written"
+        )
+    return parity
+
+
+def _written(path: Path) -> WrittenFile:
+    content = path.read_bytes()
+    return WrittenFile(path=str(path), bytes=len(content), sha256=sha256(content))

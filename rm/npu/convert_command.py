@@ -1,0 +1,139 @@
+"""``ilgov npu convert``: make of a policy what an accelerator takes."""
+
+import argparse
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from npu_runtime.convert.rknn import INSTALL, PYTHON_VARIABLE, rknn_python
+from npu_runtime.convert.target import (
+    DEFAULT_BATCH,
+    MOST_ROWS,
+    TARGETS,
+    batch_for,
+    precision_for,
+)
+from npu_runtime.errors import ConversionFailed
+from npu_runtime.policy_file import read_policy_file
+from npu_runtime.precision import PRECISIONS
+
+if TYPE_CHECKING:
+    from rm.npu.conversion import Conversion, Order
+
+_MANUAL = f"""
+Features are scaled on the CPU, in float32, by the numbers in the sidecar: the accelerator gets the
+layers alone. Files are called NAME.TARGET.EXTENSION, the sidecar NAME.TARGET.json; it carries the
+digests of the files and of the policy that they were made from. All are replaced together or not at
+all. A back end looks for them beside the policy.
+
+targets:
+{{targets}}
+
+--target rk3588 needs Rockchip's rknn-toolkit2 2.5.0 in a Python of its own (about 6 GB):
+  {INSTALL[0]}
+  {INSTALL[1]}
+The toolkit's simulator runs the result, and the scores are compared: float16 is written only where
+the largest difference is at most 0.5 % of their range.
+
+exit codes:
+  0    written
+  1    ilgov has a fault
+  2    nothing was written: a mistake in the command line or in the policy, a vendor's converter
+       that is missing or fails, or a precision that changes what the policy says"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Make of a policy what an accelerator takes, and say what is left to do."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _MANUAL.format(targets="\n".join(_targets()))
+    parser.add_argument("policy", type=Path, metavar="POLICY.onnx", help="what 'ilgov train' wrote")
+    parser.add_argument("--target", required=True, choices=tuple(TARGETS), help="see below")
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        help="of weights and of what flows between layers [the first that the target takes]",
+    )
+    parser.add_argument(
+        "--batch",
+        type=int,
+        metavar="ROWS",
+        help=f"rows of every call, 1 ... {MOST_ROWS}; those that are missing are filled up. Not "
+        f"for onnx, which takes any number [{DEFAULT_BATCH}: a row per core of a board of eight, "
+        "and the known row by which isolation sees that the answer is true]",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder for the files [the policy's own]"
+    )
+    parser.add_argument(
+        "--compiled",
+        type=Path,
+        metavar="FILE.cambricon",
+        help="for kirin970: what the vendor's converter or the board made of the Caffe files; it "
+        "is copied beside the policy, and the sidecar names it in their place",
+    )
+    parser.add_argument(
+        "--rknn-python",
+        type=Path,
+        metavar="PATH",
+        help=f"for rk3588: the Python that has rknn-toolkit2 [${PYTHON_VARIABLE}, else this one]",
+    )
+    parser.add_argument("--json", action="store_true", help="what was done as JSON")
+    parser.set_defaults(run=_run)
+
+
+def _targets() -> Iterator[str]:
+    for target in TARGETS.values():
+        yield f"  {target.name:<9} {target.takes}; precisions: {', '.join(target.precisions)}"
+
+
+def _run(args: argparse.Namespace) -> int:
+    import msgspec
+
+    from rm.npu.conversion import convert
+
+    order = _order(args)
+    done = convert(read_policy_file(args.policy), order)
+    if args.json:
+        print(json.dumps(msgspec.to_builtins(done), indent=2))
+    else:
+        print("\n".join(_lines(done)))
+    return 0
+
+
+def _order(args: argparse.Namespace) -> "Order":
+    """What is wanted; ConversionFailed for options that do not go together."""
+    from rm.npu.conversion import Order
+
+    target = TARGETS[args.target]
+    if args.compiled is not None and target.name != "kirin970":
+        raise ConversionFailed(f"--compiled must go with --target kirin970 (got {target.name})")
+    if args.rknn_python is not None and target.name != "rk3588":
+        raise ConversionFailed(f"--rknn-python must go with --target rk3588 (got {target.name})")
+    return Order(
+        target=target,
+        precision=precision_for(target, args.precision),
+        batch=batch_for(target, args.batch),
+        folder=args.policy.parent if args.out is None else args.out,
+        compiled=args.compiled,
+        rknn_python=rknn_python(args.rknn_python, os.environ),
+    )
+
+
+def _lines(done: "Conversion") -> Iterator[str]:
+    rows = "any number of rows" if done.batch is None else f"{done.batch} rows"
+    yield f"{done.policy} for {done.target}, {done.precision}, {rows} a call"
+    for file in done.written:
+        yield f"  wrote {file.path}, {file.bytes:,} bytes"
+    if done.parity is not None:
+        yield (
+            f"  scores off by {done.parity.largest_share:.2g} of their range at most, "
+            f"{done.parity.mean_share:.2g} on average, over {done.parity.rows} rows"
+        )
+        if done.parity.argmax is not None:
+            yield f"  another best core in {done.parity.argmax:.2%} of the rows"
+    for number, step in enumerate(done.steps, start=1):
+        yield f"{number}. {step.what}" + (":" if step.command else "")
+        if step.command:
+            yield f"     {step.command}"
