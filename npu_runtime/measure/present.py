@@ -11,12 +11,13 @@ from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from npu_runtime.backend import Backend, Rows
+from npu_runtime.backend import Backend, Capabilities, Rows
 from npu_runtime.errors import BackendUnavailable
 from npu_runtime.isolation import IsolatedBackend
 from npu_runtime.load import (
     BACKENDS,
     GROUP,
+    ISOLATED,
     ISOLATED_BACKENDS,
     LoadedPolicy,
     open_policy,
@@ -122,3 +123,47 @@ def _cpu_s_of(pid: int) -> float:
         return sum(int(file.read_text().split()[0]) for file in files) / 1e9
     except (OSError, ValueError, IndexError):
         return 0.0
+
+
+class Uncovered:
+    """An isolated back end without the CPU's help: a call that it does not answer raises.
+
+    For checks of what is isolated, which would else check what covers for it.
+    """
+
+    def __init__(self, name: str, file: PolicyFile) -> None:
+        """Raises as `opened`."""
+        backend = opened(file, f"{ISOLATED}{name.removeprefix(ISOLATED)}").backend
+        assert isinstance(backend, IsolatedBackend)
+        self._backend = backend
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """The back end's."""
+        return self._backend.capabilities
+
+    @property
+    def input_shape(self) -> tuple[int | None, ...]:
+        """The shape of the network's only input."""
+        return self._backend.input_shape
+
+    @property
+    def output_shape(self) -> tuple[int | None, ...]:
+        """The shape of the network's only output."""
+        return self._backend.output_shape
+
+    def run(self, rows: Rows) -> Rows:
+        """The scores of `rows`; WrongBackend where the CPU would have answered."""
+        before = self._backend.counts.by_fallback
+        scores = self._backend.run(rows)
+        if self._backend.counts.by_fallback != before:
+            raise WrongBackend(self._backend.degraded or "it did not answer")
+        return scores
+
+    def warm_up(self, batch: int) -> None:
+        """As the back end does."""
+        self._backend.warm_up(batch)
+
+    def close(self) -> None:
+        """End its process."""
+        self._backend.close()
