@@ -261,8 +261,8 @@ static void wait_for_news(struct server *server, const sigset_t *unblocked)
         server->is_killed = true;
     }
     if (count > 0 && watched[1].revents != 0)
-        drop_client(server);
-    if (count > 0 && watched[0].revents != 0)
+        drop_client(server); /* who comes after it waits until its process has ended */
+    else if (count > 0 && watched[0].revents != 0)
         take_client(server, unblocked);
     bury_worker(server);
 }
