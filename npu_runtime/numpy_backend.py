@@ -1,7 +1,8 @@
 """Run a policy with numpy alone: the reference back end, which every machine has.
 
-Our networks are a chain: scale the features, then matrix products with a bias and a ReLU. Anything
-else is refused when the file is opened.
+Our networks are a chain: scale the features, then matrix products with a bias and a ReLU. Between
+casts to float16 and back, what a layer puts out is rounded to float16, as an accelerator does that
+sums in float32. Anything else is refused when the file is opened.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +14,16 @@ import numpy as np
 from npu_runtime.backend import Capabilities, Rows
 from npu_runtime.errors import DamagedPolicyFile, WrongShape
 from npu_runtime.layers import Layer, layer_of, weight_named
-from npu_runtime.onnx_graph import Node, OnnxGraph, Shape, Value, Weights, read_graph
+from npu_runtime.onnx_graph import (
+    FLOAT16,
+    FLOAT32,
+    Node,
+    OnnxGraph,
+    Shape,
+    Value,
+    Weights,
+    read_graph,
+)
 from npu_runtime.policy_file import PolicyFile
 
 Step = Callable[[Rows], Rows]
@@ -23,11 +33,11 @@ _MOST = 4096
 """Largest batch and width that a file may ask for: more would only cost memory."""
 
 _UFUNCS = {"Add": np.add, "Div": np.divide, "Mul": np.multiply, "Sub": np.subtract}
-_KNOWN = ("Add", "Div", "Gemm", "Identity", "MatMul", "Mul", "Relu", "Sub")
+_KNOWN = ("Add", "Cast", "Div", "Gemm", "Identity", "MatMul", "Mul", "Relu", "Sub")
 
 
 class NumpyBackend:
-    """float32 throughout, one thread, no state between calls.
+    """float32 but for what a cast says, one thread, no state between calls.
 
     Raises DamagedPolicyFile for a network that is no such chain, WrongShape for more than one input
     or output.
@@ -53,7 +63,7 @@ class NumpyBackend:
             name="numpy",
             version=np.__version__,
             device="cpu",
-            precision="float32",
+            precision=file.metadata.precision or "float32",
             max_batch=fixed,
             dynamic_batch=fixed is None,
         )
@@ -124,16 +134,32 @@ def _steps(graph: OnnxGraph, source: str, target: str) -> tuple[Step, ...]:
 def _chain(graph: OnnxGraph, source: str, target: str) -> list[Step | Layer]:
     parts: list[Step | Layer] = []
     name = source
+    is_half = False
     for node in graph.nodes:
         if node.operator not in _KNOWN:
             raise ValueError(f"operators must be out of {', '.join(_KNOWN)} (got {node.operator})")
         if node.inputs.count(name) != 1:
             raise ValueError(f"its operators must form a chain (got {node.operator} beside it)")
+        is_half = _is_half(node) if node.operator == "Cast" else is_half
         _append(parts, node, name, graph.weights)
+        if is_half and node.operator not in ("Relu", "Identity"):
+            parts.append(_rounded)
         name = node.output
     if name != target:
         raise ValueError(f"the chain must end in {target!r} (got {name!r})")
     return parts
+
+
+def _is_half(cast: Node) -> bool:
+    kind = cast.attributes.get("to")
+    if kind not in (FLOAT16, FLOAT32):
+        raise ValueError(f"Cast must be to float16 or float32 (got type {kind})")
+    return kind == FLOAT16
+
+
+def _rounded(rows: Rows) -> Rows:
+    """Rows as float16 holds them."""
+    return rows.astype(np.float16).astype(np.float32)
 
 
 def _append(parts: list[Step | Layer], node: Node, name: str, weights: dict[str, Weights]) -> None:

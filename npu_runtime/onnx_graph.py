@@ -8,6 +8,7 @@ import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,10 @@ _ATTRIBUTE_NAME, _ATTRIBUTE_FLOAT, _ATTRIBUTE_INT = 1, 2, 3
 _DIMS, _DATA_TYPE, _FLOAT_DATA, _TENSOR_NAME, _RAW_DATA, _LOCATION = 1, 2, 4, 8, 9, 14
 _VALUE_NAME, _VALUE_TYPE, _TENSOR_TYPE = 1, 2, 1
 _ELEMENT_TYPE, _SHAPE, _DIM, _DIM_VALUE = 1, 2, 1, 1
-_FLOAT32 = 1
+FLOAT32, FLOAT16 = 1, 10
+"""ONNX's numbers for what weights and values are made of."""
+
+_NUMPY_TYPES: dict[int, np.dtype[Any]] = {FLOAT32: np.dtype("<f4"), FLOAT16: np.dtype("<f2")}
 
 _LARGEST_SIZE = 1 << 16
 """No dimension of weights is larger: it would only cost memory."""
@@ -128,17 +132,18 @@ def _attribute(content: bytes) -> tuple[str, float]:
 def _weights(content: bytes) -> tuple[str, Weights]:
     message = _Message(content)
     name = message.part(_TENSOR_NAME).decode()
-    if message.number(_DATA_TYPE) != _FLOAT32:
-        raise ValueError(f"weights {name!r} must be float32")
+    kind = _NUMPY_TYPES.get(message.number(_DATA_TYPE))
+    if kind is None:
+        raise ValueError(f"weights {name!r} must be float32 or float16")
     if message.number(_LOCATION):
         raise ValueError(f"weights {name!r} must be in the file itself")
     raw = message.part(_RAW_DATA) or b"".join(message.parts(_FLOAT_DATA))
     shape = tuple(_integers(message, _DIMS))
     if not all(1 <= size <= _LARGEST_SIZE for size in shape):
         raise ValueError(f"weights {name!r} must have sizes of 1 ... {_LARGEST_SIZE} (got {shape})")
-    if len(raw) != 4 * math.prod(shape):
+    if len(raw) != kind.itemsize * math.prod(shape):
         raise ValueError(f"weights {name!r} must be {shape} in shape (got {len(raw)} bytes)")
-    return name, np.frombuffer(raw, "<f4").astype(np.float32).reshape(shape)
+    return name, np.frombuffer(raw, kind).astype(np.float32).reshape(shape)
 
 
 def _integers(message: _Message, number: int) -> Iterator[int]:
@@ -154,7 +159,7 @@ def _value(content: bytes) -> Value:
     message = _Message(content)
     tensor = _Message(_Message(message.part(_VALUE_TYPE)).part(_TENSOR_TYPE))
     sizes = [_size(part) for part in _Message(tensor.part(_SHAPE)).parts(_DIM)]
-    is_float = tensor.number(_ELEMENT_TYPE) == _FLOAT32
+    is_float = tensor.number(_ELEMENT_TYPE) == FLOAT32
     return Value(message.part(_VALUE_NAME).decode(), is_float, tuple(sizes))
 
 

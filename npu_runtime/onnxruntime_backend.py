@@ -39,7 +39,7 @@ class OnnxRuntimeBackend:
             name="onnxruntime",
             version=version,
             device="cpu",
-            precision="float32",
+            precision=file.metadata.precision or "float32",
             max_batch=fixed,
             dynamic_batch=fixed is None,
         )
