@@ -1,0 +1,1 @@
+"""Fits of a board's models to measurements: performance, power and heat."""

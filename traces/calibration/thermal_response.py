@@ -1,0 +1,133 @@
+"""What the sensors of a network show over a run, for many parameter vectors at once.
+
+Every step of constant power is exact (the matrix exponential in the eigenbasis). Leakage, where it
+is modelled, is taken where the cores will be in the middle of the step.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from platforms.simulated.power import LeakageShape
+from traces.calibration.thermal_data import ThermalRun
+from traces.calibration.thermal_network import Modes, ThermalPlan
+
+Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
+
+_GRID_S = 1e-4
+"""Steps are told apart down to this."""
+
+
+def respond(
+    plan: ThermalPlan,
+    thetas: Matrix,
+    run: ThermalRun,
+    start_c: Vector,
+    shape: LeakageShape | None = None,
+) -> Matrix:
+    """What the sensors show (networks x steps x sensors, degC) for each row of `thetas`.
+
+    `start_c` is the ambient node's temperature at the start, per network; the others are settled on
+    it under the first step's power. Runs that carry their own `start_c` begin evenly warm there.
+    """
+    modes = plan.networks(thetas, run.cooling)
+    heat = _node_power(plan, run, modes.rates.shape[1])
+    z0 = modes.of_field(_start(plan, run, modes, heat[0], start_c))
+    drive = np.einsum("pnm,tn->tpm", modes.rise, heat, optimize=True)
+    drive = _shifted(plan, thetas, run, drive)
+    path = _march(modes, run, z0, drive, _Leakage.of(plan, modes, run, shape))
+    shown = np.einsum("psm,tpm->pts", modes.reads, path, optimize=True)
+    shown += modes.air_c[:, None, None]
+    for i, sensor in enumerate(plan.sensors):
+        if sensor.name in plan.level:
+            shown[:, :, i] += thetas[:, plan.names.index(plan.level[sensor.name])][:, None]
+    return np.asarray(shown, dtype=np.float64)
+
+
+def _node_power(plan: ThermalPlan, run: ThermalRun, size: int) -> Matrix:
+    heat = np.zeros((len(run.step_s), size))
+    heat[:, list(plan.core_nodes)] = run.core_w
+    heat[:, plan.cluster_node] += run.shared_w
+    return heat
+
+
+def _start(
+    plan: ThermalPlan, run: ThermalRun, modes: Modes, power_w: Vector, start_c: Vector
+) -> Matrix:
+    """The rise of every node at the start (networks x nodes)."""
+    count, size = modes.rates.shape
+    if run.start_c is not None:
+        return np.repeat((run.start_c - modes.air_c)[:, None], size, axis=1)
+    rise = np.repeat((start_c - modes.air_c)[:, None], size, axis=1)
+    others = [node for node in range(size) if node != plan.ambient_node]
+    if others:
+        inner = modes.conductance[:, others][:, :, others]
+        power = np.broadcast_to(power_w[others][:, None], (count, len(others), 1))
+        rise[:, others] += np.linalg.solve(inner, power)[:, :, 0]
+    return rise
+
+
+def _shifted(plan: ThermalPlan, thetas: Matrix, run: ThermalRun, drive: Matrix) -> Matrix:
+    """The drive as it was when the power was told `shift` seconds late (networks differ)."""
+    if run.cooling not in plan.shift:
+        return drive
+    late_s = thetas[:, plan.names.index(plan.shift[run.cooling])]
+    share = np.clip(late_s[None, :] / run.step_s[:, None], -1.0, 1.0)[:, :, None]
+    ahead = np.concatenate([drive[1:], drive[-1:]])
+    behind = np.concatenate([drive[:1], drive[:-1]])
+    there = np.where(share > 0, ahead, behind)
+    return np.asarray(drive + np.abs(share) * (there - drive), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class _Leakage:
+    """Leakage that follows the cores' temperature."""
+
+    shape: LeakageShape
+    reference_w: Matrix
+    of_cores: Matrix
+    air_c: Vector
+
+    @classmethod
+    def of(
+        cls, plan: ThermalPlan, modes: Modes, run: ThermalRun, shape: LeakageShape | None
+    ) -> "_Leakage | None":
+        if run.leakage_w is None or shape is None:
+            return None
+        rise = modes.rise[:, list(plan.core_nodes)]
+        return cls(shape, run.leakage_w, rise, modes.air_c[:, None])
+
+    def drive(self, step: int, modes: Matrix) -> Matrix:
+        temp_c = self.air_c + np.matmul(self.of_cores, modes[:, :, None])[:, :, 0]
+        power_w = self.reference_w[step] * self.shape.value(temp_c)
+        return np.asarray(np.matmul(power_w[:, None, :], self.of_cores)[:, 0], dtype=np.float64)
+
+
+def _march(
+    modes: Modes, run: ThermalRun, z: Matrix, drive: Matrix, leakage: _Leakage | None
+) -> Matrix:
+    """The modes after every step, or their means over the steps (steps x networks x modes)."""
+    grid, which = np.unique(np.round(run.step_s / _GRID_S), return_inverse=True)
+    seconds = grid[:, None, None] * _GRID_S
+    left = np.exp(-modes.rates * seconds)
+    gain = (1.0 - left) / modes.rates
+    left_half = np.exp(-modes.rates * seconds / 2)
+    gain_half = (1.0 - left_half) / modes.rates
+    path = np.empty((len(run.step_s), *z.shape))
+    leak = 0.0 if leakage is None else leakage.drive(0, z)
+    for i, kind in enumerate(which):
+        pull = drive[i]
+        if leakage is not None:
+            middle = left_half[kind] * z + gain_half[kind] * (pull + leak)
+            leak = leakage.drive(i, middle)
+            pull = pull + leak
+        after = left[kind] * z + gain[kind] * pull
+        if run.averaged:
+            settled = pull / modes.rates
+            path[i] = settled + (z - settled) * gain[kind] / seconds[kind]
+        else:
+            path[i] = after
+        z = after
+    return path
