@@ -1,0 +1,263 @@
+"""ARMPM sample tables: tab-separated, a row is half a second of a program on one core."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from traces.importers.chunks import Chunk, Format, check_names, chunks, header
+from traces.importers.importer import Reading, Request, Tally
+from traces.importers.machine import ODROID_XU3, check_clock, cluster_of_core, layout_of
+from traces.importers.quantities import (
+    COUNT,
+    FREQ_MHZ,
+    TEMP_C,
+    UNIX_NS,
+    Quantity,
+)
+from traces.importers.rail import rail
+from traces.importers.rows import repeated, rows, unknown
+from traces.importers.runs import Key, RunTotals, Totals
+from traces.importers.source import SourceFile
+from traces.measurements import COUNTER_COLUMN, Layout
+
+_TIME, _PROGRAM, _RUN = "#Timestamp", "Benchmark", "Run(#)"
+_CYCLES, _INSTRUCTIONS, _BRANCHES, _L2D = (
+    "CPU_CYCLES",
+    "INST_RETIRED",
+    "BRANCH_PRED",
+    "L2D_CACHE_ACCESS",
+)
+_RUN_NUMBER = Quantity("", 0, 1e6)
+
+
+class Armpm:
+    """The importer."""
+
+    name = "armpm"
+    manual = """\
+ARMPM sample table, tab-separated, columns found by name, one row a sample of about 0.5 s.
+#Timestamp (ns since 1970), Benchmark, Run(#), CPU(n) Frequency(MHz), CPU(n) Temperature(C),
+X Voltage(V), X Current(A), X Power(W), then counters (events per sample; CPU_CYCLES is needed).
+The voltage is cut to 0.1 V there: power / current is taken. Rules: a run whose total of
+INST_RETIRED or BRANCH_PRED is off by more than 10 % of the median over all runs of its program
+is dropped (each row merges two executions: the first is counted by INST_RETIRED, the second by
+BRANCH_PRED); runs of one sample are dropped; time must rise within a run; a run must stand
+together."""
+
+    def sniff(self, head: Sequence[str]) -> bool:
+        """ARMPM's names, tab-separated."""
+        return bool(head) and {_TIME, _PROGRAM, _RUN} <= set(head[0].split("\t"))
+
+    def read(self, sources: Sequence[SourceFile], asked: Request, tally: Tally) -> Reading:
+        """All rows of the runs that are sound; the files are read twice."""
+        tables = [_Columns(source, asked) for source in sources]
+        first = tables[0]
+        for source, table in zip(sources, tables, strict=True):
+            if (table.events, table.layout) != (first.events, first.layout):
+                source.fail(f"must have the columns of {sources[0].path}")
+        totals = _totals(sources, tables)
+        bad = totals.judge(tally, (_INSTRUCTIONS, _BRANCHES), _name)
+        tally.note(
+            "each row merges two executions: time, temperature, power and cycles are means of "
+            "both, instructions are the first's and branches and L2 accesses the second's"
+        )
+        tally.note(
+            "a sample covers the time since the one before, and temperatures are read at its end; "
+            "where a program begins or ends it is busy in a part of it only"
+        )
+        tally.note(
+            "counters cover 98 % of a sample (0.50 of 0.51 s), so rates and busy_cores, which is "
+            "cycles over frequency, are 2 % low"
+        )
+        return Reading(
+            layout=first.layout,
+            batches=_batches(sources, tables, asked, totals, bad),
+            averaged=False,
+            power_of="cluster rails",
+            extra=first.extra,
+        )
+
+
+class _Columns:
+    """Which columns a table has, and what they are of."""
+
+    def __init__(self, source: SourceFile, asked: Request) -> None:
+        self.names = header(source, "\t")
+        core = self._the(source, r"CPU\((\d+)\) Frequency\(MHz\)", "CPU(n) Frequency(MHz)")
+        self.rail = self._the(source, r"(\w+) Power\(W\)", "X Power(W)")
+        self.freq, self.temp = f"CPU({core}) Frequency(MHz)", f"CPU({core}) Temperature(C)"
+        self.volt, self.current, self.power = (
+            f"{self.rail} {what}" for what in ("Voltage(V)", "Current(A)", "Power(W)")
+        )
+        known = {_TIME, _PROGRAM, _RUN, self.freq, self.temp, self.volt, self.current, self.power}
+        self.counters = [name for name in self.names if name not in known]
+        self.events = [name for name in self.counters if name != _CYCLES]
+        self.extra = tuple(COUNTER_COLUMN.format(name) for name in self.events)
+        check_names(source, self.names, [*sorted(known), _CYCLES, *self.events])
+        self.layout: Layout = layout_of(source, asked, ODROID_XU3, (f"CPU({core})",))
+        self.cluster = cluster_of_core(self.layout, int(core))
+        if self.cluster < 0:
+            source.fail(
+                f"must be a core of {', '.join(self.layout.clusters)} (got core {core}); is it the "
+                "right --board, or are --clusters right?",
+                column=self.freq,
+            )
+
+    def _the(self, source: SourceFile, pattern: str, name: str) -> str:
+        found = [match[1] for one in self.names if (match := re.fullmatch(pattern, one))]
+        if len(found) != 1:
+            source.fail(f"must be there once (got {len(found)} of this kind)", column=name)
+        return found[0]
+
+    def format(self, *, totals_only: bool) -> Format:
+        """The columns to read: those that runs are told and judged by, or all."""
+        numbers = [self.freq, _RUN]
+        numbers += [n for n in (_INSTRUCTIONS, _BRANCHES) if n in self.events]
+        if not totals_only:
+            more = [self.temp, self.volt, self.current, self.power, *self.counters]
+            numbers = list(dict.fromkeys([*numbers, *more]))
+        types = {name: pa.float64() for name in numbers}
+        types |= {_PROGRAM: pa.string(), _TIME: pa.int64()}
+        return Format(names=self.names, types=types, delimiter="\t")
+
+
+def _keys(chunk: Chunk, columns: _Columns) -> list[tuple[Key, int, int]]:
+    """The runs that a chunk holds, in order: their keys, and where each begins and ends."""
+    programs = chunk.text(_PROGRAM).dictionary_encode()
+    index = programs.indices.to_numpy()
+    number = chunk.number(_RUN, _RUN_NUMBER)
+    freq_hz = chunk.number(columns.freq, FREQ_MHZ)
+    change = np.diff(index) != 0
+    change |= (np.diff(number) != 0) | (np.diff(freq_hz) != 0)
+    starts = np.concatenate([[0], np.flatnonzero(change) + 1])
+    names = programs.dictionary.to_pylist()
+    keys = [(names[index[i]], float(freq_hz[i]), float(number[i])) for i in starts.tolist()]
+    return list(zip(keys, starts.tolist(), [*starts[1:].tolist(), len(chunk)], strict=True))
+
+
+def _name(key: Key) -> str:
+    return f"{key[0]}/{key[1] / 1e6:g}MHz#{key[2]:g}"
+
+
+def _totals(sources: Sequence[SourceFile], tables: Sequence[_Columns]) -> RunTotals:
+    """The first pass: what each run comes to, and whether it stands together and in time."""
+    totals = RunTotals()
+    for source, columns in zip(sources, tables, strict=True):
+        judged = [name for name in (_INSTRUCTIONS, _BRANCHES) if name in columns.events]
+        for chunk in chunks(source, columns.format(totals_only=True)):
+            if not len(chunk):
+                continue
+            found = _keys(chunk, columns)
+            values = [chunk.number(name, COUNT) for name in judged]
+            time_ns = _rising(chunk, found, totals)
+            for key, low, high in found:
+                sums = tuple(float(one[low:high].sum()) for one in values)
+                span = int(time_ns[low]), int(time_ns[high - 1])
+                part = Totals(high - low, sums, *span, str(source.path), chunk.line_of(low))
+                problem = totals.add(key, part)
+                if problem:
+                    chunk.fail(low, _PROGRAM, problem)
+    return totals
+
+
+def _rising(chunk: Chunk, found: Sequence[tuple[Key, int, int]], totals: RunTotals) -> np.ndarray:
+    """The time stamps, which must rise within a run."""
+    chunk.number(_TIME, UNIX_NS)
+    time_ns = chunk.integers(_TIME)
+    before = np.concatenate([[0], time_ns[:-1]])
+    before[[low for _, low, _ in found]] = 0
+    known = totals.runs.get(found[0][0])
+    before[0] = known.last_ns if known else 0
+    chunk.require(
+        time_ns > before,
+        _TIME,
+        lambda row: f"must rise within a run (got {time_ns[row]} after {before[row]})",
+    )
+    return time_ns
+
+
+def _batches(
+    sources: Sequence[SourceFile],
+    tables: Sequence[_Columns],
+    asked: Request,
+    totals: RunTotals,
+    bad: set[Key],
+) -> Iterator[pa.Table]:
+    """The second pass: the rows of the other runs."""
+    for source, columns in zip(sources, tables, strict=True):
+        last_ns = 0
+        for chunk in chunks(source, columns.format(totals_only=False)):
+            if not len(chunk):
+                continue
+            found = _keys(chunk, columns)
+            table = _rows(chunk, columns, asked, found, totals, last_ns)
+            last_ns = int(chunk.integers(_TIME)[-1])
+            keep = np.ones(len(chunk), bool)
+            for key, low, high in found:
+                keep[low:high] = key not in bad
+            yield table if keep.all() else table.filter(pa.array(keep))
+
+
+def _rows(
+    chunk: Chunk,
+    columns: _Columns,
+    asked: Request,
+    found: Sequence[tuple[Key, int, int]],
+    totals: RunTotals,
+    last_ns: int,
+) -> pa.Table:
+    layout, cluster, count = columns.layout, columns.cluster, len(chunk)
+    freq_hz = chunk.number(columns.freq, FREQ_MHZ)
+    check_clock(chunk, columns.freq, freq_hz, cluster, asked.board)
+    time_s, window_s = _times(chunk.integers(_TIME), found, totals, last_ns)
+    volt_v, power_w = rail(chunk, columns.rail)
+    per_s = 1 / window_s
+    cycles_per_s = chunk.number(_CYCLES, COUNT) * per_s
+
+    def of_cluster(column: str, values: np.ndarray) -> np.ndarray:
+        every = unknown(layout, column, count)
+        every[:, cluster] = values
+        return every
+
+    known = {
+        "time_s": time_s,
+        "window_s": window_s,
+        "instances": 1,
+        "cluster": cluster,
+        "freq_hz": np.nan_to_num(of_cluster("freq_hz", freq_hz)),
+        "volt_v": of_cluster("volt_v", volt_v),
+        "power_w": of_cluster("power_w", power_w),
+        "busy_cores": of_cluster("busy_cores", cycles_per_s / freq_hz),
+        "temp_c": chunk.number(columns.temp, TEMP_C)[:, None],
+        "cycles_per_s": cycles_per_s,
+    }
+    for event in columns.events:
+        known[COUNTER_COLUMN.format(event)] = chunk.number(event, COUNT) * per_s
+    for column, event in (("instructions_per_s", _INSTRUCTIONS), ("l2d_per_s", _L2D)):
+        known[column] = known.get(COUNTER_COLUMN.format(event), np.nan)
+    lengths = [high - low for _, low, high in found]
+    of_run = np.repeat(np.arange(len(found), dtype=np.int32), lengths)
+    known["run"] = repeated([_name(key) for key, _, _ in found], of_run)
+    known["application"] = chunk.text(_PROGRAM)
+    known["repeat"] = np.array([max(key[2] - 1, 0) for key, _, _ in found])[of_run]
+    return rows(layout, count, known, columns.extra)
+
+
+def _times(
+    time_ns: np.ndarray, found: Sequence[tuple[Key, int, int]], totals: RunTotals, last_ns: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Start and length of each sample, which covers the time since the one before.
+
+    The first of a run is as long as the run's samples are on average.
+    """
+    before = np.concatenate([[last_ns], time_ns[:-1]])
+    begun = np.empty(len(time_ns), np.int64)
+    for key, low, high in found:
+        run = totals.runs[key]
+        origin = run.first_ns - max(round(1e9 * run.interval_s), 1)
+        begun[low:high] = origin
+        if time_ns[low] == run.first_ns:
+            before[low] = origin
+    return (before - begun) / 1e9, (time_ns - before) / 1e9

@@ -1,0 +1,147 @@
+"""A text file, gzipped or not, as blocks of whole lines; its digest; where in it something is."""
+
+import hashlib
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import pyarrow as pa
+from msgspec import Struct
+
+from platforms.errors import InvalidInput
+
+_BLOCK_BYTES = 4 << 20
+_LONGEST_LINE_BYTES = 16 << 20
+_HEAD_BYTES = 1 << 16
+_GZIP = b"\x1f\x8b"
+
+
+class Block(Struct, frozen=True):
+    """Whole lines of a file; `line` is the number of the first, from 1."""
+
+    text: bytes
+    line: int
+
+    def line_of(self, row: int) -> int:
+        r"""The number of the line that holds a row (from 0): rows are the lines that are not blank.
+
+        >>> Block(b"a\n\nb\n", 10).line_of(1)
+        12
+        """
+        rows = -1
+        for number, text in enumerate(self.text.splitlines(), self.line):
+            rows += bool(text.strip())
+            if rows == row:
+                return number
+        return self.line
+
+
+class SourceFile:
+    """One input file. `path` is what the user called it, and what errors call it."""
+
+    def __init__(self, path: Path, *, on_bytes: Callable[[int], None] = lambda count: None) -> None:
+        """`on_bytes` hears how many bytes of the file were read, whenever some were."""
+        if not path.is_file():
+            found = "a folder" if path.is_dir() else "no such file"
+            raise InvalidInput(f"{path}: must be a file of measurements ({found})")
+        self.path = path
+        self.sha256 = ""
+        self._on_bytes = on_bytes
+
+    @property
+    def stem(self) -> str:
+        """The file's name without its endings.
+
+        >>> SourceFile(Path(__file__)).stem
+        'source'
+        """
+        return self.path.name.partition(".")[0] or self.path.name
+
+    def head(self) -> list[str]:
+        """The first lines, for a look at what it is; bytes that are no text are replaced."""
+        raw = _Hashed(self.path, lambda count: None)
+        try:
+            with raw, _decompressed(raw, self.path) as stream:
+                text = stream.read(_HEAD_BYTES)
+        except OSError as error:
+            self._unreadable(error)
+        if not text:
+            raise InvalidInput(f"{self.path}: must be a file of measurements (it is empty)")
+        return str(text, "utf-8", "replace").removeprefix("\ufeff").splitlines()
+
+    def blocks(self) -> Iterator[Block]:
+        """The file in blocks; `sha256` is known after the last.
+
+        Raises InvalidInput where it is cut off: in a compressed stream, or in the midst of a line.
+        """
+        line, rest = 1, b""
+        raw = _Hashed(self.path, self._on_bytes)
+        try:
+            with raw, _decompressed(raw, self.path) as stream:
+                while data := stream.read(_BLOCK_BYTES):
+                    text, rest = self._split(rest + data, line)
+                    if text:
+                        yield Block(text, line)
+                        line += text.count(b"\n")
+        except OSError as error:
+            self._unreadable(error, f"line {line}: ")
+        if rest:
+            end = str(rest[-40:], "utf-8", "replace")
+            raise InvalidInput(
+                f"{self.path}: line {line}: must end with a line break (got the end of the file "
+                f"after {end!r}): the file seems to be cut off; fetch it again, or add a line "
+                "break where the line is whole"
+            )
+        self.sha256 = raw.digest.hexdigest()
+
+    def _split(self, data: bytes, line: int) -> tuple[bytes, bytes]:
+        end = data.rfind(b"\n") + 1
+        if len(data) - end > _LONGEST_LINE_BYTES:
+            raise InvalidInput(
+                f"{self.path}: line {line}: must be shorter than {_LONGEST_LINE_BYTES} bytes"
+            )
+        return (data, b"") if end == len(data) else (data[:end], data[end:])
+
+    def fail(self, problem: str, *, line: int = 1, column: str | None = None) -> NoReturn:
+        """Raise InvalidInput for what is wrong at a place of this file."""
+        where = f"line {line}" if column is None else f"line {line}, column {column!r}"
+        raise InvalidInput(f"{self.path}: {where}: {problem}")
+
+    def _unreadable(self, error: OSError, where: str = "") -> NoReturn:
+        if error.errno is not None:
+            raise error
+        raise InvalidInput(
+            f"{self.path}: {where}must be a whole gzip file ({error}); fetch it again"
+        ) from error
+
+
+class _Hashed(io.RawIOBase):
+    """A file whose bytes are hashed and counted as they are read."""
+
+    def __init__(self, path: Path, on_bytes: Callable[[int], None]) -> None:
+        self._file = path.open("rb", buffering=0)
+        self._on_bytes = on_bytes
+        self._read = 0
+        self.digest = hashlib.sha256()
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size) or b""
+        self.digest.update(data)
+        self._read += len(data)
+        self._on_bytes(self._read)
+        return data
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _decompressed(raw: _Hashed, path: Path) -> pa.NativeFile:
+    with path.open("rb") as file:
+        is_gzip = file.read(2) == _GZIP
+    stream = pa.PythonFile(raw, mode="r")
+    return pa.CompressedInputStream(stream, "gzip") if is_gzip else stream
