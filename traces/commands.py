@@ -98,6 +98,5 @@ def _cluster_text(cluster: "ClusterSummary") -> str:
         f"{name} in {share:.0%} of rows" for name, share in cluster.known.items() if share
     )
     clocks = ", ".join(f"{mhz:g}" for mhz in cluster.freqs_mhz)
-    return (
-        f"{cluster.name}: {clocks + ' MHz' if clocks else 'clock unknown'}; {known or 'no power'}"
-    )
+    clocks = f"{clocks} MHz" if clocks else "clocks unknown"
+    return f"{cluster.name}: {clocks}; {known or 'neither power nor load'}"

@@ -23,9 +23,10 @@ Files of one format and of one machine become one Parquet file of the kind 'meas
 cannot be stops the import, with file, line and column, and nothing is written; whole runs that a
 rule below knows to be corrupt are dropped, counted, and told of here and in the file.
 
-Wherever a number has a unit it must be possible in it: clocks 10 ... 6000 MHz, voltages 0.3 ... 2 V,
-powers -1 ... 50 W on a rail and -1 ... 200 W of a device or block, temperatures -40 ... 150 °C;
-counters must not be negative. A value that would be possible in another unit is told as such.
+Wherever a number has a unit it must be possible in it: clocks 10 ... 6000 MHz, voltages 0.3 ...
+2 V, powers -1 ... 50 W on a rail and -1 ... 200 W of a device or block, temperatures -40 ...
+150 °C; counters must not be negative. Where a value would be possible in another unit, the error
+says in which.
 
 formats:
 """
@@ -35,7 +36,7 @@ FORMATS = ("powmon", "armpm", "armpm-sensors", "freqbench", "perf-stat", "sbc-be
 
 def import_(parser: argparse.ArgumentParser) -> None:
     """Make measurements out of files that other tools wrote."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.formatter_class = _WithManuals
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="files of one format")
     parser.add_argument(
         "--format",
@@ -69,20 +70,25 @@ def import_(parser: argparse.ArgumentParser) -> None:
         "--step-s", type=float, metavar="S", help="hotspot: time between two rows, seconds"
     )
     parser.add_argument("--json", action="store_true", help="print what came of it as JSON")
-    parser.description = f"{import_.__doc__}\n\n{_MANUAL}{_Manuals()}"
+    parser.description = f"{import_.__doc__}\n\n{_MANUAL}"
     parser.set_defaults(run=_run)
 
 
-class _Manuals:
-    """The formats' manuals, read only where the help is shown: the importers load Arrow."""
+class _WithManuals(argparse.RawDescriptionHelpFormatter):
+    """Adds the formats' manuals where the help is shown, and only then: importers load Arrow."""
 
-    def __str__(self) -> str:
-        from traces.importers.registry import IMPORTERS
+    def add_text(self, text: str | None) -> None:
+        """Put the manuals behind the description."""
+        super().add_text(text + _manuals() if text and text.endswith(_MANUAL) else text)
 
-        return "\n\n".join(
-            f"  {name}\n" + "\n".join(f"    {line}" for line in one.manual.splitlines())
-            for name, one in IMPORTERS.items()
-        )
+
+def _manuals() -> str:
+    from traces.importers.registry import IMPORTERS
+
+    return "\n\n".join(
+        f"  {name}\n" + "\n".join(f"    {line}" for line in one.manual.splitlines())
+        for name, one in IMPORTERS.items()
+    )
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -154,8 +160,8 @@ def _text(done: "Imported") -> str:
     metadata = done.metadata
     lines = [
         (
-            f"{done.out}: {done.rows} rows, {done.runs} runs of {done.applications} applications on "
-            f"{metadata.board}, from {done.format}"
+            f"{done.out}: {done.rows} rows, {done.runs} runs of {done.applications} applications "
+            f"on {metadata.board}, from {done.format}"
         ),
         f"  clusters: {_shortened(_clusters(metadata.clusters, metadata.cores))}",
         f"  sensors: {_shortened(list(metadata.sensors)) or 'none'}; power: {metadata.power_of}",

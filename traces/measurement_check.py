@@ -56,7 +56,7 @@ class MeasurementsReport(Struct, frozen=True):
 def holds_measurements(path: Path) -> bool:
     """Whether a file says that it is of this kind; False also where it cannot be read."""
     try:
-        metadata = pq.read_schema(path).metadata or {}
+        metadata = pq.read_metadata(path).metadata or {}
         document = msgspec.json.decode(metadata.get(METADATA_KEY, b"{}"))
     except (OSError, pa.ArrowException, msgspec.DecodeError):
         return False
@@ -78,8 +78,8 @@ def check_measurements(path: Path, *, board: Board | None = None) -> Measurement
 
 
 def _metadata(path: Path) -> MeasurementMetadata:
+    document = msgspec.json.decode(pq.read_metadata(path).metadata[METADATA_KEY])
     schema = pq.read_schema(path)
-    document = msgspec.json.decode(schema.metadata[METADATA_KEY])
     if document.get("schema") != SCHEMA_VERSION:
         raise InvalidInput(f"schema must be {SCHEMA_VERSION} (got {document.get('schema')})")
     for problem in problems(schema.empty_table(), document, KINDS[KIND], may_be_empty=True):

@@ -136,6 +136,21 @@ def errors_at_held_out_clocks(speeds: Speeds, *, terms: int | None = None) -> Ve
     return errors
 
 
+def errors_from_two_clocks(speeds: Speeds) -> Vector:
+    """Relative errors at all other clocks of a fit to two, a quarter from either end.
+
+    What a new program costs to measure, and what that is worth. Needs four clocks.
+    """
+    if speeds.clocks < 4:
+        raise ValueError(f"speeds must be at four clocks or more (got {speeds.clocks})")
+    clocks = np.unique(speeds.freq_hz)
+    quarter = len(clocks) // 4
+    seen = np.isin(speeds.freq_hz, clocks[[quarter, -1 - quarter]])
+    fit = fit_speed(speeds.where(seen), terms=2)
+    rest = speeds.where(~seen)
+    return fit.s_per_instruction(rest.freq_hz) / rest.s_per_instruction - 1.0
+
+
 def _design(freq_hz: Vector) -> Vector:
     return np.stack([1.0 / freq_hz, np.ones_like(freq_hz), freq_hz], axis=1)
 
