@@ -116,8 +116,9 @@ class _Rim:
 
     @property
     def depth_m(self) -> float:
-        """From the die's edge to the plate's."""
-        return max(0.0, (self.outer - self.across) / 2)
+        """From the die's edge to the plate's; what rounding leaves of a depth is none."""
+        beyond = self.outer - self.across
+        return beyond / 2 if beyond > _SAME_M else 0.0
 
     @property
     def area_m2(self) -> float:

@@ -90,6 +90,14 @@ def test_a_chip_of_one_block_as_large_as_its_sink_is_a_stack_of_resistances() ->
     assert ("all", "iface_all", "hsp_all", "hsink_all") == network.without_massless().names
 
 
+def test_a_die_that_rounding_makes_a_hair_smaller_than_its_spreader_is_as_large() -> None:
+    """Such a sliver would be a node without heat capacity, and ruin the steps of all others."""
+    side_m = 0.01
+    package = Package(spreader_side_m=side_m, sink_side_m=side_m)
+    plan = Floorplan.of((Block("all", side_m - 1e-15, side_m - 1e-15, 0, 0),))
+    assert 4 == len(block_network(plan, package).without_massless().names)
+
+
 @pytest.mark.parametrize(
     "better",
     [
