@@ -1,21 +1,21 @@
 """Make a policy's layers into a file for Rockchip's NPUs, through rknn-toolkit2 in its own Python.
 
-The toolkit's simulator runs the result as well: what it says of scores is measured, what it says of
-speed would mean nothing.
+The toolkit's simulator runs the result: what it says of scores is measured, what it says of speed
+would mean nothing.
 """
 
 import json
-import os
+import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 
-from npu_runtime.backend import Rows
+from npu_runtime.backend import Capabilities, Rows
 from npu_runtime.convert import rknn_script
 from npu_runtime.convert.layers_onnx import INPUT, layers_onnx
 from npu_runtime.errors import BackendUnavailable, ConversionFailed
@@ -24,7 +24,7 @@ from npu_runtime.layers import LayeredNetwork
 PYTHON_VARIABLE = "ILGOV_RKNN_PYTHON"
 PLATFORM = "rk3588"
 MOST_S = 600.0
-"""The longest that the toolkit may take; with our networks it takes seconds."""
+"""The longest that the toolkit may take for one thing; with our networks it takes seconds."""
 
 INSTALL = (
     "python3.11 -m venv rknn",
@@ -34,15 +34,6 @@ INSTALL = (
 6 GB of disk for the torch that it asks for."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Simulated:
-    """A .rknn file, the simulator's scores of the rows that were asked for, and the toolkit."""
-
-    content: bytes
-    scores: Rows
-    version: str
-
-
 def rknn_python(option: Path | None, environment: Mapping[str, str]) -> Path:
     """The Python with the toolkit: the option's, else the variable's, else this one."""
     if option is not None:
@@ -50,41 +41,138 @@ def rknn_python(option: Path | None, environment: Mapping[str, str]) -> Path:
     return Path(environment.get(PYTHON_VARIABLE) or sys.executable)
 
 
-def to_rknn(
-    network: LayeredNetwork,
-    rows: Rows,
-    *,
-    batch: int,
-    python: Path,
-    calibration: Rows | None = None,
-) -> Simulated:
-    """The layers as a .rknn file for calls of `batch` rows, and its scores of raw `rows`.
+class RknnSimulator:
+    """A network made into a .rknn file (`content`), on the toolkit's simulator: a `Backend`.
 
-    Weights and values are float16; with `calibration` (raw rows to see the ranges of values on)
-    they are 8-bit integers, a scale per channel. Raises BackendUnavailable where `python` has no
-    toolkit and ConversionFailed, with the toolkit's last words, where it fails.
+    Calls have `batch` rows. Weights and values are float16; with `calibration` (raw rows, to see
+    the ranges of values on) they are 8-bit integers, a scale per channel. `made_by` is the toolkit
+    with its version.
+
+    Raises BackendUnavailable where `python` has no toolkit and ConversionFailed, with the toolkit's
+    last words, where it fails.
     """
-    with tempfile.TemporaryDirectory(prefix="ilgov-rknn-") as name:
-        folder = Path(name)
-        job = {
-            "onnx": str(folder / "layers.onnx"),
-            "rknn": str(folder / "layers.rknn"),
-            "rows": str(folder / "rows.npy"),
-            "scores": str(folder / "scores.npy"),
-            "calibration": _calibration(network, calibration, batch, folder),
-            "batch": batch,
-            "input": INPUT,
-            "inputs": network.width,
-            "platform": PLATFORM,
-        }
-        (folder / "layers.onnx").write_bytes(layers_onnx(network, batch))
-        (folder / "job.json").write_text(json.dumps(job))
-        np.save(folder / "rows.npy", _whole_batches(network.normalised(rows), batch))
-        version = _convert(python, folder)
-        scores = np.load(folder / "scores.npy")[: len(rows)]
-        return Simulated(
-            content=(folder / "layers.rknn").read_bytes(), scores=scores, version=version
+
+    def __init__(
+        self,
+        network: LayeredNetwork,
+        *,
+        batch: int,
+        python: Path,
+        calibration: Rows | None = None,
+    ) -> None:
+        self._network = network
+        self._python = python
+        self.input_shape = batch, network.width
+        self.output_shape = batch, network.outputs
+        self._precision = "float16" if calibration is None else "int8"
+        with ExitStack() as opened:
+            name = opened.enter_context(tempfile.TemporaryDirectory(prefix="ilgov-rknn-"))
+            self._folder = Path(name)
+            dataset = _calibration(network, calibration, batch, self._folder)
+            self._link = opened.enter_context(self._started(dataset))
+            opened.callback(self._end)
+            self._link.settimeout(MOST_S)
+            self._answers = opened.enter_context(self._link.makefile("rb"))
+            self.made_by = f"rknn-toolkit2 {self._built()}"
+            self.content = (self._folder / "layers.rknn").read_bytes()
+            self._opened = opened.pop_all()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """A simulator, and never the NPU."""
+        return Capabilities(
+            name="rknn-simulator",
+            version=self.made_by,
+            device="simulator of the RK3588's NPU",
+            precision=self._precision,
+            max_batch=self.input_shape[0],
+            dynamic_batch=False,
         )
+
+    def run(self, rows: Rows) -> Rows:
+        """The simulator's scores of exactly `batch` raw rows."""
+        scaled = np.ascontiguousarray(self._network.normalised(rows), "<f4")
+        try:
+            self._link.sendall(scaled.tobytes())
+            answer = self._answers.read(4 * self.output_shape[0] * self.output_shape[1])
+        except OSError as error:
+            raise self._failed(f"the simulator must answer ({error})") from error
+        if len(answer) < 4 * self.output_shape[0] * self.output_shape[1]:
+            raise self._failed("the simulator must answer with scores")
+        return np.frombuffer(answer, "<f4").astype(np.float32).reshape(self.output_shape)
+
+    def warm_up(self, batch: int) -> None:
+        """Nothing to do: its speed means nothing."""
+
+    def close(self) -> None:
+        """End the toolkit's process."""
+        self._opened.close()
+
+    def _started(self, dataset: str | None) -> socket.socket:
+        """Start the toolkit on the job; our end of the socket to it."""
+        ours, theirs = socket.socketpair()
+        job = {
+            "onnx": str(self._folder / "layers.onnx"),
+            "rknn": str(self._folder / "layers.rknn"),
+            "calibration": dataset,
+            "batch": self.input_shape[0],
+            "input": INPUT,
+            "inputs": self.input_shape[1],
+            "platform": PLATFORM,
+            "descriptor": theirs.fileno(),
+        }
+        (self._folder / "layers.onnx").write_bytes(layers_onnx(self._network, self.input_shape[0]))
+        (self._folder / "job.json").write_text(json.dumps(job))
+        command = [str(self._python), "-I", rknn_script.__file__, str(self._folder / "job.json")]
+        with theirs, (self._folder / "said").open("wb") as said:
+            try:
+                self._process = subprocess.Popen(
+                    command,
+                    cwd=self._folder,
+                    stdin=subprocess.DEVNULL,
+                    stdout=said,
+                    stderr=subprocess.STDOUT,
+                    pass_fds=[theirs.fileno()],
+                )
+            except OSError as error:
+                ours.close()
+                raise self._no_toolkit(error.strerror or str(error)) from error
+        return ours
+
+    def _built(self) -> str:
+        """Wait until the toolkit has converted the network; its version."""
+        try:
+            line = self._answers.readline()
+        except TimeoutError as error:
+            raise ConversionFailed(f"rknn-toolkit2 must convert within {MOST_S:g} s") from error
+        if not line:
+            code = self._process.wait(MOST_S)
+            if code == rknn_script.NO_TOOLKIT:
+                raise self._no_toolkit(self._last_words())
+            raise self._failed(f"rknn-toolkit2 must convert the policy (it ended with code {code})")
+        result = json.loads(line)
+        if result["failed"]:
+            raise self._failed(f"rknn-toolkit2 must convert the policy ({result['failed']})")
+        return str(result["version"])
+
+    def _end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def _failed(self, what: str) -> ConversionFailed:
+        return ConversionFailed(f"{what}; it said at last: {self._last_words()}")
+
+    def _no_toolkit(self, why: str) -> BackendUnavailable:
+        return BackendUnavailable(
+            f"{self._python}: must be a Python with rknn-toolkit2 ({why}); it asks for old "
+            f"versions of numpy and torch, so give it one of its own: {' && '.join(INSTALL)}; "
+            f"then say --rknn-python rknn/bin/python, or set {PYTHON_VARIABLE}"
+        )
+
+    def _last_words(self) -> str:
+        said = (self._folder / "said").read_text(errors="replace").splitlines()
+        lines = [line.strip() for line in said if line.strip()]
+        return lines[-1] if lines else "nothing"
 
 
 def _calibration(
@@ -93,63 +181,12 @@ def _calibration(
     """The list of files, each a whole batch, that the toolkit quantises with."""
     if rows is None:
         return None
-    whole = _whole_batches(network.normalised(rows), batch)
+    missing = -len(rows) % batch
+    whole = network.normalised(np.concatenate([rows, np.repeat(rows[-1:], missing, axis=0)]))
     names = []
     for place, piece in enumerate(np.split(whole, len(whole) // batch)):
-        names.append(f"calibration{place}.npy")
-        np.save(folder / names[-1], piece)
+        names.append(str(folder / f"calibration{place}.npy"))
+        np.save(names[-1], piece)
     dataset = folder / "calibration.txt"
-    dataset.write_text("".join(f"{folder / name}\n" for name in names))
+    dataset.write_text("".join(f"{name}\n" for name in names))
     return str(dataset)
-
-
-def _whole_batches(rows: Rows, batch: int) -> Rows:
-    """The rows, the last one repeated until the last batch is full."""
-    missing = -len(rows) % batch
-    return np.concatenate([rows, np.repeat(rows[-1:], missing, axis=0)])
-
-
-def _convert(python: Path, folder: Path) -> str:
-    """Run the toolkit in a process of its own; its version."""
-    command = [str(python), "-I", rknn_script.__file__, str(folder / "job.json")]
-    try:
-        ended = subprocess.run(
-            command,
-            cwd=folder,
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=MOST_S,
-            check=False,
-        )
-    except OSError as error:
-        raise _no_toolkit(python, error.strerror or str(error)) from error
-    except subprocess.TimeoutExpired as error:
-        raise ConversionFailed(f"rknn-toolkit2 must end within {MOST_S:g} s") from error
-    said = ended.stdout.decode(errors="replace")
-    if ended.returncode == rknn_script.NO_TOOLKIT:
-        raise _no_toolkit(python, _last_line(said))
-    try:
-        result = json.loads((folder / "result.json").read_bytes())
-    except (OSError, ValueError):
-        result = {"failed": f"it ended with code {ended.returncode}"}
-    if result["failed"] or ended.returncode:
-        raise ConversionFailed(
-            f"rknn-toolkit2 must convert the policy ({result['failed'] or ended.returncode}); "
-            f"it said at last: {_last_line(said)}"
-        )
-    return str(result["version"])
-
-
-def _last_line(said: str) -> str:
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    return lines[-1] if lines else "nothing"
-
-
-def _no_toolkit(python: Path, why: str) -> BackendUnavailable:
-    return BackendUnavailable(
-        f"{python}: must be a Python with rknn-toolkit2 ({why}); it asks for old versions of numpy "
-        f"and torch, so give it one of its own: {' && '.join(INSTALL)}; then say --rknn-python "
-        f"rknn/bin/python, or set {PYTHON_VARIABLE}"
-    )

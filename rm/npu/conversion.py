@@ -1,6 +1,7 @@
 """Convert a policy for a target, measure what came of it, and write it: what the command does."""
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -13,11 +14,11 @@ from npu_runtime.backend import Rows
 from npu_runtime.convert.artifact_writer import Made, write_artifact
 from npu_runtime.convert.caffe import caffemodel, prototxt
 from npu_runtime.convert.files import replace_together
-from npu_runtime.convert.rknn import to_rknn
+from npu_runtime.convert.rknn import RknnSimulator
 from npu_runtime.convert.target import Target, convertible
 from npu_runtime.errors import ConversionFailed
 from npu_runtime.layers import LayeredNetwork
-from npu_runtime.load import PARITY_TOLERANCE
+from npu_runtime.load import PARITY_TOLERANCE, open_policy, run_in_batches
 from npu_runtime.measure.parity import Parity, compared, drawn_rows, right_scores
 from npu_runtime.policy_file import MOST_BYTES, PolicyFile, Precision, parse_policy_file
 from rm.npu.conversion_steps import Step, steps_for
@@ -104,23 +105,25 @@ def _for_kirin970(file: PolicyFile, network: LayeredNetwork, order: Order) -> Co
 
 
 def _for_rk3588(file: PolicyFile, network: LayeredNetwork, order: Order) -> Converted:
-    rows = _rows(file)
-    done = to_rknn(network, rows, batch=_fixed(order), python=order.rknn_python)
-    parity = _sound(file, order, compared(network.scores(network.normalised(rows)), done.scores))
-    tools = f"{_ours()}, rknn-toolkit2 {done.version}"
-    made = _made(order, "rknn", {"rknn": done.content}, tools)
+    simulator = RknnSimulator(network, batch=_fixed(order), python=order.rknn_python)
+    with closing(simulator):
+        rows = _rows(file)
+        parity = compared(right_scores(file, rows), run_in_batches(simulator, rows))
+    _check(file, order, parity)
+    tools = f"{_ours()}, {simulator.made_by}"
+    made = _made(order, "rknn", {"rknn": simulator.content}, tools)
     return write_artifact(file, network, made, folder=order.folder), parity
 
 
 def _for_onnx(file: PolicyFile, network: LayeredNetwork, order: Order) -> Converted:
     from npu_runtime.convert.half import to_float16
-    from npu_runtime.load import open_policy
 
     path = order.folder / f"{file.path.stem}.{order.precision}.onnx"
     content = to_float16(file)
     opened = open_policy(parse_policy_file(content, path=path))
     rows = _rows(file)
-    parity = _sound(file, order, compared(right_scores(file, rows), opened.run(rows)))
+    parity = compared(right_scores(file, rows), opened.run(rows))
+    _check(file, order, parity)
     replace_together({path: content})
     return (path,), parity
 
@@ -170,7 +173,7 @@ def _rows(file: PolicyFile) -> Rows:
     return np.concatenate([file.metadata.parity_rows()[0], drawn_rows(file, DRAWN_ROWS)])
 
 
-def _sound(file: PolicyFile, order: Order, parity: Parity) -> Parity:
+def _check(file: PolicyFile, order: Order, parity: Parity) -> None:
     """Raise ConversionFailed unless the scores are still those of the policy."""
     tolerance = PARITY_TOLERANCE[order.precision]
     if not parity.largest_share <= tolerance:
@@ -179,7 +182,6 @@ def _sound(file: PolicyFile, order: Order, parity: Parity) -> Parity:
             f"{tolerance:g} of their range (got {parity.largest_share:.3g} at most, "
             f"{parity.mean_share:.3g} on average); nothing was written"
         )
-    return parity
 
 
 def _written(path: Path) -> WrittenFile:

@@ -42,33 +42,10 @@ def convert(policy: Path) -> Convert:
 
 
 @pytest.fixture
-def toolkit(tmp_path: Path) -> Path:
-    """What stands for a Python with rknn-toolkit2: it runs the layers, in float32, and off by 0.01.
-
-    Whatever it is told to divide `OFF` by.
-    """
-    path = tmp_path / "toolkit" / "python"
-    path.parent.mkdir()
-    path.write_text(
-        f"#!{sys.executable}\n"
-        f"import json, os, sys; sys.path.insert(0, {str(ROOT)!r})\n"
-        "import numpy as np\n"
-        "from npu_runtime.onnx_graph import read_graph\n"
-        "job = json.load(open(sys.argv[3]))\n"
-        "graph = read_graph(open(job['onnx'], 'rb').read())\n"
-        "values = np.load(job['rows'])\n"
-        "assert len(values) % job['batch'] == 0\n"
-        "for node in graph.nodes:\n"
-        "    if node.operator == 'Relu':\n"
-        "        values = np.maximum(values, 0)\n"
-        "    else:\n"
-        "        values = values @ graph.weights[node.inputs[1]] + graph.weights[node.inputs[2]]\n"
-        "np.save(job['scores'], values + float(os.environ.get('TOOLKIT_OFF', '0.01')))\n"
-        "open(job['rknn'], 'wb').write(b'RKNN of %d rows' % job['batch'])\n"
-        "json.dump({'failed': None, 'version': '9.9'}, open('result.json', 'w'))\n"
-    )
-    path.chmod(0o755)
-    return path
+def toolkit(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A Python with the stand-in for rknn-toolkit2, whose scores are 0.01 off."""
+    monkeypatch.setenv("RKNN_STANDIN_PYTHON", sys.executable)
+    return ROOT / "tests" / "npu_runtime" / "rknn_standin" / "python"
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -136,7 +113,7 @@ def test_rknn_is_written_with_how_far_its_scores_are_off(
     """Float16 is what the target usually takes."""
     assert 0 == convert("--target", "rk3588", "--rknn-python", toolkit, "--json")
     artifact, files = read_artifact(read_policy_file(policy), "rk3588")
-    assert {"policy.rk3588.rknn": b"RKNN of 9 rows"} == files
+    assert {"policy.rk3588.rknn": b"RKNN for rk3588 [9, 34] with 0"} == files
     assert ("rknn", "float16") == (artifact.format, artifact.precision)
     assert artifact.made_by.endswith("rknn-toolkit2 9.9")
     parity = json.loads(capsys.readouterr().out)["parity"]
@@ -151,7 +128,7 @@ def test_rknn_that_computes_something_else_is_not_written(
     convert("--target", "rk3588", "--rknn-python", toolkit)
     before = contents(policy.parent)
     for off in ("1.0", "nan"):
-        monkeypatch.setenv("TOOLKIT_OFF", off)
+        monkeypatch.setenv("RKNN_STANDIN_OFF", off)
         with pytest.raises(ConversionFailed, match=r"must agree with the policy's within 0.005"):
             convert("--target", "rk3588", "--rknn-python", toolkit)
     assert before == contents(policy.parent)

@@ -1,22 +1,27 @@
-"""Tests of the way through rknn-toolkit2: its messages without it, its simulator with it.
+"""Tests of the way through rknn-toolkit2: over a stand-in, without it, and with it.
 
-The toolkit asks for numpy and torch of its own. The tests that need it run where the environment
-variable `ILGOV_RKNN_PYTHON` names a Python that has it; elsewhere they are skipped.
+The toolkit asks for numpy and torch of its own. Tests that need the real one run where the
+environment variable `ILGOV_RKNN_PYTHON` names a Python that has it; elsewhere they are skipped.
 """
 
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from npu_runtime.contract import check_backend
 from npu_runtime.convert.caffe import caffemodel, prototxt
-from npu_runtime.convert.rknn import PYTHON_VARIABLE, rknn_python, to_rknn
+from npu_runtime.convert.rknn import PYTHON_VARIABLE, RknnSimulator, rknn_python
 from npu_runtime.errors import BackendUnavailable, ConversionFailed
 from npu_runtime.layers import layered_network
+from npu_runtime.load import run_in_batches
 from npu_runtime.policy_file import PolicyFile
 
 PYTHON = os.environ.get(PYTHON_VARIABLE)
@@ -25,12 +30,32 @@ needs_toolkit = pytest.mark.skipif(
 )
 
 
-def program(folder: Path, *lines: str) -> Path:
-    """A file that runs as Python, whatever its arguments."""
-    path = folder / "python"
-    path.write_text("\n".join([f"#!{sys.executable}", "import json, os, sys", *lines]))
-    path.chmod(0o755)
-    return path
+STANDIN = Path(__file__).parents[1] / "rknn_standin" / "python"
+FAULT = "RKNN_STANDIN_FAULT"
+
+Open = Callable[..., RknnSimulator]
+
+
+@pytest.fixture
+def simulator(shipped: PolicyFile, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+    """Open a simulator of the policy, the stand-in's if no Python is named; it is closed again."""
+    monkeypatch.setenv("RKNN_STANDIN_PYTHON", sys.executable)
+    with ExitStack() as closed:
+
+        def opened(**options: Any) -> RknnSimulator:
+            options = {"batch": 9, "python": STANDIN, **options}
+            return closed.enter_context(closing(RknnSimulator(layered_network(shipped), **options)))
+
+        yield opened
+
+
+def off(file: PolicyFile, simulator: RknnSimulator, rows: np.ndarray) -> np.ndarray:
+    """How far each row's scores are from the policy's, as shares of the range."""
+    network = layered_network(file)
+    expected = network.scores(network.normalised(rows))
+    found = run_in_batches(simulator, rows)
+    assert expected.shape == found.shape
+    return np.abs(found - expected).max(axis=1) / np.ptp(expected)
 
 
 def test_the_option_counts_before_the_variable_and_this_python_comes_last() -> None:
@@ -43,69 +68,111 @@ def test_the_option_counts_before_the_variable_and_this_python_comes_last() -> N
 
 @pytest.mark.parametrize("python", [Path("/no/such/python"), Path(sys.executable)])
 def test_without_the_toolkit_the_commands_are_told_that_install_it(
-    shipped: PolicyFile, rows: np.ndarray, python: Path
+    simulator: Open, python: Path
 ) -> None:
     """Whether there is no such Python or only no toolkit in it."""
     with pytest.raises(BackendUnavailable) as caught:
-        to_rknn(layered_network(shipped), rows, batch=9, python=python)
+        simulator(python=python)
     said = str(caught.value)
     assert f"{python}: must be a Python with rknn-toolkit2" in said
     assert "python3.11 -m venv rknn && rknn/bin/pip install" in said
     assert "rknn-toolkit2==2.5.0; then say --rknn-python rknn/bin/python" in said
 
 
+def test_rows_of_features_go_in_and_scores_come_out(
+    shipped: PolicyFile, simulator: Open, rows: np.ndarray
+) -> None:
+    """Scaled before, so that they fit; the file is what the toolkit exported."""
+    opened = simulator()
+    width = len(shipped.metadata.features)
+    assert f"RKNN for rk3588 [9, {width}] with 0".encode() == opened.content
+    assert "rknn-toolkit2 9.9" == opened.made_by
+    assert (off(shipped, opened, rows) < 0.02).all()
+
+
+def test_calibration_rows_come_in_whole_batches(simulator: Open, rows: np.ndarray) -> None:
+    """The last one filled up: 40 rows are 5 batches of 9."""
+    opened = simulator(calibration=rows)
+    assert b" with 5" in opened.content
+    assert "int8" == opened.capabilities.precision
+
+
+@pytest.mark.parametrize("step", ["config", "load_onnx", "build", "export_rknn", "init_runtime"])
 def test_a_step_of_the_toolkit_that_fails_is_named(
-    shipped: PolicyFile, rows: np.ndarray, tmp_path: Path
+    simulator: Open, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With what it said last."""
-    python = program(
-        tmp_path,
-        "print('E build: no')",
-        "json.dump({'failed': 'build returned -1', 'version': '2'}, open('result.json', 'w'))",
-        "sys.exit(1)",
-    )
-    said = r"must convert the policy \(build returned -1\); it said at last: E build: no"
+    monkeypatch.setenv(FAULT, step)
+    said = rf"must convert the policy \({step} returned -1\); it said at last: E {step}: it says"
     with pytest.raises(ConversionFailed, match=said):
-        to_rknn(layered_network(shipped), rows, batch=9, python=python)
+        simulator()
 
 
 def test_a_toolkit_that_crashes_is_an_error_too(
-    shipped: PolicyFile, rows: np.ndarray, tmp_path: Path
+    simulator: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It leaves no result at all."""
-    python = program(tmp_path, "os.abort()")
-    with pytest.raises(
-        ConversionFailed, match=r"it ended with code -6\); it said at last: nothing"
-    ):
-        to_rknn(layered_network(shipped), rows, batch=9, python=python)
+    monkeypatch.setenv(FAULT, "build crashes")
+    said = r"it ended with code -6\); it said at last: E load_onnx: it says something"
+    with pytest.raises(ConversionFailed, match=said):
+        simulator()
+
+
+def test_a_simulator_that_fails_is_an_error(
+    simulator: Open, rows: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the first row, and at any after it."""
+    monkeypatch.setenv(FAULT, "inference")
+    opened = simulator()
+    for _ in range(2):
+        with pytest.raises(ConversionFailed, match="the simulator must answer"):
+            opened.run(rows[:9])
+
+
+def test_nothing_is_left_of_it(
+    simulator: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No files and no process, whether it went well or not."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    simulator().close()
+    monkeypatch.setenv(FAULT, "build")
+    with pytest.raises(ConversionFailed):
+        simulator()
+    assert [] == list(tmp_path.iterdir())
+
+
+# --- the real toolkit -----------------------------------------------------------------------------
 
 
 @needs_toolkit
 def test_the_simulator_computes_what_the_policy_computes(
-    shipped: PolicyFile, rows: np.ndarray
+    shipped: PolicyFile, simulator: Open, rows: np.ndarray
 ) -> None:
     """In float16: 0.3 % of the range at most, and the last row like the others."""
-    network = layered_network(shipped)
-    done = to_rknn(network, rows, batch=9, python=Path(str(PYTHON)))
-    expected = network.scores(network.normalised(rows))
-    assert expected.shape == done.scores.shape
-    off = np.abs(done.scores - expected).max(axis=1) / np.ptp(expected)
-    assert 0 < off.max() < 3e-3
-    assert done.content.startswith(b"RKNN")
-    assert "2.5.0" == done.version
+    opened = simulator(python=Path(str(PYTHON)))
+    assert 0 < off(shipped, opened, rows).max() < 3e-3
+    assert opened.content.startswith(b"RKNN")
+    assert "rknn-toolkit2 2.5.0" == opened.made_by
 
 
 @needs_toolkit
-def test_with_calibration_rows_weights_are_integers(shipped: PolicyFile, rows: np.ndarray) -> None:
+def test_the_simulator_keeps_every_promise_of_a_back_end(
+    shipped: PolicyFile, simulator: Open
+) -> None:
+    """The same suite as for all others."""
+    check_backend(lambda file: simulator(python=Path(str(PYTHON))), shipped)
+
+
+@needs_toolkit
+def test_with_calibration_rows_weights_are_integers(
+    shipped: PolicyFile, simulator: Open, rows: np.ndarray
+) -> None:
     """The file is smaller, and the scores are farther off, but not at random."""
-    network = layered_network(shipped)
     python = Path(str(PYTHON))
-    half = to_rknn(network, rows, batch=9, python=python)
-    whole = to_rknn(network, rows, batch=9, python=python, calibration=rows)
-    expected = network.scores(network.normalised(rows))
-    offs = [np.abs(x.scores - expected).mean() / np.ptp(expected) for x in (half, whole)]
+    half, whole = simulator(python=python), simulator(python=python, calibration=rows)
     assert len(whole.content) < len(half.content)
-    assert offs[0] < offs[1] < 0.05
+    offs = [off(shipped, opened, rows).mean() for opened in (half, whole)]
+    assert offs[0] < offs[1] < 0.1
 
 
 _PARSE = """
