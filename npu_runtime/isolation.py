@@ -11,6 +11,7 @@ that is slow but never late does not hold the owner up either.
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -121,6 +122,11 @@ class IsolatedBackend:
         return self.able is not None
 
     @property
+    def given_up(self) -> bool:
+        """Whether it is not started again: it was closed, or did not pass a trial."""
+        return math.isinf(self._pause_s)
+
+    @property
     def pid(self) -> int | None:
         """The process in which it runs, if there is one."""
         return None if self._process is None else self._process.pid
@@ -154,7 +160,7 @@ class IsolatedBackend:
     def wait_until_ready(self, within_s: float) -> bool:
         """Wait, in real time, for the back end to be ready; for start-up and for tests."""
         until_s = time.monotonic() + within_s
-        while not self.ready and (left_s := until_s - time.monotonic()) > 0:
+        while not (self.ready or self.given_up) and (left_s := until_s - time.monotonic()) > 0:
             if self._process is None:
                 time.sleep(min(0.01, left_s))
             self._greet(within_s=left_s)
@@ -165,7 +171,7 @@ class IsolatedBackend:
     def close(self) -> None:
         """Kill the process and close the fallback; waits 50 ms at most for the kernel to do so."""
         self._let_go()
-        self._pause_s = float("inf")
+        self._pause_s = math.inf
         until_s = time.monotonic() + 0.05
         while self._bury() and time.monotonic() < until_s:
             time.sleep(0.001)

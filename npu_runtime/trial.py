@@ -7,6 +7,7 @@ to prove itself again.
 """
 
 import logging
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -120,7 +121,7 @@ class BackendOnTrial(IsolatedBackend):
         """Let go of it for good: another start would show the same."""
         self._refusal = reason
         self._let_go()
-        self._pause_s = float("inf")
+        self._pause_s = math.inf
         _logger.warning("%s", self.why)
 
     def _let_go(self) -> None:

@@ -32,6 +32,8 @@ def _head(status: Status) -> Iterator[str]:
     yield f"policy    {status.policy}"
     if status.backend:
         yield f"back end  {status.backend.name} on {status.backend.device}"
+        if status.backend.why:
+            yield f"          {status.backend.why}"
     if status.memory:
         left, total = status.memory.available_bytes >> 20, status.memory.total_bytes >> 20
         yield f"memory    {left} of {total} MiB available"

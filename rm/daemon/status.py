@@ -63,7 +63,7 @@ class ApplicationStatus(Struct, frozen=True, kw_only=True):
 
 
 class BackendStatus(Struct, frozen=True, kw_only=True):
-    """What rates the mappings: how often it answered, was late, crashed, was wrong."""
+    """What rates the mappings, and why; how often it answered, was late, crashed, was wrong."""
 
     name: str
     device: str
@@ -72,6 +72,7 @@ class BackendStatus(Struct, frozen=True, kw_only=True):
     crashed: int
     wrong: int
     restarts: int
+    why: str = ""
 
 
 class LoopTimes(Struct, frozen=True, kw_only=True):

@@ -106,4 +106,5 @@ def backend_status(network: LoadedPolicy | None) -> BackendStatus | None:
         crashed=counts.crashed,
         wrong=counts.wrong,
         restarts=counts.restarts,
+        why=network.why,
     )

@@ -1,8 +1,10 @@
 """Configuration, board file, policy: can they be read, and are they this machine's."""
 
+import time
 from collections.abc import Iterator, Sequence
 
 from npu_runtime.errors import BackendUnavailable, PolicyFileError
+from npu_runtime.isolation import IsolatedBackend
 from npu_runtime.load import LoadedPolicy
 from platforms.board import Board
 from platforms.errors import InvalidInput
@@ -12,6 +14,9 @@ from platforms.platform import Decision, Observation
 from rm.doctor.finding import Finding, degraded, missing, ok
 from rm.doctor.subject import Machine
 from rm.policies.registry import PolicyContext, policy_factory
+
+_READY_S = 5.0
+"""How long an accelerator's start and trial are waited for (chosen)."""
 
 
 def examine_configuration(machine: Machine) -> Iterator[Finding]:
@@ -93,11 +98,28 @@ def _usable(policy: str, board: Board, networks: Sequence[LoadedPolicy]) -> Iter
     if not networks:
         yield ok("policy", f"{policy} for {board.name}, without a network")
     for network in networks:
+        problem = _problem_after_trial(network)
         able = network.capabilities
-        yield ok(
-            "policy",
-            f"{policy} for {board.name}, {network.file.path} on {able.name}, {able.device}",
+        found = (
+            f"{policy} for {board.name}, {network.file.path} on {able.name}, {able.device} "
+            f"({network.why})"
         )
+        if problem is None:
+            yield ok("policy", found)
+        else:
+            yield degraded("policy", found, problem, "'ilgov npu check' tells more")
+
+
+def _problem_after_trial(network: LoadedPolicy) -> str | None:
+    """Give a back end in its own process time to start and to prove itself; its fault, if any."""
+    backend = network.backend
+    if not isinstance(backend, IsolatedBackend):
+        return None
+    until_s = time.monotonic() + _READY_S
+    while backend.degraded is None and time.monotonic() < until_s:
+        if backend.wait_until_ready(0.1) or backend.given_up:
+            break
+    return backend.degraded
 
 
 class _NoPlatform:
