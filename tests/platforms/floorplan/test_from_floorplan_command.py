@@ -12,6 +12,7 @@ import pytest
 from platforms.board_file import load_board
 from platforms.floorplan.power_trace import PowerTrace
 from platforms.floorplan.progress import Progress
+from platforms.floorplan.shipped import shipped_floorplans
 from tests.platforms.floorplan.conftest import CONFIG, FLP, MATERIALS, PTRACE
 
 Ilgov = Callable[..., Any]
@@ -145,6 +146,12 @@ def test_a_floorplan_of_ones_own_needs_a_package(ilgov: Ilgov, chip: dict[str, P
     """HotSpot's defaults for all of it would be some server's."""
     done = ilgov(*VERB, "--flp", chip["flp"])
     assert (2, True) == (done.code, "--config is required" in done.stderr)
+
+
+def test_the_help_names_the_floorplans_that_come_with_it(ilgov: Ilgov) -> None:
+    """It is written by hand, so that showing it needs no look at the disk."""
+    shown = ilgov(*VERB, "--help").stdout
+    assert all(name in shown for name in shipped_floorplans())
 
 
 def test_gaps_and_defaults_are_told(ilgov: Ilgov, chip: dict[str, Path]) -> None:
