@@ -39,38 +39,51 @@ UNLIKELY = 1.8
 part of it, is taken for a phase that turned in between; a second one is believed (chosen)."""
 
 
-class _Reading(Struct, frozen=True, gc=False):
-    """Seconds per instruction, as if the core were the application's alone.
+class Place(Struct, frozen=True, gc=False):
+    """Where an application is, with what follows from that until something is learnt of it.
 
-    Stalls were `slowdown` times as long as on an idle memory.
+    `share` is of a core's time, summed over its threads; on its `cluster`, at `freq_hz`, a cycle
+    takes `cycle_s` seconds, of which it stalls `stall_s`. Stalls are `slowdown` times as long as on
+    an idle memory. `on_reference` turns its cycles into those on the strongest cluster.
     """
 
-    time_s: float
     cluster: int
-    freq_hz: float
-    instruction_s: float
+    freq_hz: int
+    share: float
     slowdown: float
-
-    def cycles(self, stall_s_per_cycle: float) -> float:
-        """Cycles per instruction of a program with this share of stalls."""
-        return self.instruction_s / (1.0 / self.freq_hz + stall_s_per_cycle * self.slowdown)
+    stall_s: float
+    cycle_s: float
+    on_reference: float
 
 
 class _Seen:
     """What is known of one application: `stalls` per cycle with the cluster of each.
 
-    `ahead` is the logarithm of how much slower than the last reading it is about to be. `ratios`
-    and `usual_stalls` are what follows from the pairs, by clusters, kept until another pair comes.
+    An instruction took `instruction_s` in the last reading, as if a core were the application's
+    alone, at `time_s` and `place` (None: there was no reading). `ahead` is the logarithm of how
+    much slower than that it is about to be. `ratios` and `usual_stalls` are what follows from the
+    pairs, by clusters, kept until another pair comes.
     """
 
-    __slots__ = ("ahead", "last", "log_cycles", "phases", "ratios", "stalls", "usual_stalls")
+    __slots__ = (
+        "ahead",
+        "instruction_s",
+        "log_cycles",
+        "phases",
+        "place",
+        "ratios",
+        "stalls",
+        "time_s",
+        "usual_stalls",
+    )
 
     def __init__(self) -> None:
         self.ahead = 0.0
         self.ratios: dict[tuple[int, int], float] = {}
         self.usual_stalls: dict[int, float] = {}
         self.phases = Phases()
-        self.last: _Reading | None = None
+        self.place: Place | None = None
+        self.instruction_s = self.time_s = 0.0
         self.stalls: deque[tuple[int, float]] = deque(maxlen=PAIRS_KEPT)
         self.log_cycles: dict[tuple[int, int], deque[float]] = {}
 
@@ -91,9 +104,11 @@ class SpeedEstimator:
         self._reference = board.clusters_by_capacity[-1]
         self._stalls = priors.stalls or priors.cycles
         self._seen: dict[int, _Seen] = {}
-        self._cores: dict[int, tuple[int, ...]] = {}
         self._time_s = -math.inf
-        self._now: dict[int, _Reading] = {}
+        self._seats: list[tuple[int, int, tuple[int, ...]]] = []
+        self._opps: tuple[int, ...] = ()
+        self._places: list[Place] = []
+        self._has_learnt = False
         self._allowed: list[tuple[int, tuple[int, ...]]] = []
         self._placed: list[tuple[int, ...]] = []
         self._threads: list[tuple[int, float, float, float, float]] = []
@@ -109,15 +124,21 @@ class SpeedEstimator:
         if observation.time_s == self._time_s:
             return
         self._time_s = observation.time_s
-        self._now = self._readings(observation)
-        cores = {app.id: app.cores for app in observation.applications}
-        if cores.keys() == self._cores.keys():
-            for number, reading in self._now.items():
-                if self._cores[number] == cores[number]:
-                    self._learn(self._seen.setdefault(number, _Seen()), reading)
+        apps, before = observation.applications, self._seats
+        # In most rounds all are where they were, at the same clocks: then so much still holds that
+        # the rest is a division, a logarithm and a comparison for each.
+        self._seats = [(app.id, app.threads, app.cores) for app in apps]
+        moved = self._seats != before
+        if moved or self._has_learnt or observation.opp_index != self._opps:
+            self._opps = observation.opp_index
+            self._places = self._found_places(observation)
+            self._has_learnt = False
+        if moved:
+            self._learn_of_the_unmoved(apps, before)
         else:
-            self._seen = {key: seen for key, seen in self._seen.items() if key in cores}
-        self._cores = cores
+            for app, place in zip(apps, self._places, strict=True):
+                if app.rate_ips > 0.0:
+                    self._learn(app, place)
 
     def stall_s_per_cycle(self, application_id: int, cluster: int | None = None) -> float:
         """Stall seconds per cycle of a program: its own as soon as two pairs tell.
@@ -126,14 +147,21 @@ class SpeedEstimator:
         """
         seen = self._seen.get(application_id)
         if cluster is None:
-            last = seen and seen.last
-            cluster = last.cluster if last else self._reference
+            place = seen and seen.place
+            cluster = place.cluster if place else self._reference
         return self._stall_of(seen, cluster)
 
-    def slowdown(self, application_id: int) -> float:
-        """By how much others' traffic lengthens its stalls now, as far as is known."""
-        reading = self._now.get(application_id)
-        return reading.slowdown if reading else 1.0
+    def places(self, observation: Observation) -> Sequence[Place]:
+        """Where every application of an observation is, in its order, by all that is known now.
+
+        Others' traffic is taken as it was before the last round taught anything.
+        """
+        if observation.time_s != self._time_s:
+            return self._found_places(observation)
+        if self._has_learnt:
+            pairs = zip(observation.applications, self._places, strict=True)
+            return [self._place_again(app.id, place) for app, place in pairs]
+        return self._places
 
     def memory_per_stall(self, cluster: int) -> float:
         """For how much of a stall on a cluster the memory is busy with it."""
@@ -149,8 +177,7 @@ class SpeedEstimator:
 
         On an idle memory. Of an application of several threads it is what one of them takes.
         """
-        readings = self._readings(observation)
-        cycles = [self._cycles(app.id, readings.get(app.id)) for app in applications]
+        cycles = [self._cycles(observation, app.id) for app in applications]
         table = np.array(cycles).reshape(len(applications), len(self._board.clusters))
         found = []
         for x, cluster in enumerate(self._board.clusters):
@@ -203,8 +230,8 @@ class SpeedEstimator:
         stalls = self._stalls[target] / self._stalls[source]
         return stalls / self._ratio(seen, source, target)
 
-    def _readings(self, observation: Observation) -> dict[int, _Reading]:
-        """What this round says of every application that does not stand still, by id.
+    def _found_places(self, observation: Observation) -> list[Place]:
+        """Where every application is, worked out from the beginning.
 
         Threads are taken to be spread as the fair scheduler spreads them, and to share equally.
         """
@@ -213,15 +240,27 @@ class SpeedEstimator:
         load = Counter(core for cores in placed for core in cores)
         freqs_hz = self._board.freqs_hz_at(observation.opp_index)
         slower = self._slowdowns(apps, placed, load, freqs_hz)
-        found = {}
-        for app, cores in zip(apps, placed, strict=True):
-            if app.rate_ips > 0.0:
-                cluster = self._board.cluster_of_core[app.cores[0]]
-                instruction_s = sum(1.0 / load[core] for core in cores) / app.rate_ips
-                found[app.id] = _Reading(
-                    observation.time_s, cluster, freqs_hz[cluster], instruction_s, slower[app.id]
-                )
+        found = []
+        for app, cores, slowdown in zip(apps, placed, slower, strict=True):
+            cluster = self._board.cluster_of_core[app.cores[0]]
+            share = sum(1.0 / load[core] for core in cores)
+            found.append(self._place_at(app.id, cluster, freqs_hz[cluster], share, slowdown))
         return found
+
+    def _place_again(self, application_id: int, place: Place) -> Place:
+        """The same place, by what has been learnt meanwhile."""
+        return self._place_at(
+            application_id, place.cluster, place.freq_hz, place.share, place.slowdown
+        )
+
+    def _place_at(
+        self, application_id: int, cluster: int, freq_hz: int, share: float, slowdown: float
+    ) -> Place:
+        seen = self._seen.get(application_id)
+        stall_s = self._stall_of(seen, cluster) * slowdown
+        on_reference = self._ratio(seen, cluster, self._reference)
+        cycle_s = 1.0 / freq_hz + stall_s
+        return Place(cluster, freq_hz, share, slowdown, stall_s, cycle_s, on_reference)
 
     def _place(self, apps: Sequence[ApplicationReading]) -> list[tuple[int, ...]]:
         """The core of every thread, worked out anew only where something has changed."""
@@ -237,10 +276,10 @@ class SpeedEstimator:
         placed: Sequence[Sequence[int]],
         load: Counter[int],
         freqs_hz: Sequence[int],
-    ) -> dict[int, float]:
-        """By how much the traffic of all that runs lengthens the stalls of each, by id."""
+    ) -> list[float]:
+        """By how much the traffic of all that runs lengthens the stalls of each."""
         if self._priors.memory_per_stall == 0.0 or not self._stall_aware or len(load) < 2:
-            return dict.fromkeys((app.id for app in apps), 1.0)
+            return [1.0] * len(apps)
         threads = [
             (core, 1.0 / load[core], 1.0 / freqs_hz[x], stall, stall * self.memory_per_stall(x))
             for app, cores in zip(apps, placed, strict=True)
@@ -252,62 +291,89 @@ class SpeedEstimator:
             core, *columns = (np.array(column)[None, :] for column in zip(*threads, strict=True))
             self._threads, self._factors = threads, slowdowns(core, *columns)[0].tolist()
         factors = iter(self._factors)
-        return {
-            app.id: max(next(factors) for _ in cores)
-            for app, cores in zip(apps, placed, strict=True)
-        }
+        return [max([next(factors) for _ in cores]) for cores in placed]
 
-    def _learn(self, seen: _Seen, reading: _Reading) -> None:
-        last = seen.last
-        if last is not None and reading.time_s - last.time_s < NEIGHBOURS_S:
-            if last.cluster != reading.cluster:
-                self._learn_ratio(seen, last, reading)
-            elif last.freq_hz != reading.freq_hz:
-                _learn_stall(seen, last, reading)
-        seen.last = reading
-        cycles = reading.cycles(self._stall_of(seen, reading.cluster))
-        on_reference = cycles * self._ratio(seen, reading.cluster, self._reference)
-        seen.ahead = seen.phases.hear(math.log(on_reference))
-
-    def _learn_ratio(self, seen: _Seen, last: _Reading, reading: _Reading) -> None:
-        """What an instruction takes beyond its stalls on one of both is cycles on the other."""
-        known, other = last, reading
-        if seen.stalls and seen.stalls[-1][0] == reading.cluster:
-            known, other = reading, last
-        stall = self._stall_of(seen, known.cluster)
-        cycles = known.cycles(stall)
-        stall_s = stall * cycles * self._stalls[other.cluster] / self._stalls[known.cluster]
-        there = (other.instruction_s - stall_s * other.slowdown) * other.freq_hz
-        if there <= 0.0:
+    def _learn_of_the_unmoved(
+        self,
+        applications: Sequence[ApplicationReading],
+        before: Sequence[tuple[int, int, tuple[int, ...]]],
+    ) -> None:
+        """Learn where the same applications are there as `before`; forget those that are gone."""
+        cores = {number: cores for number, _, cores in before}
+        present = {app.id for app in applications}
+        if cores.keys() != present:
+            self._seen = {key: seen for key, seen in self._seen.items() if key in present}
             return
+        for app, place in zip(applications, self._places, strict=True):
+            if app.rate_ips > 0.0 and app.cores == cores[app.id]:
+                self._learn(app, place)
+
+    def _learn(self, app: ApplicationReading, place: Place) -> None:
+        seen = self._seen.get(app.id)
+        if seen is None:
+            seen = self._seen[app.id] = _Seen()
+        instruction_s = place.share / app.rate_ips
+        if place is not seen.place and self._learn_from_pair(seen, place, instruction_s):
+            place = self._place_again(app.id, place)
+        seen.place, seen.instruction_s, seen.time_s = place, instruction_s, self._time_s
+        seen.ahead = seen.phases.hear(math.log(instruction_s / place.cycle_s * place.on_reference))
+
+    def _learn_from_pair(self, seen: _Seen, place: Place, instruction_s: float) -> bool:
+        """Set a reading against the one before it; whether that taught anything."""
+        last = seen.place
+        if last is None or self._time_s - seen.time_s >= NEIGHBOURS_S:
+            return False
+        if last.cluster != place.cluster:
+            learnt = self._learn_ratio(seen, last, place, instruction_s)
+        elif last.freq_hz != place.freq_hz:
+            learnt = _learn_stall(seen, last, place, instruction_s)
+        else:
+            return False
+        self._has_learnt = self._has_learnt or learnt
+        return learnt
+
+    def _learn_ratio(self, seen: _Seen, last: Place, place: Place, instruction_s: float) -> bool:
+        """What an instruction takes beyond its stalls on one of both is cycles on the other."""
+        known, known_s, other, other_s = last, seen.instruction_s, place, instruction_s
+        if seen.stalls and seen.stalls[-1][0] == place.cluster:
+            known, known_s, other, other_s = place, instruction_s, last, seen.instruction_s
+        stall = self._stall_of(seen, known.cluster)
+        cycles = known_s / (1.0 / known.freq_hz + stall * known.slowdown)
+        stall_s = stall * cycles * self._stalls[other.cluster] / self._stalls[known.cluster]
+        there = (other_s - stall_s * other.slowdown) * other.freq_hz
+        if there <= 0.0:
+            return False
         for key, value in (
             ((known.cluster, other.cluster), math.log(there / cycles)),
             ((other.cluster, known.cluster), math.log(cycles / there)),
         ):
             seen.log_cycles.setdefault(key, deque(maxlen=PAIRS_KEPT)).append(value)
         seen.forget_conclusions()
+        return True
 
-    def _cycles(self, application_id: int, now: _Reading | None) -> list[float]:
+    def _cycles(self, observation: Observation, application_id: int) -> list[float]:
         """Cycles per instruction on every cluster; infinite of one that never ran."""
         seen = self._seen.get(application_id)
-        reading = seen.last if seen is not None and seen.last is not None else now
         clusters = range(len(self._board.clusters))
-        if reading is None:
-            return [math.inf for _ in clusters]
-        here = reading.cycles(self.stall_s_per_cycle(application_id, reading.cluster))
-        if seen is not None:
-            here *= math.exp(seen.ahead)
-        return [here * self._ratio(seen, reading.cluster, cluster) for cluster in clusters]
+        if seen is not None and seen.place is not None:
+            place, here = seen.place, seen.instruction_s / seen.place.cycle_s * math.exp(seen.ahead)
+        else:
+            pairs = zip(observation.applications, self._found_places(observation), strict=True)
+            (app, place), *_ = [pair for pair in pairs if pair[0].id == application_id]
+            if app.rate_ips <= 0.0:
+                return [math.inf for _ in clusters]
+            here = place.share / app.rate_ips / place.cycle_s
+        return [here * self._ratio(seen, place.cluster, cluster) for cluster in clusters]
 
 
-def _learn_stall(seen: _Seen, last: _Reading, reading: _Reading) -> None:
+def _learn_stall(seen: _Seen, last: Place, place: Place, instruction_s: float) -> bool:
     """Solve ``t1 / t2 = (1 / f1 + u s1) / (1 / f2 + u s2)`` for the stall per cycle u."""
-    difference_s = last.instruction_s * reading.slowdown - reading.instruction_s * last.slowdown
+    difference_s = seen.instruction_s * place.slowdown - instruction_s * last.slowdown
     if difference_s == 0.0:
-        return
-    stall = (reading.instruction_s / last.freq_hz - last.instruction_s / reading.freq_hz) / (
-        difference_s
-    )
-    if -0.02 * LONGEST_STALL_S_PER_CYCLE <= stall <= LONGEST_STALL_S_PER_CYCLE:
-        seen.stalls.append((last.cluster, max(stall, 0.0)))
-        seen.forget_conclusions()
+        return False
+    stall = (instruction_s / last.freq_hz - seen.instruction_s / place.freq_hz) / difference_s
+    if not -0.02 * LONGEST_STALL_S_PER_CYCLE <= stall <= LONGEST_STALL_S_PER_CYCLE:
+        return False
+    seen.stalls.append((last.cluster, max(stall, 0.0)))
+    seen.forget_conclusions()
+    return True

@@ -23,12 +23,12 @@ class StallAwareScaling:
         """`estimator` must hear of every observation before `scale` does."""
         self._board = board
         self._estimator = estimator
-        self._placed: tuple[tuple[int, tuple[int, ...]], ...] = ()
+        self._placed: list[tuple[int, tuple[int, ...]]] = []
         self._wait = 0
 
     def scale(self, observation: Observation) -> tuple[int, ...]:
         """The operating point of every cluster."""
-        placed = tuple((app.id, app.cores) for app in observation.applications)
+        placed = [(app.id, app.cores) for app in observation.applications]
         if placed != self._placed:
             self._placed = placed
             self._wait = SETTLE_ROUNDS
@@ -41,14 +41,12 @@ class StallAwareScaling:
 
     def _needs_hz(self, observation: Observation) -> list[float]:
         """Per cluster the largest demand, 0 where nobody runs."""
-        freqs_hz = self._board.freqs_hz_at(observation.opp_index)
-        needs = [0.0] * len(freqs_hz)
-        for app in observation.applications:
-            cluster = self._board.cluster_of_core[app.cores[0]]
-            stall = self._estimator.stall_s_per_cycle(app.id, cluster)
-            stall *= self._estimator.slowdown(app.id)
-            need = needed_hz(freqs_hz[cluster], app.rate_ips / app.target_ips, stall)
-            needs[cluster] = max(needs[cluster], need)
+        needs = [0.0] * len(self._board.clusters)
+        pairs = zip(observation.applications, self._estimator.places(observation), strict=True)
+        for app, place in pairs:
+            need = needed_hz(place.freq_hz, app.rate_ips / app.target_ips, place.stall_s)
+            if need > needs[place.cluster]:
+                needs[place.cluster] = need
         return needs
 
 
