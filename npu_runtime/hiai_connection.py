@@ -23,9 +23,9 @@ SOCKET_VARIABLE = "ILGOV_HIAI_SOCKET"
 
 DEFAULT_SOCKET = "/run/ilgov/hiai.sock"
 
-HELLO_S, LOAD_S, RUN_S = 2.0, 8.0, 5.0
-"""The longest that the server may take (chosen: within what isolation grants for a start; isolation
-ends a call far earlier)."""
+HELLO_S, LOAD_S, RUN_S = 4.0, 5.0, 5.0
+"""The longest that the server may take (chosen: together less than isolation grants for a start;
+isolation ends a run far earlier)."""
 
 _CREDENTIALS = struct.Struct("iII")
 _WAY_OUT = "npu_runtime/hiai/README.md says how to start it"
@@ -136,7 +136,8 @@ class HiaiConnection:
     def _lost(self, reason: Exception | str) -> BackendUnavailable:
         """What to raise; a server that ended may have left its last words."""
         try:
-            message = unpacked(self._link.recv(MOST_BYTES, socket.MSG_DONTWAIT))
+            self._link.setblocking(False)
+            message = unpacked(self._link.recv(MOST_BYTES))
             if message.kind == FAILED:
                 reason = message.text
         except (OSError, ValueError):
