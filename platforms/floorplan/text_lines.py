@@ -49,7 +49,7 @@ class TextLines:
                 "end its last line)",
             )
         try:
-            text = raw.decode("utf-8")
+            text = raw.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
             raise fault(self.path, number, f"must be text ({error})") from error
         if "\0" in text:

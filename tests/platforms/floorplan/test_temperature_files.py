@@ -1,5 +1,6 @@
 """HotSpot's files of temperatures, written and read again."""
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,6 +55,16 @@ def test_a_trace_of_temperatures_comes_back(tmp_path: Path) -> None:
     names, rows = read_ttrace(path)
     assert ("a", "b") == names
     assert [[300.0, 301.0], [302.0, 303.0]] == [pytest.approx(row, abs=0.006) for row in rows]
+
+
+@pytest.mark.parametrize("hottest_k", [340.0, 900.0, 1e12])
+def test_a_trace_has_two_decimals_however_hot_it_is(hottest_k: float) -> None:
+    """The fast way, for temperatures near each other, writes what formatting each would."""
+    temp_k = np.linspace(300.123, hottest_k, 600).reshape(200, 3)
+    out = io.StringIO()
+    TraceWriter(out, ("a", "b", "c")).write(temp_k)
+    expected = ["\t".join(f"{value:.2f}" for value in row) for row in temp_k.tolist()]
+    assert ["a\tb\tc", *expected] == out.getvalue().splitlines()
 
 
 @pytest.mark.parametrize(
