@@ -6,6 +6,7 @@ Unix socket. Features are scaled here, in float32; the NPU gets the layers. No N
 docs/npu-hiai.md says what is confirmed and what is not.
 """
 
+import re
 from pathlib import PurePath
 
 import numpy as np
@@ -14,12 +15,15 @@ from npu_runtime.artifact import Artifact, read_artifact
 from npu_runtime.backend import Capabilities, Rows
 from npu_runtime.errors import BackendUnavailable, BadOutput, DamagedArtifact
 from npu_runtime.hiai_connection import HiaiConnection, socket_path
-from npu_runtime.hiai_protocol import Model
+from npu_runtime.hiai_protocol import MOST_NAME_BYTES, Model
 from npu_runtime.policy_file import PolicyFile
 
 TARGET = "kirin970"
 
 WITHOUT_NPU = "000.000.000.000"
+
+_SUFFIXES = {"cambricon": (".cambricon",), "caffe": (".prototxt", ".caffemodel")}
+"""An artifact's files by its format, in the order in which the server takes them."""
 
 
 class HiaiBackend:
@@ -31,7 +35,7 @@ class HiaiBackend:
 
     def __init__(self, file: PolicyFile) -> None:
         artifact, files = read_artifact(file, TARGET)
-        model = _model(artifact, files)
+        model = _model(file, artifact, files)
         self._mean = np.asarray(artifact.mean, np.float32)
         self._std = np.asarray(artifact.std, np.float32)
         self._server = HiaiConnection(socket_path())
@@ -48,7 +52,7 @@ class HiaiBackend:
             name="hiai",
             version=version,
             device=f"npu (HiAI {version})",
-            precision="float16",
+            precision="float16",  # of the NPU's arithmetic, from memory: docs/npu-hiai.md
             max_batch=artifact.batch,
             dynamic_batch=False,
         )
@@ -70,30 +74,34 @@ class HiaiBackend:
         self._server.close()
 
 
-def _model(artifact: Artifact, files: dict[str, bytes]) -> Model:
+def _model(file: PolicyFile, artifact: Artifact, files: dict[str, bytes]) -> Model:
     """What the server has to load."""
-    if artifact.format == "cambricon":
-        names = [next(iter(artifact.files))]
-    elif artifact.format == "caffe":
-        by_suffix = {PurePath(name).suffix: name for name in artifact.files}
-        names = [
-            by_suffix[suffix] for suffix in (".prototxt", ".caffemodel") if suffix in by_suffix
-        ]
-    else:
-        names = []
-    if len(names) != (2 if artifact.format == "caffe" else 1):
+    wanted = _SUFFIXES.get(artifact.format, ())
+    by_suffix = {PurePath(name).suffix: name for name in artifact.files}
+    names = [by_suffix[suffix] for suffix in wanted if suffix in by_suffix]
+    if not names or len(names) < len(wanted):
         raise DamagedArtifact(
-            f"format and files must be cambricon and its file, or caffe, prototxt and caffemodel "
-            f"(got {artifact.format} and {', '.join(artifact.files)}); "
-            f"make it with 'ilgov npu convert --target {TARGET}'"
+            f"{file.path}: format and files of its artifact for {TARGET} must be cambricon and its "
+            f"file, or caffe, prototxt and caffemodel (got {artifact.format} and "
+            f"{', '.join(artifact.files)}); make it with 'ilgov npu convert {file.path} "
+            f"--target {TARGET}'"
         )
     return Model(
-        name=PurePath(names[0]).stem,
+        name=_plain(PurePath(names[0]).stem),
         batch=artifact.batch,
         inputs=artifact.inputs,
         outputs=artifact.outputs,
         parts=tuple(files[name] for name in names),
     )
+
+
+def _plain(name: str) -> str:
+    """What the server takes as a model's name.
+
+    >>> _plain("my policy.kirin970")
+    'my_policy.kirin970'
+    """
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name)[:MOST_NAME_BYTES]
 
 
 def _check_server(server: HiaiConnection, artifact: Artifact) -> None:
@@ -105,6 +113,6 @@ def _check_server(server: HiaiConnection, artifact: Artifact) -> None:
     if artifact.format == "caffe" and not server.hello.builds:
         raise BackendUnavailable(
             f"the HiAI server at {server.path} must be able to compile Caffe models (its library, "
-            f"{server.hello.version}, is not); compile it with the vendor's converter, which "
-            f"'ilgov npu convert --target {TARGET}' names"
+            f"{server.hello.version}, is not); use the vendor's converter, then 'ilgov npu convert "
+            f"--target {TARGET} --compiled FILE.cambricon'"
         )

@@ -30,7 +30,7 @@ class Hello(Struct, frozen=True, kw_only=True):
 
 
 class Model(Struct, frozen=True, kw_only=True):
-    """A model to load, under a name that the library will know it by.
+    """A model to load, under a name that the library will know it by: letters, digits, ``._-``.
 
     One part is a compiled model, two are a prototxt and a caffemodel, which the server compiles.
     """
@@ -54,8 +54,8 @@ def packed_model(sequence: int, model: Model) -> Iterator[bytes]:
     """A LOAD and its PARTs; one ANSWER or FAILED of this sequence will follow them."""
     sizes = [len(part) for part in model.parts] + [0] * (MOST_PARTS - len(model.parts))
     shape = model.batch, model.inputs, model.outputs
-    name = model.name.encode()[:MOST_NAME_BYTES]
-    yield _packed(LOAD, sequence, 0, 0, _LOAD.pack(*shape, len(model.parts), *sizes, name))
+    about = _LOAD.pack(*shape, len(model.parts), *sizes, model.name.encode())
+    yield _packed(LOAD, sequence, 0, 0, about)
     for number, part in enumerate(model.parts):
         for start in _starts(part):
             piece = part[start : start + MOST_PAYLOAD_BYTES]

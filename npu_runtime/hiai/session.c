@@ -49,10 +49,18 @@ static bool fits_a_packet(uint32_t rows, uint32_t columns)
     return rows >= 1 && columns >= 1 && (uint64_t)rows * columns <= MOST_PAYLOAD / sizeof(float);
 }
 
+/* It goes to the vendor's library and into the log. */
+static bool is_name(const struct load *load)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    size_t length = strnlen(load->name, sizeof load->name);
+    return 0 < length && length < sizeof load->name && strspn(load->name, allowed) == length;
+}
+
 static const char *problem_of(const struct load *load)
 {
-    if (memchr(load->name, 0, sizeof load->name) == NULL || load->name[0] == 0)
-        return "name must have 1 to 63 bytes";
+    if (!is_name(load))
+        return "name must have 1 to 63 letters, digits, dots, dashes or underscores";
     if (!fits_a_packet(load->batch, load->inputs) || !fits_a_packet(load->batch, load->outputs))
         return "batch, inputs and outputs must be 1 or more, and rows fit into a message";
     if (load->parts < 1 || load->parts > MOST_PARTS)

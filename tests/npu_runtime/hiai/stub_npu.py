@@ -69,8 +69,8 @@ def build_server(target: str, out: Path, **environment: str) -> subprocess.Compl
 def build_library(out: Path, *flags: str) -> Path:
     """The stub as a shared library."""
     sources = sorted(HERE.glob("stub_*.c"))
-    command = [compiler(), *WARNINGS, "-O1", "-fPIC", "-shared", *flags, *sources, "-o", out, "-lm"]
-    subprocess.run(command, check=True)
+    command: list[str | Path] = [compiler(), *WARNINGS, "-O1", "-fPIC", "-shared", *flags]
+    subprocess.run([*command, *sources, "-o", out, "-lm"], check=True)
     return out
 
 
@@ -95,8 +95,8 @@ class StubNpu:
         self.path = path or str(folder / "hiai.sock")
         self.log_path = folder / "server.log"
         self.compiled = folder / "compiled.cambricon"
-        self._command = [built.server, "--socket", self.path, "--build", self.compiled]
-        self._command += ["--library", library or built.library]
+        self._command: list[str | Path] = [built.server, "--socket", self.path]
+        self._command += ["--build", self.compiled, "--library", library or built.library]
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, mode: str = "sound") -> None:

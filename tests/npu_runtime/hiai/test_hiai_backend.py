@@ -268,7 +268,7 @@ def test_an_artifact_of_a_format_that_no_kirin_takes_is_refused(file: PolicyFile
     for wrong in ("rknn", "caffe"):
         text = sidecar.read_text()
         sidecar.write_text(re.sub(r'("format": ")\w+', rf"\g<1>{wrong}", text))
-        with pytest.raises(DamagedArtifact, match=rf"format and files must be .*\(got {wrong} and"):
+        with pytest.raises(DamagedArtifact, match=rf"format and files .*\(got {wrong} and"):
             HiaiBackend(file)
 
 

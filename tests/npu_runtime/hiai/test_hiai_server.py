@@ -196,8 +196,10 @@ def load(
         (header(PART) + b"x", "PART must follow the LOAD that it belongs to"),
         (header(LOAD), "LOAD must have its size"),
         (load() + b"x", "LOAD must have its size"),
-        (load(name=b""), "name must have 1 to 63 bytes"),
-        (load(name=b"x" * 64), "name must have 1 to 63 bytes"),
+        (load(name=b""), "name must have 1 to 63 letters"),
+        (load(name=b"x" * 64), "name must have 1 to 63 letters"),
+        (load(name=b"a/b"), "name must have 1 to 63 letters"),
+        (load(name=b"a\n"), "name must have 1 to 63 letters"),
         (load((0, 21, 8)), "batch, inputs and outputs must be 1 or more"),
         (load((BATCH, 0, 8)), "batch, inputs and outputs must be 1 or more"),
         (load((2**31, 2, 2**31)), "and rows fit into a message"),
@@ -290,6 +292,7 @@ def test_thousands_of_mutated_messages_neither_crash_it_nor_touch_wrong_memory(
     assert np.isfinite(run_in_batches(backend, file.metadata.parity_rows()[0])).all()
     backend.close()
     assert "the vendor's library ended its process" not in checked_npu.log
+    assert checked_npu.log.count("server: loaded policy") >= 10, "few conversations got that far"
 
 
 def mutated(packet: bytes, rng: np.random.Generator) -> bytes:
