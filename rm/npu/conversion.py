@@ -18,10 +18,19 @@ from npu_runtime.convert.rknn import RknnSimulator
 from npu_runtime.convert.target import Target, convertible
 from npu_runtime.errors import ConversionFailed
 from npu_runtime.layers import LayeredNetwork
-from npu_runtime.load import PARITY_TOLERANCE, open_policy, run_in_batches
+from npu_runtime.load import PARITY_TOLERANCE, backend_named, run_in_batches
 from npu_runtime.measure.parity import Parity, compared, drawn_rows, right_scores
 from npu_runtime.policy_file import MOST_BYTES, PolicyFile, Precision, parse_policy_file
+from platforms.board import Board
+from rm.npu.calibration_rows import calibration_rows
 from rm.npu.conversion_steps import Step, steps_for
+from rm.npu.gate import JUDGED_ON, judge
+from rm.npu.judged import Extent, episodes
+from rm.npu.simulated_verdict import judge_simulated
+from rm.npu.verdict import Verdict
+
+MOST_CALIBRATION_ROWS = 512
+"""The RK3588's toolkit takes its time for each (chosen)."""
 
 DRAWN_ROWS = 1000
 """Beside the policy's own parity rows, so many are drawn from all over the features' ranges."""
@@ -32,7 +41,8 @@ class Order:
     """What is wanted; `batch` is None where any number of rows goes.
 
     `compiled` is what a vendor's converter made of the Caffe files already, `rknn_python` the
-    Python that has rknn-toolkit2.
+    Python that has rknn-toolkit2. `board` is simulated for int8, which is calibrated and judged on
+    episodes, and for other precisions where `judged` says so, by `jobs` processes.
     """
 
     target: Target
@@ -41,6 +51,17 @@ class Order:
     folder: Path
     compiled: Path | None
     rknn_python: Path
+    board: Board | None = None
+    judged: bool = False
+    jobs: int = 1
+
+
+class Refused(Exception):
+    """A precision that changes what the policy decides; `verdict` says how much."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(*verdict.failures)
+        self.verdict = verdict
 
 
 class WrittenFile(Struct, frozen=True, kw_only=True):
@@ -54,7 +75,8 @@ class WrittenFile(Struct, frozen=True, kw_only=True):
 class Conversion(Struct, frozen=True, kw_only=True):
     """What was written, and what is left to do.
 
-    `parity` says how far its scores are from the policy's, None where nothing here can run it.
+    `parity` says how far its scores are from the policy's, None where nothing here can run it, and
+    `verdict` what that changes, None where nobody asked.
     """
 
     policy: str
@@ -63,6 +85,7 @@ class Conversion(Struct, frozen=True, kw_only=True):
     batch: int | None
     written: tuple[WrittenFile, ...]
     parity: Parity | None
+    verdict: Verdict | None
     steps: tuple[Step, ...]
 
 
@@ -70,30 +93,34 @@ def convert(file: PolicyFile, order: Order) -> Conversion:
     """Make and write what `order` says of a policy.
 
     Raises ConversionFailed where the policy cannot be carried over or its scores would not be the
-    same any more, BackendUnavailable where a vendor's converter is missing, OSError where a file
-    cannot be written. What stood there before stands there then.
+    same any more, Refused where its decisions would not, BackendUnavailable where a vendor's
+    converter is missing, OSError where a file cannot be written. What stood
+    there before stands there then.
     """
     network = convertible(file)
-    if order.precision == "int8":
-        raise ConversionFailed(
-            f"--precision must be float16 with --target {order.target.name} (got int8)"
-        )
-    paths, parity = _CONVERTERS[order.target.name](file, network, order)
+    paths, measured = _CONVERTERS[order.target.name](file, network, order)
     return Conversion(
         policy=str(file.path),
         target=order.target.name,
         precision=order.precision,
         batch=order.batch,
         written=tuple(_written(path) for path in paths),
-        parity=parity,
+        parity=measured.parity,
+        verdict=measured.verdict,
         steps=steps_for(file, network, order.target.name, paths, batch=order.batch),
     )
 
 
-Converted = tuple[tuple[Path, ...], Parity | None]
+@dataclass(frozen=True, kw_only=True)
+class _Measured:
+    parity: Parity | None = None
+    verdict: Verdict | None = None
 
 
-def _for_kirin970(file: PolicyFile, network: LayeredNetwork, order: Order) -> Converted:
+_Converted = tuple[tuple[Path, ...], _Measured]
+
+
+def _for_kirin970(file: PolicyFile, network: LayeredNetwork, order: Order) -> _Converted:
     batch = _fixed(order)
     if order.compiled is None:
         text, weights = prototxt(network, batch).encode(), caffemodel(network, batch)
@@ -101,34 +128,55 @@ def _for_kirin970(file: PolicyFile, network: LayeredNetwork, order: Order) -> Co
     else:
         compiled = {"cambricon": _compiled(order.compiled)}
         made = _made(order, "cambricon", compiled, f"the vendor's converter, kept by {_ours()}")
-    return write_artifact(file, network, made, folder=order.folder), None
+    return write_artifact(file, network, made, folder=order.folder), _Measured()
 
 
-def _for_rk3588(file: PolicyFile, network: LayeredNetwork, order: Order) -> Converted:
-    simulator = RknnSimulator(network, batch=_fixed(order), python=order.rknn_python)
+def _for_rk3588(file: PolicyFile, network: LayeredNetwork, order: Order) -> _Converted:
+    rows = _rows(file, order)
+    step = -(-len(rows) // MOST_CALIBRATION_ROWS)
+    simulator = RknnSimulator(
+        network,
+        batch=_fixed(order),
+        python=order.rknn_python,
+        calibration=rows[::step] if order.precision == "int8" else None,
+    )
     with closing(simulator):
-        rows = _rows(file)
         parity = compared(right_scores(file, rows), run_in_batches(simulator, rows))
-    _check(file, order, parity)
+        _check(file, order, parity)
+        verdict = _verdict(order, lambda board: _simulated(file, simulator, order, board))
     tools = f"{_ours()}, {simulator.made_by}"
     made = _made(order, "rknn", {"rknn": simulator.content}, tools)
-    return write_artifact(file, network, made, folder=order.folder), parity
+    paths = write_artifact(file, network, made, folder=order.folder)
+    return paths, _Measured(parity=parity, verdict=verdict)
 
 
-def _for_onnx(file: PolicyFile, network: LayeredNetwork, order: Order) -> Converted:
+def _simulated(file: PolicyFile, simulator: RknnSimulator, order: Order, board: Board) -> Verdict:
+    return judge_simulated(
+        file,
+        simulator,
+        episodes(file, board, Extent()),
+        precision=order.precision,
+        size_bytes=len(simulator.content),
+    )
+
+
+def _for_onnx(file: PolicyFile, network: LayeredNetwork, order: Order) -> _Converted:
     from npu_runtime.convert.half import to_float16
+    from npu_runtime.convert.int8 import to_int8
 
     path = order.folder / f"{file.path.stem}.{order.precision}.onnx"
-    content = to_float16(file)
-    opened = open_policy(parse_policy_file(content, path=path))
-    rows = _rows(file)
-    parity = compared(right_scores(file, rows), opened.run(rows))
+    rows = _rows(file, order)
+    content = to_int8(file, rows) if order.precision == "int8" else to_float16(file)
+    candidate = parse_policy_file(content, path=path)
+    with closing(backend_named(JUDGED_ON[order.precision])(candidate)) as opened:
+        parity = compared(right_scores(file, rows), run_in_batches(opened, rows))
     _check(file, order, parity)
+    verdict = _verdict(order, lambda board: judge(file, candidate, board=board, jobs=order.jobs))
     replace_together({path: content})
-    return (path,), parity
+    return (path,), _Measured(parity=parity, verdict=verdict)
 
 
-_CONVERTERS: Mapping[str, Callable[[PolicyFile, LayeredNetwork, Order], Converted]] = {
+_CONVERTERS: Mapping[str, Callable[[PolicyFile, LayeredNetwork, Order], _Converted]] = {
     "kirin970": _for_kirin970,
     "rk3588": _for_rk3588,
     "onnx": _for_onnx,
@@ -168,20 +216,41 @@ def _compiled(path: Path) -> bytes:
     return content
 
 
-def _rows(file: PolicyFile) -> Rows:
-    """The policy's own parity rows, and drawn ones."""
+def _rows(file: PolicyFile, order: Order) -> Rows:
+    """For int8 such as the policy meets; else its own parity rows, and drawn ones."""
+    if order.precision == "int8":
+        return calibration_rows(file, _board(order))
     return np.concatenate([file.metadata.parity_rows()[0], drawn_rows(file, DRAWN_ROWS)])
 
 
+def _board(order: Order) -> Board:
+    if order.board is None:
+        raise ConversionFailed("--board must name the board that is simulated (got none)")
+    return order.board
+
+
 def _check(file: PolicyFile, order: Order, parity: Parity) -> None:
-    """Raise ConversionFailed unless the scores are still those of the policy."""
+    """Raise ConversionFailed unless the scores are still those of the policy.
+
+    Those of int8 never are: what counts there is what the policy decides by them.
+    """
     tolerance = PARITY_TOLERANCE[order.precision]
-    if not parity.largest_share <= tolerance:
+    if order.precision != "int8" and not parity.largest_share <= tolerance:
         raise ConversionFailed(
             f"{file.path}: scores in {order.precision} must agree with the policy's within "
             f"{tolerance:g} of their range (got {parity.largest_share:.3g} at most, "
             f"{parity.mean_share:.3g} on average); nothing was written"
         )
+
+
+def _verdict(order: Order, judged: Callable[[Board], Verdict]) -> Verdict | None:
+    """What a judge says, where one is asked; Refused where it says no."""
+    if order.precision != "int8" and not order.judged:
+        return None
+    verdict = judged(_board(order))
+    if not verdict.passes:
+        raise Refused(verdict)
+    return verdict
 
 
 def _written(path: Path) -> WrittenFile:

@@ -12,11 +12,12 @@ from npu_runtime.convert.target import (
     DEFAULT_BATCH,
     MOST_ROWS,
     TARGETS,
+    Target,
     batch_for,
     precision_for,
 )
 from npu_runtime.errors import ConversionFailed
-from npu_runtime.policy_file import read_policy_file
+from npu_runtime.policy_file import PolicyFile, Precision, read_policy_file
 from npu_runtime.precision import PRECISIONS
 
 if TYPE_CHECKING:
@@ -34,14 +35,19 @@ targets:
 --target rk3588 needs Rockchip's rknn-toolkit2 2.5.0 in a Python of its own (about 6 GB):
   {INSTALL[0]}
   {INSTALL[1]}
-The toolkit's simulator runs the result, and the scores are compared: float16 is written only where
-the largest difference is at most 0.5 % of their range.
+The toolkit's simulator runs the result, and the scores are compared.
+
+float16 is written only where no score is off by more than 0.5 % of their range. int8 is calibrated
+on rows from simulated episodes that the policy governs, then judged on other episodes, with other
+applications: it is written only where it changes at most 1 % of the decisions and the hottest core
+is at most 0.05 K hotter in the mean. That takes minutes. --judge judges float16 as well, which may
+change 0.1 %.
 
 exit codes:
   0    written
-  1    ilgov has a fault
-  2    nothing was written: a mistake in the command line or in the policy, a vendor's converter
-       that is missing or fails, or a precision that changes what the policy says"""
+  1    refused: the table says what the precision would change; or ilgov has a fault
+  2    nothing was written: a mistake in the command line or in the policy, or a vendor's converter
+       that is missing or fails"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -79,6 +85,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help=f"for rk3588: the Python that has rknn-toolkit2 [${PYTHON_VARIABLE}, else this one]",
     )
+    parser.add_argument(
+        "--board",
+        metavar="NAME",
+        help="shipped board or board file that is simulated to calibrate and to judge [the "
+        "policy's]",
+    )
+    parser.add_argument(
+        "--judge", action="store_true", help="judge float16 by its decisions too, as int8 is"
+    )
+    parser.add_argument(
+        "--jobs", type=int, default=2, help="processes that judge, for onnx [%(default)s]"
+    )
     parser.add_argument("--json", action="store_true", help="what was done as JSON")
     parser.set_defaults(run=_run)
 
@@ -91,10 +109,16 @@ def _targets() -> Iterator[str]:
 def _run(args: argparse.Namespace) -> int:
     import msgspec
 
-    from rm.npu.conversion import convert
+    from rm.npu.conversion import Refused, convert
 
-    order = _order(args)
-    done = convert(read_policy_file(args.policy), order)
+    wanted = _wanted(args)
+    file = read_policy_file(args.policy)
+    try:
+        done = convert(file, _order(args, file, *wanted))
+    except Refused as refused:
+        verdict = refused.verdict
+        print(verdict.document().decode() if args.json else "\n".join(verdict.lines()))
+        return 1
     if args.json:
         print(json.dumps(msgspec.to_builtins(done), indent=2))
     else:
@@ -102,22 +126,42 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _order(args: argparse.Namespace) -> "Order":
-    """What is wanted; ConversionFailed for options that do not go together."""
-    from rm.npu.conversion import Order
-
+def _wanted(args: argparse.Namespace) -> tuple[Target, Precision, int | None]:
+    """Target, precision and batch; ConversionFailed for options that do not go together."""
     target = TARGETS[args.target]
     if args.compiled is not None and target.name != "kirin970":
         raise ConversionFailed(f"--compiled must go with --target kirin970 (got {target.name})")
     if args.rknn_python is not None and target.name != "rk3588":
         raise ConversionFailed(f"--rknn-python must go with --target rk3588 (got {target.name})")
+    if args.judge and target.name == "kirin970":
+        raise ConversionFailed("--judge must not go with --target kirin970: nothing here runs it")
+    if args.jobs < 1:
+        raise ConversionFailed(f"--jobs must be 1 or more (got {args.jobs})")
+    precision = precision_for(target, args.precision)
+    return target, precision, batch_for(target, args.batch)
+
+
+def _order(
+    args: argparse.Namespace,
+    file: PolicyFile,
+    target: Target,
+    precision: Precision,
+    batch: int | None,
+) -> "Order":
+    from platforms.board_file import load_board
+    from rm.npu.conversion import Order
+
+    is_simulated = precision == "int8" or args.judge
     return Order(
         target=target,
-        precision=precision_for(target, args.precision),
-        batch=batch_for(target, args.batch),
+        precision=precision,
+        batch=batch,
         folder=args.policy.parent if args.out is None else args.out,
         compiled=args.compiled,
         rknn_python=rknn_python(args.rknn_python, os.environ),
+        board=load_board(args.board or file.metadata.board) if is_simulated else None,
+        judged=args.judge,
+        jobs=args.jobs,
     )
 
 
@@ -133,6 +177,8 @@ def _lines(done: "Conversion") -> Iterator[str]:
         )
         if done.parity.argmax is not None:
             yield f"  another best core in {done.parity.argmax:.2%} of the rows"
+    if done.verdict is not None:
+        yield from done.verdict.lines()
     for number, step in enumerate(done.steps, start=1):
         yield f"{number}. {step.what}" + (":" if step.command else "")
         if step.command:

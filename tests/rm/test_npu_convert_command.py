@@ -7,13 +7,20 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from npu_runtime.artifact import read_artifact
+from npu_runtime.artifact import read_artifact, sha256
 from npu_runtime.convert.target import TARGETS
 from npu_runtime.errors import BackendUnavailable, ConversionFailed, PolicyFileError
-from npu_runtime.policy_file import read_policy_file
+from npu_runtime.load import open_policy
+from npu_runtime.policy_file import PolicyFile, read_policy_file
+from platforms.board import Board
+from rm.npu import conversion
+from rm.npu.closed_loop import ClosedLoop
 from rm.npu.convert_command import configure
+from rm.npu.held_out import Tally, together
+from rm.npu.verdict import Verdict
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "rm" / "policies" / "shipped" / "ilgov-hikey970.onnx"
@@ -134,6 +141,116 @@ def test_rknn_that_computes_something_else_is_not_written(
     assert before == contents(policy.parent)
 
 
+def verdict(changed_share: float) -> Verdict:
+    """A judge's, of a thousand decisions."""
+    changed = round(1000 * changed_share)
+    return Verdict(
+        policy="policy",
+        precision="int8",
+        backend="a judge",
+        size_bytes=1,
+        held_out=together([Tally(decisions=1000, moving=500, changed=changed)]),
+        closed_loop=ClosedLoop(
+            episodes=1,
+            hotter_k=0.0,
+            low_k=None,
+            high_k=None,
+            applications=1,
+            missed=0,
+            missed_exact=0,
+        ),
+        most_changed_share=0.01,
+        most_hotter_k=0.05,
+    )
+
+
+@pytest.fixture
+def judges(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Have the judges find such a share of decisions changed; rows are the policy's known ones."""
+
+    def find(changed_share: float) -> None:
+        for name in ("judge", "judge_simulated"):
+            monkeypatch.setattr(conversion, name, lambda *_, **__: verdict(changed_share))
+
+    def known(file: PolicyFile, board: Board) -> np.ndarray:
+        assert "hikey970" == board.name
+        return np.tile(file.metadata.parity_rows()[0], (20, 1))
+
+    monkeypatch.setattr(conversion, "calibration_rows", known)
+    return find
+
+
+Judges = Callable[[float], None]
+
+
+def test_float16_is_a_policy_file_of_its_own(policy: Path, convert: Convert) -> None:
+    """It says from which policy it was made; nobody is asked to judge it."""
+    assert 0 == convert("--target", "onnx")
+    half = read_policy_file(policy.with_name("policy.float16.onnx"))
+    assert "float16" == half.metadata.precision
+    assert sha256(policy.read_bytes()) == half.metadata.made_from_sha256
+    open_policy(half, backend="onnxruntime").close()
+
+
+def test_int8_that_the_judge_lets_pass_is_written_with_the_verdict(
+    policy: Path, convert: Convert, judges: Judges, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Four decisions in a thousand are within the limit."""
+    judges(0.004)
+    assert 0 == convert("--target", "onnx", "--precision", "int8")
+    assert "int8" == read_policy_file(policy.with_name("policy.int8.onnx")).metadata.precision
+    assert "changed decisions" in capsys.readouterr().out
+    convert("--target", "onnx", "--precision", "int8", "--json")
+    held_out = json.loads(capsys.readouterr().out)["verdict"]["held_out"]
+    assert (1000, 4) == (held_out["decisions"], held_out["changed"])
+
+
+@pytest.mark.parametrize("target", ["onnx", "rk3588"])
+def test_int8_that_changes_decisions_is_refused_with_its_table(
+    policy: Path,
+    convert: Convert,
+    judges: Judges,
+    toolkit: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    target: str,
+) -> None:
+    """Exit code 1, and what was there before stays."""
+    monkeypatch.setenv("ILGOV_RKNN_PYTHON", str(toolkit))
+    words = ("--target", target, "--precision", "int8")
+    judges(0.01)
+    assert 0 == convert(*words)
+    before = contents(policy.parent)
+    capsys.readouterr()
+    judges(0.011)
+    assert 1 == convert(*words)
+    assert before == contents(policy.parent)
+    assert "changed decisions must be at most 1.0% (got 1.100%)" in capsys.readouterr().out
+    assert 1 == convert(*words, "--json")
+    assert json.loads(capsys.readouterr().out)["passes"] is False
+
+
+def test_float16_is_judged_where_that_is_asked_for(
+    policy: Path, convert: Convert, judges: Judges, toolkit: Path
+) -> None:
+    """By its decisions, as int8 always is."""
+    judges(0.5)
+    assert 1 == convert("--target", "onnx", "--judge")
+    assert 1 == convert("--target", "rk3588", "--judge", "--rknn-python", toolkit)
+    assert ["policy.onnx"] == [path.name for path in policy.parent.iterdir()]
+
+
+def test_rknn_in_int8_is_calibrated_on_rows_of_episodes(
+    policy: Path, convert: Convert, judges: Judges, toolkit: Path
+) -> None:
+    """160 rows here, in 18 batches of 9."""
+    judges(0.0)
+    convert("--target", "rk3588", "--precision", "int8", "--rknn-python", toolkit)
+    artifact, files = read_artifact(read_policy_file(policy), "rk3588")
+    assert {"policy.rk3588.rknn": b"RKNN for rk3588 [9, 34] with 18"} == files
+    assert "int8" == artifact.precision
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -144,6 +261,8 @@ def test_rknn_that_computes_something_else_is_not_written(
         (("--target", "kirin970", "--batch", "0"), r"--batch must be 1 \.\.\. 1024 \(got 0\)"),
         (("--target", "rk3588", "--batch", "1025"), r"--batch must be 1 \.\.\. 1024"),
         (("--target", "rk3588", "--compiled", "x"), "--compiled must go with --target kirin970"),
+        (("--target", "kirin970", "--judge"), "--judge must not go with --target kirin970"),
+        (("--target", "onnx", "--jobs", "0"), "--jobs must be 1 or more"),
         (("--target", "onnx", "--rknn-python", "x"), "--rknn-python must go with --target rk3588"),
     ],
 )
