@@ -8,25 +8,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from npu_runtime.policy_file import PolicyFile, read_policy_file
+from platforms.errors import InvalidInput
 from rm.npu.policy_option import add_policy_arguments, chosen_policy
 from rm.npu.text_table import table
 
 if TYPE_CHECKING:
     from rm.npu.checked import Checked
+    from rm.npu.choices import Choices
+    from rm.npu.held_out import HeldOut
     from rm.npu.rows import Asked
 
 _MANUAL = """
 Errors are shares of the range of the right scores, which plain float32 gives. A back end is wrong
 where the policy's own known rows are off by more than 0.0001 (float32), 0.005 (float16) or 0.05
-(int8), where all rows are on average, or where it hangs, crashes or breaks its contract. "changed"
-is the share of choices that come out otherwise: the coolest of 16 mappings where the network rates
-mappings, else the best core of a row; "worst regret" is what the worst of these costs, by the right
-scores and in their unit.
+(int8), where all rows are on average, or where it hangs, crashes or breaks its contract.
+
+"changed" are the governor's decisions that come out otherwise in episodes on the simulated board,
+of applications that no training saw, and "costs" is what the worst of them costs in kelvins, by the
+right scores. Where no episode can be lived they are choices among the rows instead (the coolest of
+16 mappings, or the best core of a row), in the scores' unit.
 
 exit codes:
   0    all that are present are right
   1    one that is present is wrong, or one that was named is absent
   2    a mistake in the command line or in a file"""
+
+
+_EPISODES, _MOST_EPISODES = 1, 1000
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +50,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "and 4000 drawn from the features' whole ranges]",
     )
     parser.add_argument(
+        "--episodes",
+        type=int,
+        default=_EPISODES,
+        metavar="N",
+        help="simulated episodes of 5 minutes whose decisions are compared [%(default)s]",
+    )
+    parser.add_argument(
         "--contract",
         action="store_true",
         help="check also everything else that a back end promises (npu_runtime.contract)",
@@ -53,14 +68,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> int:
     import msgspec
 
-    from rm.npu.checked import check_all, names_of_all
+    from rm.npu.checked import check, names_of_all
     from rm.npu.rows import asked
+
+    if not 0 <= args.episodes <= _MOST_EPISODES:
+        raise InvalidInput(f"--episodes must lie in 0 ... {_MOST_EPISODES} (got {args.episodes})")
 
     logging.getLogger("npu_runtime").setLevel(logging.CRITICAL)  # reasons are in the table
     file = read_policy_file(chosen_policy(args))
     names = args.backend or names_of_all(file)
     rows = asked(file, args.rows)
-    found = check_all(file, names, rows, contract=args.contract)
+    extent = {"episodes": args.episodes, "contract": args.contract}
+    found = [check(file, name, rows, **extent) for name in names]
     if args.json:
         document = {"policy": str(file.path), "rows": rows.origin}
         print(json.dumps(document | {"back_ends": msgspec.to_builtins(found)}, indent=2))
@@ -74,7 +93,7 @@ def _lines(file: PolicyFile, rows: "Asked", found: Sequence["Checked"]) -> Itera
     yield f"policy  {file.path}, {file.metadata.precision or 'float32'}"
     yield f"rows    {rows.origin}"
     yield ""
-    header = ("back end", "verdict", "max error", "mean error", "changed", "worst regret", "device")
+    header = ("back end", "verdict", "max error", "mean error", "changed", "costs", "device")
     cells = [_cells(one) for one in found if one.verdict != "absent"]
     yield from table([header, *cells], left=(0, 1, 6))
     yield ""
@@ -90,12 +109,14 @@ def _lines(file: PolicyFile, rows: "Asked", found: Sequence["Checked"]) -> Itera
 def _cells(one: "Checked") -> tuple[str, ...]:
     if one.parity is None or one.choices is None:
         return (one.name, one.verdict, "-", "-", "-", "-", one.device)
-    return (
-        one.name,
-        one.verdict,
-        f"{one.parity.largest_share:.1e}",
-        f"{one.parity.mean_share:.1e}",
-        f"{one.choices.changed:.2%}",
-        f"{one.choices.worst_regret:.2g}",
-        one.device,
-    )
+    errors = f"{one.parity.largest_share:.1e}", f"{one.parity.mean_share:.1e}"
+    return (one.name, one.verdict, *errors, *_changes(one.choices, one.decisions), one.device)
+
+
+def _changes(choices: "Choices", decisions: "HeldOut | None") -> tuple[str, str]:
+    """How many decisions are others, and what the worst of them costs."""
+    if decisions is None:
+        return f"{choices.changed:.2%} of {choices.made} choices", f"{choices.worst_regret:.2g}"
+    worst_k = decisions.worst_dearer_k
+    costs = f"{max(worst_k, 0.0):.3f} K" if worst_k is not None else "-"
+    return f"{decisions.changed} of {decisions.decisions}", costs

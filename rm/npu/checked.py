@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -15,6 +14,8 @@ from npu_runtime.measure.parity import Parity, compared, tolerance
 from npu_runtime.measure.present import Subject, WrongBackend, known_names, opened
 from npu_runtime.policy_file import PolicyFile
 from rm.npu.choices import Choices, choices
+from rm.npu.decided import decided
+from rm.npu.held_out import HeldOut
 from rm.npu.rows import Asked
 
 Verdict = Literal["ok", "wrong", "absent"]
@@ -26,8 +27,8 @@ CONTRACT_S = 120.0
 class Checked(Struct, frozen=True, kw_only=True):
     """A back end: whether it is there and right, and if not, why.
 
-    `parity` is over all rows that were asked for, `violations` are those of the contract, None
-    where that was not checked.
+    `parity` and `choices` are over all rows that were asked for, `decisions` of simulated episodes
+    (None: none could be lived), `violations` those of the contract (None: not checked).
     """
 
     name: str
@@ -37,6 +38,7 @@ class Checked(Struct, frozen=True, kw_only=True):
     precision: str = ""
     parity: Parity | None = None
     choices: Choices | None = None
+    decisions: HeldOut | None = None
     violations: tuple[str, ...] | None = None
 
 
@@ -46,15 +48,8 @@ def names_of_all(file: PolicyFile) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*known_names(), *found)))
 
 
-def check_all(
-    file: PolicyFile, names: Sequence[str], asked: Asked, *, contract: bool
-) -> tuple[Checked, ...]:
-    """All of `names`, in their order."""
-    return tuple(check(file, name, asked, contract=contract) for name in names)
-
-
-def check(file: PolicyFile, name: str, asked: Asked, *, contract: bool) -> Checked:
-    """One back end; nothing of its own is raised."""
+def check(file: PolicyFile, name: str, asked: Asked, *, episodes: int, contract: bool) -> Checked:
+    """One back end, with the decisions of so many episodes; nothing of its own is raised."""
     try:
         subject = opened(file, name)
     except (BackendUnavailable, MissingArtifact) as error:
@@ -63,6 +58,8 @@ def check(file: PolicyFile, name: str, asked: Asked, *, contract: bool) -> Check
         return Checked(name=name, verdict="wrong", reason=str(error))
     try:
         found = _measured(file, subject, asked)
+        if found.verdict == "ok":
+            found = _with_decisions(found, file, subject, episodes)
     finally:
         subject.close()
     return _with_contract(found, file) if contract and found.verdict == "ok" else found
@@ -91,6 +88,15 @@ def _measured(file: PolicyFile, subject: Subject, asked: Asked) -> Checked:
         parity=parity,
         choices=choices(asked.right, scores, file.metadata.outputs),
     )
+
+
+def _with_decisions(found: Checked, file: PolicyFile, subject: Subject, count: int) -> Checked:
+    """The same with decisions, unless the CPU had to help out meanwhile."""
+    decisions = decided(file, subject.backend, count)
+    failure = subject.failure()
+    if failure is not None:
+        return replace(found, verdict="wrong", reason=failure)
+    return replace(found, decisions=decisions)
 
 
 def _problem(own: Parity, parity: Parity, allowed: float) -> str:

@@ -129,6 +129,19 @@ def slightly_off(file: PolicyFile) -> _Faulty:
     return _Faulty(file, lambda scores: scores + np.float32(0.01 * np.ptp(right)))
 
 
+def forgetful(file: PolicyFile) -> NumpyBackend:
+    """Scores rightly, and leaves the rows empty that it was given."""
+
+    class Forgetful(NumpyBackend):
+        def run(self, rows: Any) -> Any:
+            scores = super().run(rows)
+            if rows.flags.writeable:
+                rows[:] = 0.0
+            return scores
+
+    return Forgetful(file)
+
+
 def wide(file: PolicyFile) -> _Faulty:
     """Answers one score too many in every row."""
     return _Faulty(file, lambda scores: np.hstack([scores, scores[:, :1]]))
