@@ -5,9 +5,11 @@ over a stand-in of the vendor's documented API: there was no NPU. numpy and onnx
 missing.
 """
 
+import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,7 @@ from npu_runtime.measure.present import Uncovered
 from npu_runtime.numpy_backend import NumpyBackend
 from npu_runtime.policy_file import PolicyFile, read_policy_file
 from tests.npu_runtime.hiai.stub_npu import Programs, StubNpu, programs, with_artifact
+from tests.npu_runtime.test_rknn_backend import library, made  # noqa: F401 - a fixture
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted((ROOT / "rm" / "policies" / "shipped").glob("*.onnx"))
@@ -70,6 +73,18 @@ def test_hiai_keeps_every_promise(npu: StubNpu, tmp_path: Path, path: Path) -> N
 def test_hiai_isolated_keeps_every_promise(npu: StubNpu, tmp_path: Path) -> None:
     """As the governor uses it."""
     check_backend(partial(Uncovered, "hiai"), with_artifact(tmp_path, policy=FILE.path))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_rknn_keeps_every_promise(
+    library: ModuleType,  # noqa: F811 - the fixture
+    tmp_path: Path,
+    path: Path,
+) -> None:
+    """Over the stand-in, which checks types, shapes and the order of calls as the library does."""
+    file = read_policy_file(shutil.copy(path, tmp_path / path.name))
+    made(file)
+    check_backend(backend_named("rknn"), file)
 
 
 # --- those that break it --------------------------------------------------------------------------
