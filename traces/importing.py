@@ -161,7 +161,7 @@ def _groups(batches: Iterable[pa.Table]) -> Iterator[pa.Table]:
         held.append(batch)
         count += batch.num_rows
         if count >= _ROWS_PER_GROUP:
-            yield pa.concat_tables(held).combine_chunks()
+            yield pa.concat_tables(held)
             held, count = [], 0
     if held:
-        yield pa.concat_tables(held).combine_chunks()
+        yield pa.concat_tables(held)

@@ -107,6 +107,11 @@ def errors_of_held_out_groups(
     return errors
 
 
+def misfit(samples: PowerSamples, growth_per_k: float) -> float:
+    """How badly the best fit with this growth fits: the norm of its relative errors."""
+    return _solved(samples, growth_per_k)[1]
+
+
 def intervals(
     samples: PowerSamples, fit: PowerFit, *, rng: np.random.Generator
 ) -> tuple[Vector, Vector]:
@@ -114,6 +119,12 @@ def intervals(
 
     By resampling whole groups: rows of one program err together. The growth is kept.
     """
+    low, high = np.quantile(resampled(samples, fit, rng=rng), [0.025, 0.975], axis=0)
+    return low, high
+
+
+def resampled(samples: PowerSamples, fit: PowerFit, *, rng: np.random.Generator) -> Matrix:
+    """The coefficients of fits to resampled groups (fits x coefficients); the growth is kept."""
     names = np.unique(samples.group)
     rows = {name: np.flatnonzero(samples.group == name) for name in names}
     drawn = []
@@ -121,8 +132,7 @@ def intervals(
         chosen = rng.choice(names, size=len(names))
         part = samples.where(np.concatenate([rows[name] for name in chosen]))
         drawn.append(_solved(part, fit.growth_per_k)[0])
-    low, high = np.quantile(np.array(drawn), [0.025, 0.975], axis=0)
-    return low, high
+    return np.array(drawn)
 
 
 def _solved(samples: PowerSamples, growth_per_k: float) -> tuple[Vector, float]:

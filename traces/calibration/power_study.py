@@ -78,16 +78,21 @@ def power_samples(
 
 
 def study_power(
-    table: pa.Table, cluster: int, sensors: Sequence[int], *, rng: np.random.Generator
+    table: pa.Table,
+    cluster: int,
+    sensors: Sequence[int],
+    *,
+    rng: np.random.Generator,
+    growth_per_k: float | None = None,
 ) -> PowerStudy:
-    """Fit all rows, and each program's rows by a fit to all others.
+    """Fit all rows, and each program's rows by a fit to all others; `growth_per_k` as there.
 
     Raises ValueError where no row tells the cluster's power.
     """
     samples, events, instances = power_samples(table, cluster, sensors)
-    fit = fit_power(samples, events)
+    fit = fit_power(samples, events, growth_per_k=growth_per_k)
     low, high = intervals(samples, fit, rng=rng)
-    errors = errors_of_held_out_groups(samples, events)
+    errors = errors_of_held_out_groups(samples, events, growth_per_k=growth_per_k)
     return PowerStudy(cluster, samples, instances, fit, low, high, errors)
 
 

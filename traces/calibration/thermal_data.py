@@ -23,6 +23,7 @@ class ThermalRun:
     modelled, not measured: `core_w` then leaves leakage out. `start_c` is the temperature of the
     whole board at the start where that is known (a board cold for hours); without it the fit
     estimates the slowest node's, the others being settled on it under the first step's power.
+    Where `settled`, every step is a steady state of its own, and how long it lasts says nothing.
     """
 
     name: str
@@ -35,6 +36,7 @@ class ThermalRun:
     leakage_w: Matrix | None = None
     averaged: bool = False
     start_c: float | None = None
+    settled: bool = False
 
     def __post_init__(self) -> None:
         """Raise ValueError for shapes that do not fit, steps that do not last, power missing."""
@@ -50,6 +52,11 @@ class ThermalRun:
         for name in ("core_w", "shared_w"):
             if not np.isfinite(getattr(self, name)).all():
                 raise ValueError(f"{self.name}: {name} must be finite in every step (got NaN)")
+
+    @property
+    def start_known(self) -> bool:
+        """Nothing about how the run began has to be estimated."""
+        return self.settled or self.start_c is not None
 
     @property
     def time_s(self) -> Vector:

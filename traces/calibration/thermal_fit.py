@@ -3,7 +3,8 @@
 The steps are those of Fisher scoring with Levenberg's damping: Gauss-Newton where readings are
 exact, and right for readings that are rounded (`thermal_likelihood`). Every run that does not say
 how warm it started has that as an unknown of its own. Parameters that the data do not tell
-(`thermal_intervals`) are put back to their prior, the others are fitted again beside them.
+(`thermal_intervals`) are put back to their prior where that costs nothing, and the others are
+fitted again beside them.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,13 @@ from numpy.typing import NDArray
 
 from platforms.simulated.power import LeakageShape
 from traces.calibration.thermal_data import ThermalData, ThermalRun
-from traces.calibration.thermal_intervals import Estimate, estimates, inflation
+from traces.calibration.thermal_intervals import (
+    KEEPING_MAY_COST,
+    Estimate,
+    can_be_kept,
+    estimates,
+    inflation,
+)
 from traces.calibration.thermal_likelihood import best_noise, reading_terms
 from traces.calibration.thermal_network import ThermalPlan
 from traces.calibration.thermal_response import respond
@@ -28,17 +35,19 @@ START_SD_K = 20.0
 _ROUNDS = 60
 _ENOUGH = 1e-5
 _STEP = 1e-4
+_HARDLY = 1.1
 
 
 @dataclass(frozen=True)
 class ThermalFit:
     """A fitted network.
 
-    `theta` are the parameters as `plan.parameters` counts them (those that the data do not tell at
-    their prior), `starts_c` the runs' start temperatures by run name, `noise_k` the readings' noise
-    per sensor. `estimates` are the parameters with their 95 % intervals. `inflation` is by how much
-    the residuals' autocorrelation widened the variances, `condition` the condition number of the
-    information on all parameters, scaled by their priors. `bic` compares structures on like data.
+    `theta` are the parameters as `plan.parameters` counts them, `starts_c` the runs' start
+    temperatures by run name, `noise_k` the readings' noise per sensor. `estimates` are the
+    parameters with their 95 % intervals. `inflation` is for every cooling setup by how much its
+    readings count less because their residuals hang together; `condition` the condition number of
+    the information on all parameters, scaled by their priors. `bic` compares structures on like
+    data; it counts readings less as the fit does.
     """
 
     plan: ThermalPlan
@@ -46,7 +55,7 @@ class ThermalFit:
     starts_c: dict[str, float]
     noise_k: Vector
     estimates: tuple[Estimate, ...]
-    inflation: float
+    inflation: dict[str, float]
     condition: float
     bic: float
     converged: bool
@@ -63,7 +72,7 @@ class ThermalFit:
         The start temperature is the fit's for runs that it saw; with `first_steps`, or for other
         runs, it comes from that many first readings (all of them where it is None).
         """
-        if run.start_c is not None or (first_steps is None and run.name in self.starts_c):
+        if run.start_known or (first_steps is None and run.name in self.starts_c):
             start_c = self.starts_c.get(run.name, 0.0)
         else:
             start_c = self._start_of(run if first_steps is None else run.first(first_steps))
@@ -95,21 +104,24 @@ def fit_thermal(
     pin_unidentified: bool = True,
 ) -> ThermalFit:
     """Fit `plan` to `data`; `shape` is how leakage follows temperature where power is modelled."""
+    everything = np.ones(len(plan.parameters), dtype=bool)
     problem = _Problem(plan, data.runs, shape)
-    state = problem.optimise(problem.first_state(), np.ones(len(plan.parameters), dtype=bool))
+    state = problem.optimise(problem.first_state(), everything)
+    widened = _inflations(data.runs, problem.terms(state).standard_scores)
+    if max(widened.values()) > _HARDLY:
+        problem = _Problem(plan, data.runs, shape, widened)
+        state = problem.optimise(state, everything)
     terms = problem.terms(state)
-    widened = inflation(terms.standard_scores)
-    known = estimates(plan, state.theta, terms.information, widened)
+    known = estimates(plan, state.theta, terms.information)
+    kept = np.zeros(len(plan.parameters), dtype=bool)
     final = state
-    told = np.array([estimate.identified for estimate in known])
-    if pin_unidentified and not told.all():
-        pinned = replace(state, theta=np.where(told, state.theta, plan.prior))
-        final = problem.optimise(pinned, told)
+    if pin_unidentified:
+        kept, final = _put_back(problem, state, terms, known)
     chosen = tuple(
-        replace(e, value=p.value(t) if e.identified else p.value(p.mean))
-        for e, p, t in zip(known, plan.parameters, final.theta, strict=True)
+        replace(e, value=p.value(float(t)), kept=bool(k))
+        for e, p, t, k in zip(known, plan.parameters, final.theta, kept, strict=True)
     )
-    free = int(told.sum()) + len(problem.unknown_starts)
+    free = int((~kept).sum()) + len(problem.unknown_starts)
     end = problem.terms(final)
     return ThermalFit(
         plan,
@@ -119,10 +131,49 @@ def fit_thermal(
         chosen,
         widened,
         _condition(terms.information, plan),
-        -2 * end.log_likelihood + free * np.log(max(end.readings / widened, 2.0)),
+        -2 * end.log_likelihood + free * np.log(max(end.readings, 2.0)),
         final.converged,
         shape,
     )
+
+
+def _inflations(runs: Sequence[ThermalRun], scores: Sequence[Matrix]) -> dict[str, float]:
+    return {
+        cooling: inflation(
+            [x for run, x in zip(runs, scores, strict=True) if run.cooling == cooling]
+        )
+        for cooling in {run.cooling for run in runs}
+    }
+
+
+def _put_back(
+    problem: "_Problem", state: "_State", terms: "_Terms", known: Sequence[Estimate]
+) -> tuple[NDArray[np.bool_], "_State"]:
+    """What can be kept at the prior, and the others fitted beside it.
+
+    Fewer are kept where that costs too much after all, or moves what the data tell out of its
+    interval.
+    """
+    plan = problem.plan
+    told = np.array([estimate.identified for estimate in known])
+    kept = can_be_kept(plan, state.theta, terms.information, told)
+    while kept.any():
+        pinned = replace(state, theta=np.where(kept, plan.prior, state.theta))
+        final = problem.optimise(pinned, ~kept)
+        holds = all(
+            e.low <= p.value(float(t)) <= e.high
+            for e, p, t in zip(known, plan.parameters, final.theta, strict=True)
+            if e.identified
+        )
+        if holds and problem.value(final) > terms.value - KEEPING_MAY_COST:
+            return kept, final
+        kept = _nearest_half(kept, plan, state.theta)
+    return kept, state
+
+
+def _nearest_half(kept: NDArray[np.bool_], plan: ThermalPlan, theta: Vector) -> NDArray[np.bool_]:
+    off = np.where(kept, np.abs(theta - plan.prior), np.inf)
+    return np.isin(np.arange(len(kept)), np.argsort(off)[: int(kept.sum()) // 2])
 
 
 def _condition(information: Matrix, plan: ThermalPlan) -> float:
@@ -157,10 +208,16 @@ class _Problem:
     """The likelihood of some runs under a plan, with all its derivatives."""
 
     def __init__(
-        self, plan: ThermalPlan, runs: Sequence[ThermalRun], shape: LeakageShape | None
+        self,
+        plan: ThermalPlan,
+        runs: Sequence[ThermalRun],
+        shape: LeakageShape | None,
+        widened: dict[str, float] | None = None,
     ) -> None:
+        """`widened` is by how much the readings under a cooling setup count less."""
         self.plan, self.runs, self.shape = plan, runs, shape
-        self.unknown_starts = [i for i, run in enumerate(runs) if run.start_c is None]
+        self.unknown_starts = [i for i, run in enumerate(runs) if not run.start_known]
+        self._share = [1.0 / (widened or {}).get(run.cooling, 1.0) for run in runs]
         self._mean, self._sd = plan.prior, np.array([p.sd for p in plan.parameters])
         self._guess = np.array([_first_guess(run) for run in runs])
         self._used = {c: self._concerned(c) for c in {run.cooling for run in runs}}
@@ -206,7 +263,8 @@ class _Problem:
         total = self._prior_terms(state)[0]
         for i, run in enumerate(self.runs):
             shown = self._shown(run, state, i)
-            total += sum(self._reading_terms(run, shown, state, s)[0].sum() for s in self._sensors)
+            terms = [self._reading_terms(run, shown, state, s)[0].sum() for s in self._sensors]
+            total += self._share[i] * sum(terms)
         return float(total)
 
     @property
@@ -235,9 +293,10 @@ class _Problem:
             for s in self._sensors:
                 log_p, slope, info = self._reading_terms(run, shown, state, s)
                 J = slopes[:, :, s]
-                gradient[columns] += J @ slope
-                information[np.ix_(columns, columns)] += (J * info) @ J.T
-                likelihood += float(log_p.sum())
+                share = self._share[i]
+                gradient[columns] += share * (J @ slope)
+                information[np.ix_(columns, columns)] += share * ((J * info) @ J.T)
+                likelihood += share * float(log_p.sum())
                 read = np.isfinite(run.temp_c[:, s])
                 scale = np.sqrt(np.mean(info[read])) if read.any() else 1.0
                 standard[read, s] = slope[read] / max(scale, 1e-12)

@@ -2,8 +2,8 @@
 
 The covariance is the inverse of the information at the optimum, prior included, so that what is
 not known of one parameter widens the intervals of the others. Residuals that hang together in
-time, or over the sensors, carry less than their number says: all variances are widened by the
-long-run variance of the standardised scores (Bartlett's window), never narrowed.
+time, or over the sensors, carry less than their number says: the readings under each cooling setup
+count less by the long-run variance of their standardised scores (Bartlett's window), never more.
 """
 
 from collections.abc import Sequence
@@ -30,6 +30,10 @@ WIDEST_K = 5.0
 WIDEST_LINEAR = 1.0
 """The same for levels (K) and shifts (s)."""
 
+KEEPING_MAY_COST = 2.0
+"""How much log likelihood it may cost to keep what is not told at the
+prior."""
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -37,7 +41,8 @@ class Estimate:
 
     `low` ... `high` holds this parameter with 95 %; `all_low` ... `all_high` are wider, so that
     those of all identified parameters hold together with 95 % (Sidak). Where not `identified`,
-    `value` is the prior's and assumed; the intervals still say what data and prior leave open.
+    `value` is assumed: the prior's, or (not `kept`) what the data and the prior make of it together
+    where it matters in combination with others. The intervals say what is left open.
     """
 
     name: str
@@ -48,14 +53,13 @@ class Estimate:
     all_high: float
     identified: bool
     prior: float
+    kept: bool = False
 
 
-def estimates(
-    plan: ThermalPlan, theta: Vector, information: Matrix, widened: float
-) -> tuple[Estimate, ...]:
+def estimates(plan: ThermalPlan, theta: Vector, information: Matrix) -> tuple[Estimate, ...]:
     """All parameters with their intervals, of the information on them (and on the starts)."""
     covariance = np.linalg.inv(information)
-    sd = np.sqrt(np.diag(covariance) * widened)
+    sd = np.sqrt(np.diag(covariance))
     sd = np.minimum(sd[: len(theta)], [p.sd for p in plan.parameters])
     told = [bool(Z95 * s < _widest(p)) for s, p in zip(sd, plan.parameters, strict=True)]
     z_all = float(norm.ppf(0.5 + 0.5 * 0.95 ** (1 / max(sum(told), 1))))
@@ -90,8 +94,29 @@ def _widest(parameter: Parameter) -> float:
     return WIDEST_K if parameter.name.startswith("air.") else WIDEST_LINEAR
 
 
+def can_be_kept(
+    plan: ThermalPlan, theta: Vector, information: Matrix, told: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Which of the parameters that are not `told` can be put back to their prior.
+
+    Parameters that the data do not tell one by one may be well told in combination. As many are
+    put back, those nearest to their prior first, as cost a log likelihood of `KEEPING_MAY_COST`
+    in all, by the quadratic form of the covariance.
+    """
+    covariance = np.linalg.inv(information)[: len(theta), : len(theta)]
+    off = theta - plan.prior
+    order = np.argsort(np.abs(off) / np.sqrt(np.diag(covariance)))
+    kept: list[int] = []
+    for candidate in (int(i) for i in order if not told[i]):
+        trial = [*kept, candidate]
+        cost = off[trial] @ np.linalg.solve(covariance[np.ix_(trial, trial)], off[trial]) / 2
+        if cost < KEEPING_MAY_COST:
+            kept = trial
+    return np.isin(np.arange(len(theta)), kept)
+
+
 def inflation(scores: Sequence[Matrix]) -> float:
-    """By how much to widen the variances: the largest long-run variance of the scores, at least 1.
+    """By how much the readings count less: the largest long-run variance of the scores, at least 1.
 
     `scores` are standardised, one array of steps x sensors per run. Looked at are every sensor on
     its own and the sum over the sensors.

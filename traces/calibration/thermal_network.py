@@ -10,7 +10,7 @@ of a row have two, the outer ones one).
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +47,7 @@ class Parameter:
 
     def value(self, theta: float) -> float:
         """The parameter itself, of the number that the fit works with."""
-        return float(np.exp(theta)) if self.log else theta
+        return float(np.exp(theta)) if self.log else float(theta)
 
 
 @dataclass(frozen=True)
@@ -211,6 +211,40 @@ def plan_of(
         {s.name: f"air.{s.name}" for s in setups},
         (*logs, *air),
     )
+
+
+LEVEL_SD_K = 2.0
+"""The prior of by how much a sensor reads too high (standard deviation; assumed)."""
+
+SHIFT_SD_S = 0.5
+"""The prior of by how much power is told late (standard deviation; assumed)."""
+
+LAG_S = 0.5
+"""The prior of a sensor's time constant (assumed), as wide as that of a capacity."""
+
+
+def with_levels(plan: ThermalPlan, sensors: Iterable[str]) -> ThermalPlan:
+    """The same plan, where `sensors` may read too high or too low by a constant.
+
+    Leave one sensor out, or the air's temperature known: levels and air are told apart only so.
+    """
+    names = {sensor: f"level.{sensor}" for sensor in sensors}
+    added = [Parameter(name, 0.0, LEVEL_SD_K, log=False) for name in names.values()]
+    return replace(plan, level=names, parameters=(*plan.parameters, *added))
+
+
+def with_shifts(plan: ThermalPlan, coolings: Iterable[str]) -> ThermalPlan:
+    """The same plan, where power under `coolings` is told late, or early, by up to a step."""
+    names = {cooling: f"shift.{cooling}" for cooling in coolings}
+    added = [Parameter(name, 0.0, SHIFT_SD_S, log=False) for name in names.values()]
+    return replace(plan, shift=names, parameters=(*plan.parameters, *added))
+
+
+def with_lags(plan: ThermalPlan, sensors: Iterable[str]) -> ThermalPlan:
+    """The same plan, where `sensors` follow their place with a time constant of their own."""
+    names = {sensor: f"lag.{sensor}" for sensor in sensors}
+    added = [Parameter(name, float(np.log(LAG_S)), PRIOR_LOG_SD) for name in names.values()]
+    return replace(plan, lag=names, parameters=(*plan.parameters, *added))
 
 
 def _sensor_model(sensor: Sensor, nodes: Sequence[str]) -> SensorModel:

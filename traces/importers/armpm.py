@@ -119,13 +119,13 @@ class _Columns:
             more = [self.temp, self.volt, self.current, self.power, *self.counters]
             numbers = list(dict.fromkeys([*numbers, *more]))
         types = {name: pa.float64() for name in numbers}
-        types |= {_PROGRAM: pa.string(), _TIME: pa.int64()}
+        types |= {_PROGRAM: pa.dictionary(pa.int32(), pa.string()), _TIME: pa.int64()}
         return Format(names=self.names, types=types, delimiter="\t")
 
 
 def _keys(chunk: Chunk, columns: _Columns) -> list[tuple[Key, int, int]]:
     """The runs that a chunk holds, in order: their keys, and where each begins and ends."""
-    programs = chunk.text(_PROGRAM).dictionary_encode()
+    programs = chunk.text(_PROGRAM)
     index = programs.indices.to_numpy()
     number = chunk.number(_RUN, _RUN_NUMBER)
     freq_hz = chunk.number(columns.freq, FREQ_MHZ)

@@ -15,7 +15,7 @@ from msgspec import Struct
 from traces.importers.quantities import Quantity
 from traces.importers.source import Block, SourceFile
 
-_AHEAD = 3
+AHEAD = 3
 """Blocks that are parsed before they are asked for: what bounds the memory."""
 
 _Item = TypeVar("_Item")
@@ -37,11 +37,11 @@ class Chunk:
 
     def text(self, column: str) -> pa.Array:
         """A column of strings."""
-        return self.table[column].combine_chunks()
+        return _one(self.table[column])
 
     def integers(self, column: str) -> np.ndarray:
         """A column of whole numbers; an empty cell is an error."""
-        data = self.table[column].combine_chunks()
+        data = _one(self.table[column])
         if data.null_count:
             empty = int(np.flatnonzero(data.is_null().to_numpy(zero_copy_only=False))[0])
             self.fail(empty, column, "must be a whole number (got nothing)")
@@ -50,7 +50,7 @@ class Chunk:
 
     def raw(self, column: str) -> np.ndarray:
         """A column of numbers as they stand there; NaN where a cell is empty."""
-        values: np.ndarray = self.table[column].combine_chunks().to_numpy(zero_copy_only=False)
+        values: np.ndarray = _one(self.table[column]).to_numpy(zero_copy_only=False)
         return values
 
     def number(self, column: str, quantity: Quantity, *, may_be_empty: bool = False) -> np.ndarray:
@@ -74,7 +74,13 @@ class Chunk:
 
     def line_of(self, row: int) -> int:
         """The number of a row's line in the file."""
+        if len(self) == self.block.lines:
+            return self.block.line + row
         return self.block.line_of(row)
+
+
+def _one(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 class Format(Struct, frozen=True, kw_only=True):
@@ -112,22 +118,25 @@ def check_names(source: SourceFile, names: Sequence[str], needed: Iterable[str])
             source.fail(f"must be there, under this name ({got})", column=name)
 
 
-def chunks(source: SourceFile, format_: Format) -> Iterator[Chunk]:
-    """The file's rows, chunk by chunk; raises InvalidInput for what is no such row."""
+def chunks(source: SourceFile, format_: Format, *, ahead: int = AHEAD) -> Iterator[Chunk]:
+    """The file's rows, chunk by chunk; raises InvalidInput for what is no such row.
+
+    `ahead` chunks are parsed before they are asked for.
+    """
 
     def parse(block: Block) -> Chunk:
         text = block.text if format_.clean is None else format_.clean(block.text)
         if not text.strip():
             empty = pa.table({n: pa.array([], t) for n, t in format_.types.items()})
             return Chunk(source, block, empty)
-        cleaned = Block(text, block.line)
+        cleaned = Block(text, block.line, block.lines)
         others: list[str] = []
         try:
             return Chunk(source, cleaned, _parse(text, format_, others), others)
         except pa.ArrowInvalid as error:
             _explain(source, cleaned, format_, str(error))
 
-    yield from _ordered(parse, _without_header(source.blocks(), format_.skip_lines))
+    yield from _ordered(parse, _without_header(source.blocks(), format_.skip_lines), ahead)
 
 
 def _without_header(blocks: Iterable[Block], skip: int) -> Iterator[Block]:
@@ -139,17 +148,19 @@ def _without_header(blocks: Iterable[Block], skip: int) -> Iterator[Block]:
         for _ in range(skip):
             start = block.text.find(b"\n", start) + 1
         if start < len(block.text):
-            yield Block(block.text[start:], 1 + skip)
+            yield Block(block.text[start:], 1 + skip, block.lines - skip)
 
 
-def _ordered(function: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
+def _ordered(
+    function: Callable[[_Item], _Result], items: Iterable[_Item], ahead: int
+) -> Iterator[_Result]:
     """The results in order, computed ahead in other threads."""
     with ThreadPoolExecutor(max_workers=2) as threads:
         waiting: deque[Future[_Result]] = deque()
         try:
             for item in items:
                 waiting.append(threads.submit(function, item))
-                if len(waiting) > _AHEAD:
+                if len(waiting) > ahead:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

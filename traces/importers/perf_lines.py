@@ -1,20 +1,20 @@
 """The lines of ``perf stat -I MS -x SEP``: what is in which column, and how they are read."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
 from msgspec import Struct
 
-from traces.importers.chunks import Chunk, Format, chunks
+from traces.importers.chunks import AHEAD, Chunk, Format, chunks
 from traces.importers.quantities import TIME_S
 from traces.importers.source import SourceFile
 
 NOT_COUNTED, NOT_SUPPORTED = "<not counted>", "<not supported>"
 
 _TIME, _PLACE, _PLACES, _VALUE, _UNIT, _EVENT = "time", "cpu", "cpus", "value", "unit", "event"
-_LINE = re.compile(r"\s*\d+\.\d+\s*([^\s\d.\w]|\t)")
+_LINE = re.compile(r" *\d+\.\d+ *([^ \w.<])")
 _CPU = re.compile(r"CPU\d+")
 _AGGREGATED = re.compile(r"[SNDLC]\d+(-[DLC]\d+)*")
 _COUNT_HIGH = 1e18
@@ -63,6 +63,20 @@ def shape_of(source: SourceFile) -> Shape:
             )
         return _shape(source, number, line, found[1])
     return source.fail("must have lines of 'perf stat -I' (got none)")
+
+
+def looks_like_perf(head: Sequence[str]) -> bool:
+    """Whether the first line is a time with its separator, then a value or a place."""
+    for line in head:
+        if line.strip() and not line.lstrip().startswith("#"):
+            found = _LINE.match(line)
+            cells = [cell.strip() for cell in line.split(found[1])] if found else []
+            return len(cells) >= len((_TIME, _VALUE, _UNIT, _EVENT)) and (
+                _is_value(cells[1])
+                or bool(_CPU.fullmatch(cells[1]))
+                or bool(_AGGREGATED.fullmatch(cells[1]))
+            )
+    return False
 
 
 def _shape(source: SourceFile, number: int, line: str, separator: str) -> Shape:
@@ -121,8 +135,11 @@ class PerfFile:
         self.units: dict[str, str] = {}
         self.not_counted: dict[str, tuple[int, int]] = {}
 
-    def lines(self) -> Iterator[tuple[Chunk, Lines]]:
-        """All lines, block by block, sorted by time; raises InvalidInput where time falls."""
+    def lines(self, *, ahead: int = AHEAD) -> Iterator[tuple[Chunk, Lines]]:
+        """All lines, block by block, sorted by time; raises InvalidInput where time falls.
+
+        `ahead` blocks are read before they are asked for.
+        """
         kind = pa.dictionary(pa.int32(), pa.string())
         types = {_TIME: pa.float64(), _VALUE: pa.float64(), _UNIT: kind, _EVENT: kind}
         if self.shape.places != "none":
@@ -137,7 +154,7 @@ class PerfFile:
             collects_others=True,
         )
         last_s = 0.0
-        for chunk in chunks(self.source, format_):
+        for chunk in chunks(self.source, format_, ahead=ahead):
             found = self._of(chunk)
             if not len(found):
                 continue

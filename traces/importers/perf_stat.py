@@ -9,7 +9,7 @@ import pyarrow as pa
 from platforms.errors import InvalidInput
 from traces.importers.importer import Reading, Request, Tally
 from traces.importers.machine import cluster_of_core
-from traces.importers.perf_lines import Lines, PerfFile, shape_of
+from traces.importers.perf_lines import Lines, PerfFile, looks_like_perf, shape_of
 from traces.importers.rows import rows, unknown
 from traces.importers.source import SourceFile
 from traces.measurements import COUNTER_COLUMN, RAIL_COLUMN, Layout
@@ -37,19 +37,7 @@ Rules: time must not fall; an event must not come twice in an interval; values <
 
     def sniff(self, head: Sequence[str]) -> bool:
         """A time with a point, a separator, then a value or a CPU."""
-        for line in head:
-            if line.strip() and not line.lstrip().startswith("#"):
-                return (
-                    bool(
-                        re.match(
-                            r"\s*\d+\.\d{6,},?(?P<s>[^\w\s.]|\t)?\s*"
-                            r"((CPU\d+|[SND]\d+(-\w+)*(.\d+)?).)?(\d+(\.\d+)?|<not \w+>)[^\w\s.]?",
-                            line,
-                        )
-                    )
-                    and len(re.split(r"[^\w\s.<>/:=-]|\t", line)) >= 4
-                )
-        return False
+        return looks_like_perf(head)
 
     def read(self, sources: Sequence[SourceFile], asked: Request, tally: Tally) -> Reading:
         """All whole intervals, each file one run."""
@@ -78,7 +66,7 @@ class _FirstInterval:
         file = PerfFile(source)
         pairs: set[tuple[int, int]] = set()
         begun = None
-        for _, lines in file.lines():
+        for _, lines in file.lines(ahead=0):
             begun = lines.time_s[0] if begun is None else begun
             own = lines.time_s == begun
             pairs |= set(zip(lines.event[own].tolist(), lines.place[own].tolist(), strict=True))
@@ -300,7 +288,8 @@ def _table(
         own = [i for i, of in enumerate(plan.cluster_of_place) if of == cluster]
         sums = _sum(per_s[:, :, own]) if own else np.full(totals.shape, np.nan)
         known |= {column: sums[:, number] for number, column in enumerate(columns)}
-    if "task-clock" in plan.events and len(plan.layout.clusters) == 1:
+    of_one = len(plan.layout.clusters) == 1 and plan.shape.places == "none"
+    if "task-clock" in plan.events and of_one:
         busy = unknown(plan.layout, "busy_cores", count)
         busy[:, 0] = totals[:, plan.events.index("task-clock")]
         known["busy_cores"] = busy

@@ -18,15 +18,16 @@ _GZIP = b"\x1f\x8b"
 
 
 class Block(Struct, frozen=True):
-    """Whole lines of a file; `line` is the number of the first, from 1."""
+    """Whole lines of a file: how many, and the number of the first, from 1."""
 
     text: bytes
     line: int
+    lines: int
 
     def line_of(self, row: int) -> int:
         r"""The number of the line that holds a row (from 0): rows are the lines that are not blank.
 
-        >>> Block(b"a\n\nb\n", 10).line_of(1)
+        >>> Block(b"a\n\nb\n", 10, 3).line_of(1)
         12
         """
         rows = -1
@@ -60,7 +61,7 @@ class SourceFile:
 
     def head(self) -> list[str]:
         """The first lines, for a look at what it is; bytes that are no text are replaced."""
-        raw = _Hashed(self.path, lambda count: None)
+        raw = _Hashed(self.path, lambda count: None, is_known=True)
         try:
             with raw, _decompressed(raw, self.path) as stream:
                 text = stream.read(_HEAD_BYTES)
@@ -76,14 +77,15 @@ class SourceFile:
         Raises InvalidInput where it is cut off: in a compressed stream, or in the midst of a line.
         """
         line, rest = 1, b""
-        raw = _Hashed(self.path, self._on_bytes)
+        raw = _Hashed(self.path, self._on_bytes, is_known=bool(self.sha256))
         try:
             with raw, _decompressed(raw, self.path) as stream:
                 while data := stream.read(_BLOCK_BYTES):
                     text, rest = self._split(rest + data, line)
                     if text:
-                        yield Block(text, line)
-                        line += text.count(b"\n")
+                        count = text.count(b"\n")
+                        yield Block(text, line, count)
+                        line += count
         except OSError as error:
             self._unreadable(error, f"line {line}: ")
         if rest:
@@ -93,7 +95,7 @@ class SourceFile:
                 f"after {end!r}): the file seems to be cut off; fetch it again, or add a line "
                 "break where the line is whole"
             )
-        self.sha256 = raw.digest.hexdigest()
+        self.sha256 = self.sha256 or raw.digest.hexdigest()
 
     def _split(self, data: bytes, line: int) -> tuple[bytes, bytes]:
         end = data.rfind(b"\n") + 1
@@ -117,11 +119,12 @@ class SourceFile:
 
 
 class _Hashed(io.RawIOBase):
-    """A file whose bytes are hashed and counted as they are read."""
+    """A file whose bytes are counted, and hashed where that `is_known` not yet, when read."""
 
-    def __init__(self, path: Path, on_bytes: Callable[[int], None]) -> None:
+    def __init__(self, path: Path, on_bytes: Callable[[int], None], *, is_known: bool) -> None:
         self._file = path.open("rb", buffering=0)
         self._on_bytes = on_bytes
+        self._is_known = is_known
         self._read = 0
         self.digest = hashlib.sha256()
 
@@ -130,7 +133,8 @@ class _Hashed(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         data = self._file.read(size) or b""
-        self.digest.update(data)
+        if not self._is_known:
+            self.digest.update(data)
         self._read += len(data)
         self._on_bytes(self._read)
         return data
