@@ -177,7 +177,6 @@ static void work(struct server *server, const sigset_t *unblocked)
         _exit(1);
     signal(SIGTERM, SIG_DFL);
     signal(SIGINT, SIG_DFL);
-    signal(SIGHUP, SIG_DFL);
     signal(SIGCHLD, SIG_DFL);
     sigprocmask(SIG_SETMASK, unblocked, NULL);
     close(server->listener);
@@ -269,7 +268,7 @@ static void wait_for_news(struct server *server, const sigset_t *unblocked)
 
 static void catch_signals(sigset_t *unblocked)
 {
-    const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD};
+    const int numbers[] = {SIGTERM, SIGINT, SIGCHLD};
     struct sigaction action = {.sa_handler = on_signal};
     sigset_t blocked;
     sigemptyset(&blocked);
