@@ -105,10 +105,7 @@ def fit_speed(speeds: Speeds, *, terms: int | None = None) -> SpeedFit:
     """
     chosen = _terms_for(speeds) if terms is None else min(terms, speeds.clocks)
     design = _design(speeds.freq_hz) / speeds.s_per_instruction[:, None]
-    values = np.zeros(3)
-    scale = np.linalg.norm(design, axis=0)
-    solved, _ = optimize.nnls(design[:, :chosen] / scale[:chosen], np.ones(len(design)))
-    values[:chosen] = solved / scale[:chosen]
+    values = _solved(design, chosen)
     residuals = design @ values - 1.0
     low, high = _interval(design[:, :chosen], values[:chosen], residuals)
     bottoms, tops = np.zeros(3), np.zeros(3)
@@ -130,9 +127,10 @@ def errors_at_held_out_clocks(speeds: Speeds, *, terms: int | None = None) -> Ve
     errors = np.empty(len(speeds.freq_hz))
     for clock in np.unique(speeds.freq_hz):
         out = speeds.freq_hz == clock
-        fit = fit_speed(speeds.where(~out), terms=terms)
-        seen = speeds.s_per_instruction[out]
-        errors[out] = fit.s_per_instruction(speeds.freq_hz[out]) / seen - 1.0
+        others = speeds.where(~out)
+        chosen = _terms_for(others) if terms is None else min(terms, others.clocks)
+        relative = _design(speeds.freq_hz) / speeds.s_per_instruction[:, None]
+        errors[out] = relative[out] @ _solved(relative[~out], chosen) - 1.0
     return errors
 
 
@@ -149,6 +147,15 @@ def errors_from_two_clocks(speeds: Speeds) -> Vector:
     fit = fit_speed(speeds.where(seen), terms=2)
     rest = speeds.where(~seen)
     return fit.s_per_instruction(rest.freq_hz) / rest.s_per_instruction - 1.0
+
+
+def _solved(design: Vector, chosen: int) -> Vector:
+    """The three values, of which the first `chosen` are free, that bring `design` nearest to 1."""
+    values = np.zeros(3)
+    scale = np.linalg.norm(design[:, :chosen], axis=0)
+    solved, _ = optimize.nnls(design[:, :chosen] / scale, np.ones(len(design)))
+    values[:chosen] = solved / scale
+    return values
 
 
 def _design(freq_hz: Vector) -> Vector:
