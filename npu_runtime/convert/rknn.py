@@ -5,6 +5,7 @@ would mean nothing.
 """
 
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -35,10 +36,25 @@ INSTALL = (
 
 
 def rknn_python(option: Path | None, environment: Mapping[str, str]) -> Path:
-    """The Python with the toolkit: the option's, else the variable's, else this one."""
-    if option is not None:
-        return option
-    return Path(environment.get(PYTHON_VARIABLE) or sys.executable)
+    """The Python with the toolkit: the option's, else the variable's, else this one.
+
+    It may be relative, or a command that is looked for; what is returned is neither, if it exists.
+    """
+    chosen = option or environment.get(PYTHON_VARIABLE) or sys.executable
+    return Path(shutil.which(chosen) or chosen).absolute()  # not resolved: links lead out of a venv
+
+
+def check_toolkit(python: Path) -> None:
+    """Raise BackendUnavailable unless `python` has the toolkit; quick, since it is not loaded."""
+    code = "import sys, importlib.util as u; sys.exit(not u.find_spec('rknn') and 'No rknn in it')"
+    try:
+        ended = subprocess.run(
+            [str(python), "-I", "-c", code], capture_output=True, timeout=MOST_S, check=False
+        )
+    except OSError as error:
+        raise _no_toolkit(python, error.strerror or str(error)) from error
+    if ended.returncode:
+        raise _no_toolkit(python, _last_line(ended.stderr.decode(errors="replace")))
 
 
 class RknnSimulator:
@@ -136,7 +152,7 @@ class RknnSimulator:
                 )
             except OSError as error:
                 ours.close()
-                raise self._no_toolkit(error.strerror or str(error)) from error
+                raise _no_toolkit(self._python, error.strerror or str(error)) from error
         return ours
 
     def _built(self) -> str:
@@ -148,7 +164,7 @@ class RknnSimulator:
         if not line:
             code = self._process.wait(MOST_S)
             if code == rknn_script.NO_TOOLKIT:
-                raise self._no_toolkit(self._last_words())
+                raise _no_toolkit(self._python, self._last_words())
             raise self._failed(f"rknn-toolkit2 must convert the policy (it ended with code {code})")
         result = json.loads(line)
         if result["failed"]:
@@ -162,17 +178,21 @@ class RknnSimulator:
     def _failed(self, what: str) -> ConversionFailed:
         return ConversionFailed(f"{what}; it said at last: {self._last_words()}")
 
-    def _no_toolkit(self, why: str) -> BackendUnavailable:
-        return BackendUnavailable(
-            f"{self._python}: must be a Python with rknn-toolkit2 ({why}); it asks for old "
-            f"versions of numpy and torch, so give it one of its own: {' && '.join(INSTALL)}; "
-            f"then say --rknn-python rknn/bin/python, or set {PYTHON_VARIABLE}"
-        )
-
     def _last_words(self) -> str:
-        said = (self._folder / "said").read_text(errors="replace").splitlines()
-        lines = [line.strip() for line in said if line.strip()]
-        return lines[-1] if lines else "nothing"
+        return _last_line((self._folder / "said").read_text(errors="replace"))
+
+
+def _last_line(said: str) -> str:
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return lines[-1] if lines else "nothing"
+
+
+def _no_toolkit(python: Path, why: str) -> BackendUnavailable:
+    return BackendUnavailable(
+        f"{python}: must be a Python with rknn-toolkit2 ({why}); it asks for old versions of numpy "
+        f"and torch, so give it one of its own: {' && '.join(INSTALL)}; then say --rknn-python "
+        f"rknn/bin/python, or set {PYTHON_VARIABLE}"
+    )
 
 
 def _calibration(

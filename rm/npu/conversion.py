@@ -14,7 +14,7 @@ from npu_runtime.backend import Rows
 from npu_runtime.convert.artifact_writer import Made, write_artifact
 from npu_runtime.convert.caffe import caffemodel, prototxt
 from npu_runtime.convert.files import replace_together
-from npu_runtime.convert.rknn import RknnSimulator
+from npu_runtime.convert.rknn import RknnSimulator, check_toolkit
 from npu_runtime.convert.target import Target, convertible
 from npu_runtime.errors import ConversionFailed
 from npu_runtime.layers import LayeredNetwork
@@ -132,6 +132,7 @@ def _for_kirin970(file: PolicyFile, network: LayeredNetwork, order: Order) -> _C
 
 
 def _for_rk3588(file: PolicyFile, network: LayeredNetwork, order: Order) -> _Converted:
+    check_toolkit(order.rknn_python)
     rows = _rows(file, order)
     step = -(-len(rows) // MOST_CALIBRATION_ROWS)
     simulator = RknnSimulator(

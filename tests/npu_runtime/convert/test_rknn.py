@@ -18,7 +18,12 @@ import pytest
 
 from npu_runtime.contract import check_backend
 from npu_runtime.convert.caffe import caffemodel, prototxt
-from npu_runtime.convert.rknn import PYTHON_VARIABLE, RknnSimulator, rknn_python
+from npu_runtime.convert.rknn import (
+    PYTHON_VARIABLE,
+    RknnSimulator,
+    check_toolkit,
+    rknn_python,
+)
 from npu_runtime.errors import BackendUnavailable, ConversionFailed
 from npu_runtime.layers import layered_network
 from npu_runtime.load import run_in_batches
@@ -66,17 +71,31 @@ def test_the_option_counts_before_the_variable_and_this_python_comes_last() -> N
     assert Path(sys.executable) == rknn_python(None, {})
 
 
+def test_the_python_may_be_named_from_here_or_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The toolkit works in a folder of its own, where a relative path would lead elsewhere."""
+    python = tmp_path / "rknn" / "bin" / "python-of-rknn"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    monkeypatch.chdir(tmp_path)
+    assert python == rknn_python(Path("rknn/bin/python-of-rknn"), {})
+    monkeypatch.setenv("PATH", str(python.parent))
+    assert python == rknn_python(None, {PYTHON_VARIABLE: "python-of-rknn"})
+
+
 @pytest.mark.parametrize("python", [Path("/no/such/python"), Path(sys.executable)])
 def test_without_the_toolkit_the_commands_are_told_that_install_it(
     simulator: Open, python: Path
 ) -> None:
     """Whether there is no such Python or only no toolkit in it."""
-    with pytest.raises(BackendUnavailable) as caught:
-        simulator(python=python)
-    said = str(caught.value)
-    assert f"{python}: must be a Python with rknn-toolkit2" in said
-    assert "python3.11 -m venv rknn && rknn/bin/pip install" in said
-    assert "rknn-toolkit2==2.5.0; then say --rknn-python rknn/bin/python" in said
+    for asked in (lambda: simulator(python=python), lambda: check_toolkit(python)):
+        with pytest.raises(BackendUnavailable) as caught:
+            asked()
+        said = str(caught.value)
+        assert f"{python}: must be a Python with rknn-toolkit2 (No " in said
+        assert "python3.11 -m venv rknn && rknn/bin/pip install" in said
+        assert "rknn-toolkit2==2.5.0; then say --rknn-python rknn/bin/python" in said
 
 
 def test_rows_of_features_go_in_and_scores_come_out(
