@@ -35,7 +35,8 @@ def _kirin970(
 ) -> tuple[Step, ...]:
     """The server's options are those of npu_runtime/hiai/ilgov_hiai_server.c."""
     if any(path.suffix == ".cambricon" for path in written):
-        return (_copied(file, written), _served("ilgov_hiai_server"))
+        started = Step(what="there, under Android, start the server", command="ilgov_hiai_server")
+        return (_copied(file, written), started, _checked(file, "hiai"))
     compiled = f"{file.path.stem}.kirin970.cambricon"
     return (
         _copied(file, written),
@@ -53,10 +54,11 @@ def _kirin970(
             f"one output {caffe.OUTPUT!r} of {batch} x {network.outputs}",
         ),
         Step(
-            what="either way, take the compiled model over, which then takes the place of the "
-            "Caffe files in the sidecar",
+            what="either way, have the compiled model take the place of the Caffe files in the "
+            "sidecar, so that nothing is compiled at the next start",
             command=_again(file, written, compiled, batch),
         ),
+        _checked(file, "hiai"),
     )
 
 
@@ -69,8 +71,11 @@ def _again(file: PolicyFile, written: Sequence[Path], compiled: str, batch: int 
     return shlex.join(words)
 
 
-def _served(command: str) -> Step:
-    return Step(what="there, under Android, start the server", command=command)
+def _checked(file: PolicyFile, backend: str) -> Step:
+    return Step(
+        what="there, see whether the NPU computes what the policy computes",
+        command=shlex.join(["ilgov", "npu", "check", file.path.name, "--backend", backend]),
+    )
 
 
 def _rk3588(
@@ -83,6 +88,7 @@ def _rk3588(
             "newer) into /usr/lib, and its Python interface into the Python that runs ilgov",
             command="pip install rknn-toolkit-lite2",
         ),
+        _checked(file, "rknn"),
     )
 
 
