@@ -3,6 +3,7 @@
 import argparse
 import json
 import logging
+from importlib import import_module
 from pathlib import Path
 
 from npu_runtime.policy_file import read_policy_file
@@ -74,8 +75,8 @@ def _run(args: argparse.Namespace) -> int:
             raise InvalidInput(f"{option} must be above 0 and at most 86400 (got {value:g})")
     if args.plot is not None and args.plot.suffix not in (".html", ".png"):
         raise InvalidInput(f"--plot must be a file .html or .png (got {args.plot})")
-    if args.plot is not None:  # first, since what it needs may not be installed
-        from rm.npu.latency_figure import write_figure
+    if args.plot is not None:
+        import_module("plotly")  # first, since it may not be installed
     logging.getLogger("npu_runtime").setLevel(logging.CRITICAL)  # reasons are in the table
     file = read_policy_file(chosen_policy(args))
     names = args.backend or names_of_all(file)
@@ -84,5 +85,7 @@ def _run(args: argparse.Namespace) -> int:
         json.dumps(msgspec.to_builtins(found), indent=2) if args.json else "\n".join(lines(found))
     )
     if args.plot is not None:
+        from rm.npu.latency_figure import write_figure
+
         write_figure(found, args.plot)
     return 1 if args.backend and found.left_out else 0

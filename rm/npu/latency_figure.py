@@ -1,6 +1,7 @@
 """The measured latencies as a figure: against the batch, hot on the left, cold on the right.
 
-HTML needs plotly (the extra ``report``); PNG needs Chromium as well, which draws the page.
+HTML needs plotly (the extra ``report``), which is loaded when a figure is drawn; PNG needs Chromium
+as well, which draws the page.
 """
 
 import shutil
@@ -8,14 +9,14 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-
-import plotly.graph_objects as go
-from plotly.subplots import make_subplots
+from typing import TYPE_CHECKING, NamedTuple
 
 from npu_runtime.measure.latency import YARDSTICK, Latency
 from platforms.errors import InvalidInput
-from rm.evaluation.figure_style import PolicyStyle, template
 from rm.npu.benched import Benched
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 WIDTH_PX, HEIGHT_PX = 1100, 520
 
@@ -23,8 +24,20 @@ _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _DRAW_S = 60.0
 
 
-def latency_figure(found: Benched) -> go.Figure:
+class _Style(NamedTuple):
+    """What tells a back end from the others: a colour, a marker and a dash."""
+
+    colour: str
+    symbol: str
+    dash: str
+
+
+def latency_figure(found: Benched) -> "go.Figure":
     """Median wall times with a line to the 90th percentile, on a logarithmic scale."""
+    from plotly.subplots import make_subplots
+
+    from rm.evaluation.figure_style import template
+
     names = list(dict.fromkeys(one.name for one in (*found.hot, *found.cold)))
     styles = _styles(names)
     cold_title = f"<b>cold</b>: a call every {found.period_s:g} s"
@@ -54,29 +67,31 @@ def latency_figure(found: Benched) -> go.Figure:
     return figure
 
 
-_YARDSTICK_STYLE = PolicyStyle("#000000", "line-ew-open", "dot")
+_YARDSTICK_STYLE = _Style("#000000", "line-ew-open", "dot")
 _OURS = {
     YARDSTICK: _YARDSTICK_STYLE,
-    "numpy": PolicyStyle("#0072B2", "square", "solid"),
-    "onnxruntime": PolicyStyle("#D55E00", "circle", "solid"),
-    "hiai": PolicyStyle("#009E73", "triangle-up", "solid"),
-    "rknn": PolicyStyle("#CC79A7", "diamond", "solid"),
+    "numpy": _Style("#0072B2", "square", "solid"),
+    "onnxruntime": _Style("#D55E00", "circle", "solid"),
+    "hiai": _Style("#009E73", "triangle-up", "solid"),
+    "rknn": _Style("#CC79A7", "diamond", "solid"),
 }
 _OTHERS = (
-    PolicyStyle("#56B4E9", "cross", "dash"),
-    PolicyStyle("#882255", "x", "dash"),
-    PolicyStyle("#777777", "pentagon", "dash"),
+    _Style("#56B4E9", "cross", "dash"),
+    _Style("#882255", "x", "dash"),
+    _Style("#777777", "pentagon", "dash"),
 )
 """Okabe and Ito's colours, and dark ones of Paul Tol's; ours keep theirs from figure to figure."""
 
 
-def _styles(names: Sequence[str]) -> dict[str, PolicyStyle]:
+def _styles(names: Sequence[str]) -> dict[str, _Style]:
     """A style per back end."""
     others = [name for name in names if name not in _OURS]
     return _OURS | {name: _OTHERS[i % len(_OTHERS)] for i, name in enumerate(others)}
 
 
-def _line(name: str, own: Sequence[Latency], style: PolicyStyle, *, first: bool) -> go.Scatter:
+def _line(name: str, own: Sequence[Latency], style: _Style, *, first: bool) -> "go.Scatter":
+    import plotly.graph_objects as go
+
     return go.Scatter(
         x=[one.batch for one in own],
         y=[one.p50_us for one in own],
