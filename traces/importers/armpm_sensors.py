@@ -9,6 +9,7 @@ import pyarrow as pa
 from traces.importers.chunks import Chunk, Format, check_names, chunks
 from traces.importers.importer import Reading, Request, Tally
 from traces.importers.machine import ODROID_XU3, check_clock, cluster_of_core, layout_of
+from traces.importers.natural import natural
 from traces.importers.quantities import FREQ_MHZ, RAIL_W, TEMP_C, UNIX_NS
 from traces.importers.rail import rail
 from traces.importers.rows import rows, unknown
@@ -83,7 +84,8 @@ class _Columns:
         self.extra = tuple(RAIL_COLUMN.format(one) for one in self.others)
 
     def _all(self, pattern: str) -> list[str]:
-        return [match[1] for name in self.names if (match := re.fullmatch(pattern, name))]
+        found = [match[1] for name in self.names if (match := re.fullmatch(pattern, name))]
+        return sorted(found, key=natural)
 
 
 def _batches(
@@ -92,16 +94,27 @@ def _batches(
     for source, columns in zip(sources, tables, strict=True):
         types = {_TIME: pa.int64()} | {name: pa.float64() for name in columns.floats}
         format_ = Format(names=columns.names, types=types, delimiter=" ", clean=single_spaces)
-        times = _Times()
+        times = _Times(_first_step_ns(source, format_))
         for chunk in chunks(source, format_):
             if len(chunk):
                 yield _rows(chunk, columns, asked, times)
 
 
+def _first_step_ns(source: SourceFile, format_: Format) -> int:
+    """The time between the first two samples; 0 where there is one only."""
+    found: list[int] = []
+    for chunk in chunks(source, format_, ahead=0):
+        found += chunk.integers(_TIME)[:2].tolist()
+        if len(found) > 1:
+            return found[1] - found[0]
+    return 0
+
+
 class _Times:
     """Where a log began and how far it is."""
 
-    def __init__(self) -> None:
+    def __init__(self, first_step_ns: int) -> None:
+        self.first_step_ns = first_step_ns
         self.origin_ns, self.last_ns = 0, 0
 
     def intervals(self, chunk: Chunk) -> tuple[np.ndarray, np.ndarray]:
@@ -115,8 +128,7 @@ class _Times:
             lambda row: f"must rise (got {time_ns[row]} after {before[row]})",
         )
         if not self.last_ns:
-            step_ns = int(time_ns[1] - time_ns[0]) if len(time_ns) > 1 else 1
-            self.origin_ns = before[0] = int(time_ns[0]) - step_ns
+            self.origin_ns = before[0] = int(time_ns[0]) - self.first_step_ns
         self.last_ns = int(time_ns[-1])
         return (before - self.origin_ns) / 1e9, (time_ns - before) / 1e9
 

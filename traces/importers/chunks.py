@@ -76,7 +76,9 @@ class Chunk:
         """The number of a row's line in the file."""
         if len(self) == self.block.lines:
             return self.block.line + row
-        return self.block.line_of(row)
+        if not self.others:
+            return self.block.line_of(row)
+        return self.block.line_of(row, leaving_out=frozenset(one.strip() for one in self.others))
 
 
 def _one(column: pa.ChunkedArray) -> pa.Array:

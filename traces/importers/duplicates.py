@@ -8,7 +8,7 @@ from typing import IO
 import numpy as np
 
 _BUCKETS = 64
-_IN_MEMORY = 1 << 16
+IN_MEMORY = 1 << 16
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -56,7 +56,7 @@ class DuplicateRows:
         """Remember rows (their `digests`) and what to say of where each is (a number)."""
         self._waiting.append(np.stack([rows, lines.astype(np.uint64)], axis=1))
         self._count += len(rows)
-        if self._count >= _IN_MEMORY:
+        if self._count >= IN_MEMORY:
             self._spill()
 
     def first(self) -> tuple[int, int] | None:

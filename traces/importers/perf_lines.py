@@ -1,7 +1,7 @@
 """The lines of ``perf stat -I MS -x SEP``: what is in which column, and how they are read."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -155,35 +155,38 @@ class PerfFile:
         )
         last_s = 0.0
         for chunk in chunks(self.source, format_, ahead=ahead):
-            found = self._of(chunk)
+            found = self._of(chunk, last_s)
             if not len(found):
                 continue
-            before = np.concatenate([[last_s], found.time_s[:-1]])
-            if (found.time_s < before).any():
-                row = int(np.argmax(found.time_s < before))
-                self._fail(
-                    chunk,
-                    row,
-                    "time",
-                    f"must not fall (got {found.time_s[row]:g} s after {before[row]:g} s); is it "
-                    "one run a file?",
-                )
             last_s = float(found.time_s[-1])
             yield chunk, found
 
-    def _fail(self, chunk: Chunk, row: int, column: str, problem: str) -> None:
-        chunk.fail(min(row, max(len(chunk) - 1, 0)), column, problem)
-
-    def _of(self, chunk: Chunk) -> Lines:
+    def _of(self, chunk: Chunk, last_s: float) -> Lines:
         regular = self._regular(chunk) if len(chunk) else _NONE
+        self._check_rises(regular.time_s, last_s, chunk.line_of)
         if chunk.others:
             others = self._others(chunk)
+            lines = [text.strip() for text in chunk.others]
+            self._check_rises(others.time_s, last_s, lambda row: _line_with(chunk, lines[row]))
             both = [
                 np.concatenate(pair) for pair in zip(_parts(regular), _parts(others), strict=True)
             ]
             order = np.argsort(both[0], kind="stable")
             regular = Lines(*(one[order] for one in both))
         return regular
+
+    def _check_rises(
+        self, time_s: np.ndarray, last_s: float, line_of: Callable[[int], int]
+    ) -> None:
+        before = np.concatenate([[last_s], time_s[:-1]])[: len(time_s)]
+        if (time_s < before).any():
+            row = int(np.argmax(time_s < before))
+            self.source.fail(
+                f"must not fall (got {time_s[row]:g} s after {before[row]:g} s); is it one run a "
+                "file?",
+                line=line_of(row),
+                column=_TIME,
+            )
 
     def _regular(self, chunk: Chunk) -> Lines:
         values = chunk.raw(_VALUE)

@@ -14,6 +14,7 @@ from traces.importers.counting import Repeats
 from traces.importers.duplicates import DuplicateRows, digests
 from traces.importers.importer import Reading, Request, Tally
 from traces.importers.machine import ODROID_XU3, check_clock, layout_of
+from traces.importers.natural import natural
 from traces.importers.quantities import (
     COUNT,
     DURATION_S,
@@ -35,6 +36,7 @@ _CYCLES_FACTOR = 5
 """Cycles and utilisation tell the same within this factor where a core is busy at all."""
 _BUSY = 0.05
 _LINE_BITS = 40
+_IDLE = "idle"
 
 
 class Powmon:
@@ -43,7 +45,7 @@ class Powmon:
     name = "powmon"
     manual = """\
 PowMon / GemStone table, tab-separated, columns found by name, one row a run's mean.
-Workload Name, Core Mask (once per instance), Frequency X (MHz), Voltage X (V), Power X (W) of
+Workload Name, Core Mask (once per instance; idle is none), Frequency X (MHz), Voltage X (V), Power X (W) of
 each cluster X and of other rails, Temperature S (°C), Core n CycleCount and Core n Event 0x..
 (per second), Core n Utilisation (%), Workload Duration (s).
 Instructions are event 0x08 (retired) or else 0x1b (speculatively executed); L2 accesses 0x16 or
@@ -92,7 +94,8 @@ class _Columns:
             source.fail("must have columns 'Frequency X' and 'Temperature S' (got none)")
 
     def _after(self, prefix: str) -> list[str]:
-        return [name.removeprefix(prefix) for name in self.names if name.startswith(prefix)]
+        found = [name.removeprefix(prefix) for name in self.names if name.startswith(prefix)]
+        return sorted(found, key=natural)
 
     @cached_property
     def events(self) -> dict[str, list[int]]:
@@ -102,7 +105,7 @@ class _Columns:
             match = re.fullmatch(r"Core (\d+) Event (\w+)", name)
             if match and int(match[1]) in self.cores:
                 found.setdefault(match[2], []).append(int(match[1]))
-        return found
+        return {event: sorted(found[event]) for event in sorted(found)}
 
     @cached_property
     def instructions(self) -> str | None:
@@ -173,6 +176,8 @@ def _rows(chunk: Chunk, columns: _Columns, asked: Request, repeats: Repeats) -> 
     of = np.repeat(np.arange(len(layout.cores)), [len(cores) for cores in layout.cores])
     _check_agreement(chunk, columns, used, cycles / freq_hz[:, of])
     tested, instances = _tested(chunk, layout)
+    is_idle = pc.equal(chunk.text(_NAME), _IDLE).to_numpy(zero_copy_only=False)
+    instances = np.where(is_idle, 0, instances)
     known = {
         "window_s": chunk.number(_DURATION, DURATION_S),
         "instances": instances,

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from platforms.errors import InvalidInput
 
-_BLOCK_BYTES = 4 << 20
+BLOCK_BYTES = 4 << 20
 _LONGEST_LINE_BYTES = 16 << 20
 _HEAD_BYTES = 1 << 16
 _GZIP = b"\x1f\x8b"
@@ -24,15 +24,17 @@ class Block(Struct, frozen=True):
     line: int
     lines: int
 
-    def line_of(self, row: int) -> int:
+    def line_of(self, row: int, *, leaving_out: frozenset[str] = frozenset()) -> int:
         r"""The number of the line that holds a row (from 0): rows are the lines that are not blank.
+
+        Nor any of those that read as in `leaving_out`.
 
         >>> Block(b"a\n\nb\n", 10, 3).line_of(1)
         12
         """
         rows = -1
         for number, text in enumerate(self.text.splitlines(), self.line):
-            rows += bool(text.strip())
+            rows += bool(text.strip()) and str(text, "utf-8", "replace").strip() not in leaving_out
             if rows == row:
                 return number
         return self.line
@@ -80,7 +82,7 @@ class SourceFile:
         raw = _Hashed(self.path, self._on_bytes, is_known=bool(self.sha256))
         try:
             with raw, _decompressed(raw, self.path) as stream:
-                while data := stream.read(_BLOCK_BYTES):
+                while data := stream.read(BLOCK_BYTES):
                     text, rest = self._split(rest + data, line)
                     if text:
                         count = text.count(b"\n")
