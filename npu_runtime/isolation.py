@@ -36,8 +36,9 @@ as the longest pause, so that a back end that fails in between is never the usua
 START_S = 10.0
 """The longest that a back end may take to load its policy (chosen: NPU drivers take seconds)."""
 
-_MARGIN = 1.5
-"""An answer takes half as long again as the one before at most, or is late (chosen)."""
+_MARGIN, _LEAST_LEFT = 1.5, 0.5
+"""What must be left of a period's deadline for one more call: half as long again as the last one
+took, and half of the deadline, so that nobody is late for a moment's delay (chosen)."""
 
 _MOST_UNDEAD = 8
 """Killed processes that do not die, stuck in a driver: no more are started beside so many."""
@@ -180,8 +181,10 @@ class IsolatedBackend:
     # --- asking ---------------------------------------------------------------------------------
 
     def _has_time(self) -> bool:
-        """Whether a call as long as the last one, and half as long again, fits into the period."""
-        return self._left_s is None or self._last_s * _MARGIN <= self._left_s
+        """Whether one more call fits into what this period's calls may wait."""
+        if self._left_s is None:
+            return True
+        return self._left_s >= max(_MARGIN * self._last_s, _LEAST_LEFT * self._deadline_s)
 
     def _asked(self, rows: Rows) -> Rows | None:
         """The back end's scores, checked; None where it failed, which is then seen to."""
