@@ -20,9 +20,11 @@ SEEDS = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Extent:
-    """How many episodes: one for each seed from `first_seed` on and each cooling setup.
+    """How many episodes: `seeds` under each cooling setup.
 
-    `coolings` None are all that the board has. Every other seed has twice the usual arrival rate.
+    `coolings` None are all that the board has. No two episodes share a seed, so that a workload in
+    which two choices are as good as each other counts once; seeds count up from `first_seed`. Every
+    other one has twice the usual arrival rate.
     """
 
     seeds: int = SEEDS
@@ -50,12 +52,11 @@ def episodes(file: PolicyFile, board: Board, extent: Extent) -> tuple[Episode, .
             path=file.path,
             profiles=profiles,
             cooling=cooling,
-            seed=seed,
+            seed=extent.first_seed + number,
             rate_factor=UNSEEN_RATE_FACTOR if number % 2 else 1.0,
             duration_s=extent.duration_s,
         )
-        for cooling in coolings
-        for number, seed in enumerate(range(extent.first_seed, extent.first_seed + extent.seeds))
+        for number, cooling in enumerate(coolings * extent.seeds)
     )
 
 
