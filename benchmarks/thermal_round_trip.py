@@ -1,6 +1,6 @@
 """Does the thermal fit recover what it says it recovers? Random boards with known parameters.
 
-    nice python -m benchmarks.thermal_round_trip --boards 50
+    nice python benchmarks/thermal_round_trip.py --boards 50
 
 Boards are drawn around the shipped ones (conductances and capacities up to a factor of 1.6 either
 way, air 15 to 35 degC, sensors with steps of 0.1 to 1 K and noise of 0.1 to 0.6 K), and recorded

@@ -29,11 +29,13 @@ def measured_data(
     busy_cores: Sequence[int] = (),
     sensors: Mapping[str, str] | None = None,
     shared_ratio: float = SHARED_RATIO,
+    as_one: bool = False,
 ) -> ThermalData:
     """The runs of a table of measurements with power on the clusters' rails.
 
     All runs get the one `cooling`. Rows that are means of whole runs become steady states, one run
-    an application. `busy_cores` are those that the programs ran on where the rows do not say
+    an application, or (`as_one`) all one run in the order in which they were taken, for a fan that
+    remembers. `busy_cores` are those that the programs ran on where the rows do not say
     (none: all cores of the row's cluster alike). `sensors` gives the sensors to take, and the names
     that they shall have. Clusters without a power sensor count as cold. Raises InvalidInput where
     there is no power, or it is missing in some rows.
@@ -64,7 +66,7 @@ def measured_data(
             averaged=metadata.averaged,
             settled=metadata.averaged,
         )
-        for name, rows in _groups(table[key].to_pylist())
+        for name, rows in _groups(["rows"] * len(table) if as_one else table[key].to_pylist())
     )
     return ThermalData(tuple(taken.values()), runs)
 

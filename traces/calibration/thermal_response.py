@@ -16,7 +16,7 @@ from traces.calibration.thermal_network import Modes, ThermalPlan
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 
-_GRID_S = 1e-4
+_GRID_S = 1e-6
 """Steps are told apart down to this."""
 
 _SETTLING = 30
@@ -129,8 +129,8 @@ def _march(
     grid, which = np.unique(np.round(run.step_s / _GRID_S), return_inverse=True)
     seconds = grid[:, None, None] * _GRID_S
     left = np.exp(-modes.rates * seconds)
-    gain = (1.0 - left) / modes.rates
-    left_half = np.exp(-modes.rates * seconds / 2)
+    gain = -np.expm1(-modes.rates * seconds) / modes.rates
+    left_half = np.sqrt(left) if leakage is not None else left
     gain_half = (1.0 - left_half) / modes.rates
     path = np.empty((len(run.step_s), *z.shape))
     leak = 0.0 if leakage is None else leakage.drive(0, z)

@@ -80,7 +80,7 @@ def _source(found: Sequence[Estimate], unit: str, data: str) -> str:
     told = [e for e in unique if e.identified]
     kept = [e for e in unique if not e.identified]
     parts = [f"{_short(e)} {e.value:.3g} ({e.low:.3g} to {e.high:.3g})" for e in told]
-    rest = [f"{_short(e)} {e.value:.3g} (prior)" for e in kept]
+    rest = [f"{_short(e)} {e.value:.3g}" + (" (prior)" if e.kept else "") for e in kept]
     if not told:
         return f"assumed: the data ({data}) do not tell {', '.join(rest)} {unit}"
     text = f"fitted: {data}, 95 % intervals, {unit}: {', '.join(parts)}"
@@ -94,9 +94,15 @@ def _short(estimate: Estimate) -> str:
 def notes(fit: ThermalFit) -> tuple[str, ...]:
     """What a reader of the fit has to know, a sentence each."""
     lines = []
-    kept = [e.name for e in fit.estimates if not e.identified]
+    kept = [e.name for e in fit.estimates if e.kept]
+    mixed = [e.name for e in fit.estimates if not e.identified and not e.kept]
     if kept:
         lines.append(f"not told by the data, kept at the prior (assumed): {', '.join(kept)}")
+    if mixed:
+        lines.append(
+            "not told by the data one by one, set with the prior's help so that the whole fits "
+            f"(assumed): {', '.join(mixed)}"
+        )
     for name in fit.plan.ambient:
         way = _of(fit, fit.plan.ambient[name])
         air = _of(fit, fit.plan.air[name])
