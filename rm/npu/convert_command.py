@@ -40,8 +40,8 @@ The toolkit's simulator runs the result, and the scores are compared.
 float16 is written only where no score is off by more than 0.5 % of their range. int8 is calibrated
 on rows from simulated episodes that the policy governs, then judged on other episodes, with other
 applications: it is written only where it changes at most 1 % of the decisions and the hottest core
-is at most 0.05 K hotter in the mean. That takes minutes, for rk3588 and a policy that rates mappings
-up to an hour. --judge judges float16 as well, which may change 0.1 %.
+is at most 0.05 K hotter in the mean. That takes minutes; for rk3588 and a policy that rates
+mappings, up to an hour. --judge judges float16 as well, which may change 0.1 %.
 
 exit codes:
   0    written
