@@ -106,9 +106,17 @@ class _Leakage:
         return cls(shape, run.leakage_w, rise, modes.air_c[:, None])
 
     def drive(self, step: int, modes: Matrix) -> Matrix:
+        """The drive of one step at `modes` (networks x modes)."""
         temp_c = self.air_c + np.matmul(self.of_cores, modes[:, :, None])[:, :, 0]
         power_w = self.reference_w[step] * self.shape.value(temp_c)
         return np.asarray(np.matmul(power_w[:, None, :], self.of_cores)[:, 0], dtype=np.float64)
+
+    def drives(self, path: Matrix) -> Matrix:
+        """The drive of every step at the modes of every step (steps x networks x modes)."""
+        rise = np.einsum("pcm,tpm->tpc", self.of_cores, path, optimize=True)
+        power_w = self.reference_w[:, None, :] * self.shape.value(self.air_c + rise)
+        found: Matrix = np.einsum("tpc,pcm->tpm", power_w, self.of_cores, optimize=True)
+        return found
 
 
 def _settle(modes: Modes, drive: Matrix, leakage: _Leakage | None) -> Matrix:
@@ -117,8 +125,7 @@ def _settle(modes: Modes, drive: Matrix, leakage: _Leakage | None) -> Matrix:
     if leakage is None:
         return path
     for _ in range(_SETTLING):
-        leaked = np.stack([leakage.drive(i, z) for i, z in enumerate(path)])
-        path = (drive + leaked) / modes.rates
+        path = (drive + leakage.drives(path)) / modes.rates
     return path
 
 
