@@ -33,7 +33,7 @@ from npu_runtime.precision import PRECISIONS, coarser
 OpenBackend = Callable[[PolicyFile], Backend]
 
 MOST_ROWS = 16
-"""Largest batch that is tried on a back end that takes any."""
+"""All batches up to this one are tried on a back end that takes any, and its largest."""
 
 _REPEATS = 20
 _OPENINGS = 4
@@ -67,8 +67,10 @@ class _Case:
 
     @property
     def batches(self) -> Sequence[int]:
-        """All sizes that one call may have."""
-        return range(1, self.most + 1) if self.backend.capabilities.dynamic_batch else (self.most,)
+        """Sizes that one call may have: all small ones, and the largest."""
+        if not self.backend.capabilities.dynamic_batch:
+            return (self.most,)
+        return (*range(1, min(self.most, MOST_ROWS + 1)), self.most)
 
     @property
     def outputs(self) -> int:
