@@ -11,10 +11,10 @@ from platforms.errors import InvalidInput
 from rm.npu.policy_option import add_policy_arguments, chosen_policy
 
 _MANUAL = """
-Hot calls tell the back ends apart, cold ones are what a governor pays: caches, branch predictors
-and clocks have forgotten the network since the last call. All times are also told as multiples of
-numpy's bare matrix products of the network's sizes, measured in the same run. An isolated back end
-is timed with its process. Processor time includes that process, but not a vendor's own daemon.
+Hot calls tell the back ends apart, cold ones are what a governor pays, many times as much. All
+times are also told as multiples of numpy's bare matrix products of the network's sizes, measured in
+the same run. An isolated back end is timed with its process. Processor time includes that process,
+but not a vendor's own daemon.
 
 Measure on a quiet machine; where it is not, trust the multiples, and processor time, more than wall
 time.
@@ -44,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=_DEFAULT_S,
         metavar="S",
-        help="how long cold calls are measured; each of five batches has a fifth of the periods "
+        help="how long cold calls are measured; each of six batches has a sixth of the periods "
         "[%(default)s]",
     )
     parser.add_argument(

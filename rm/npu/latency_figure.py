@@ -33,7 +33,7 @@ class _Style(NamedTuple):
 
 
 def latency_figure(found: Benched) -> "go.Figure":
-    """Median wall times with a line to the 90th percentile, on a logarithmic scale."""
+    """Median wall times with a line to the 90th percentile, on logarithmic scales."""
     from plotly.subplots import make_subplots
 
     from rm.evaluation.figure_style import template
@@ -61,7 +61,7 @@ def latency_figure(found: Benched) -> "go.Figure":
         legend_yref="paper",
         title={"text": f"A call of the network, {found.machine}", "font": {"size": 15}},
     )
-    figure.update_xaxes(title_text="rows in a call", tickvals=[1, 2, 4, 8, 12, 16])
+    figure.update_xaxes(title_text="rows in a call", type="log", tickvals=[1, 2, 4, 8, 16, 32, 64])
     figure.update_yaxes(type="log", dtick="D2", rangemode="normal")
     figure.update_yaxes(title_text="median, bar up to 90 % (µs)", row=1, col=1)
     return figure

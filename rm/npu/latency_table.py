@@ -6,7 +6,7 @@ from npu_runtime.measure.latency import Latency
 from rm.npu.benched import Benched
 from rm.npu.text_table import table
 
-SHOWN = (1, 2, 4, 8, 16)
+SHOWN = (1, 2, 4, 8, 16, 64)
 """Batches that have a column."""
 
 DETAILED = 8

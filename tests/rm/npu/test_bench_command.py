@@ -35,14 +35,14 @@ def bench(capsys: pytest.CaptureFixture[str]) -> Command:
 
 
 def test_every_back_end_is_timed_hot_and_cold_beside_the_bare_products(bench: Command) -> None:
-    """All batches from 1 to 16 hot, five of them cold; the yardstick is one by definition."""
+    """All batches from 1 to 16 and 64 hot, six of them cold; the yardstick is one by definition."""
     code, output = bench("--json", "--backend", "numpy", "--backend", "isolated:numpy")
     found = json.loads(output)
     assert 0 == code
     names = [YARDSTICK, "numpy", "isolated:numpy"]
     assert names == list(dict.fromkeys(one["name"] for one in found["hot"]))
-    assert list(range(1, 17)) == [one["batch"] for one in found["hot"] if one["name"] == "numpy"]
-    assert [1, 2, 4, 8, 16] == [one["batch"] for one in found["cold"] if one["name"] == "numpy"]
+    assert [*range(1, 17), 64] == [one["batch"] for one in found["hot"] if one["name"] == "numpy"]
+    assert [1, 2, 4, 8, 16, 64] == [one["batch"] for one in found["cold"] if one["name"] == "numpy"]
     for one in (*found["hot"], *found["cold"]):
         assert one["p50_us"] <= one["p90_us"] <= one["p99_us"]
         assert (1.0 == one["ratio"]) == (one["name"] == YARDSTICK)
@@ -56,7 +56,7 @@ def test_the_table_shows_medians_and_multiples(bench: Command) -> None:
     assert 0 == code
     assert lines[1].startswith("machine ")
     assert any("one call every 0.01 s, in between the thread sleeps" in line for line in lines)
-    assert any(line.startswith("bare products") and line.count("(1.0x)") == 5 for line in lines)
+    assert any(line.startswith("bare products") and line.count("(1.0x)") == 6 for line in lines)
 
 
 @pytest.mark.parametrize(
