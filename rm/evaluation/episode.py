@@ -22,6 +22,9 @@ from rm.policies.registry import PolicyContext, policy_factory
 _WORKLOAD, _NOISE = 0, 1
 """Streams of an episode's seed: the workload is the same whatever the policy and the cooling."""
 
+_BACKEND = "onnxruntime"
+"""Runs the policies' networks: the same on every machine, so that episodes are as well."""
+
 
 class EpisodeSetup(Struct, frozen=True, kw_only=True):
     """Everything that an episode depends on.
@@ -126,7 +129,7 @@ def run_timed_episode(setup: EpisodeSetup) -> Finished:
         start_temp_c=setup.start_temp_c,
         run_s=setup.duration_s,
     )
-    context = PolicyContext(setup.board, simulated, setup.policy_file)
+    context = PolicyContext(setup.board, simulated, setup.policy_file, _BACKEND)
     policy = TimedPolicy(policy_factory(setup.policy)(context))
     recorder = _Recorder(simulated, setup)
     governor = Governor(

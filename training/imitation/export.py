@@ -162,7 +162,7 @@ def _largest_difference(
 ) -> float:
     """How far the file's scores are from torch's; raises ExportFailed beyond `TOLERANCE`."""
     try:
-        policy = open_policy(parse_policy_file(content, path=path))
+        policy = open_policy(parse_policy_file(content, path=path), backend="onnxruntime")
         found = _in_changing_batches(policy, features.astype(np.float32), _BATCHES)
     except (PolicyFileError, BackendUnavailable, BadOutput) as error:
         raise ExportFailed(f"{error}; nothing was written") from error
