@@ -24,6 +24,10 @@ _COUNTERS = (
 )
 
 
+_DISTINCT = 60_000
+"""Rows of counters that differ: more than compression looks back."""
+
+
 def write_powmon(path: Path, rows: int) -> None:
     """PowMon's 94 columns: the widest."""
     names = _powmon_names()
@@ -93,7 +97,7 @@ def write_armpm(path: Path, rows: int) -> None:
     rng = np.random.default_rng(0)
     counts = [
         "\t".join([str(round(f * 5e8)), *map(str, rng.integers(10**5, 3 * 10**8, size=12))])
-        for f in rng.uniform(0.9, 1.0, size=100)
+        for f in rng.uniform(0.9, 1.0, size=_DISTINCT)
     ]
     with path.open("w") as file:
         file.write("\t".join(names) + "\n")
@@ -102,7 +106,7 @@ def write_armpm(path: Path, rows: int) -> None:
             setting = f"program_{run % 6}\t{1 + run // 18}\t{1000 + 400 * (run // 6 % 3)}"
             file.writelines(
                 f"{begin + i * 509_800_000}\t{setting}\t{34 + i % 20}\t1.1\t1.140\t1.366\t{one}\n"
-                for i, one in enumerate(counts)
+                for i, one in enumerate(counts[run % (_DISTINCT // 100) * 100 :][:100])
             )
 
 

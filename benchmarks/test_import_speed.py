@@ -21,6 +21,8 @@ from traces.importing import import_files
 
 ROWS = 1_000_000
 MOST_TIMES_PYARROW = 3.0
+MOST_GROWTH = 1.3
+"""Of the peak memory, for four times the rows: what is known of each run is kept."""
 _RUNS = 3
 
 _CHILD = r"""
@@ -74,10 +76,10 @@ def test_memory_does_not_grow_with_the_file(
     name: str, big_file: Callable[[str, int], Path], tmp_path: Path
 ) -> None:
     """Files may be larger than memory: four times the rows need no more of it."""
-    rows = ROWS // 2
-    peaks_mb = [_peak_mb(big_file(name, rows // part), tmp_path, name) for part in (4, 1)]
-    print(f"\n{name}: peak {peaks_mb[0]:.0f} MB for {rows // 4} rows, {peaks_mb[1]:.0f} for {rows}")
-    assert peaks_mb[1] <= 1.25 * peaks_mb[0]
+    few = ROWS // 4 if name == "powmon" else ROWS
+    peaks_mb = [_peak_mb(big_file(name, rows), tmp_path, name) for rows in (few, 4 * few)]
+    print(f"\n{name}: peak {peaks_mb[0]:.0f} MB for {few} rows, {peaks_mb[1]:.0f} for {4 * few}")
+    assert peaks_mb[1] <= MOST_GROWTH * peaks_mb[0]
 
 
 def _options(name: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ application         string         the program; "idle" where the source calls it
 repeat              int32          which of equal runs (same program, clock, instances), from 0
 time_s              float64        the interval's start from the run's start; 0 for whole-run means
 window_s            float64        the interval's length; 0 for one reading of an instant
-instances           int16          programs or threads running; -1: unknown
+instances           int16          programs or threads running; 0: idle; -1: unknown
 cluster             int8           the cluster the program runs on; -1: several, or unknown
 freq_hz             list<int64>    per cluster; 0: unknown
 volt_v              list<float64>  per cluster
@@ -27,8 +27,13 @@ l2d_per_s           float64        the same of its accesses to the L2 data cache
 work_per_s          float64        progress in the program's own unit, where it reports one
 ==================  =============  ================================================================
 
-Two families of columns may follow: ``counter.NAME_per_s`` (float64, events of the whole program)
-and ``rail.NAME_w`` (float64, power of a rail that is no cluster's). Which ones is up to the source.
+Three families of float64 columns may follow; which ones is up to the source:
+``counter.NAME_per_s`` (events of the whole program, or of one cluster where NAME begins with the
+cluster's and a point; clocks that the source counts as events are in seconds per second),
+``rail.NAME_w`` (power of a rail that is no cluster's) and ``load.NAME`` (what the system says of
+its load: ``cpu_share`` 0 to 1 of all CPUs, ``average_1min`` of runnable threads).
+
+A temperature is the mean over the interval, or a reading at its end: the notes say which.
 
 `power_of` is ``cluster rails`` (a sensor on each cluster's supply), ``device above idle`` (the
 whole device with its idle power taken off: an upper bound of what the cluster added), ``floorplan

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +21,7 @@ from traces.importers.rail import rail
 from traces.importers.rows import repeated, rows, unknown
 from traces.importers.runs import Key, RunTotals, Totals
 from traces.importers.source import SourceFile
+from traces.importers.spill import Spill
 from traces.measurements import COUNTER_COLUMN, Layout
 
 _TIME, _PROGRAM, _RUN = "#Timestamp", "Benchmark", "Run(#)"
@@ -51,13 +53,16 @@ together."""
         return bool(head) and {_TIME, _PROGRAM, _RUN} <= set(head[0].split("\t"))
 
     def read(self, sources: Sequence[SourceFile], asked: Request, tally: Tally) -> Reading:
-        """All rows of the runs that are sound; the files are read twice."""
+        """All rows of the sound runs; what was parsed is kept until the totals are known."""
         tables = [_Columns(source, asked) for source in sources]
         first = tables[0]
         for source, table in zip(sources, tables, strict=True):
             if (table.events, table.layout) != (first.events, first.layout):
                 source.fail(f"must have the columns of {sources[0].path}")
-        totals = _totals(sources, tables)
+        with ExitStack() as stack:
+            spills = [stack.enter_context(Spill(source)) for source in sources]
+            totals = _totals(sources, tables, asked, spills)
+            stack.pop_all()
         bad = totals.judge(tally, (_INSTRUCTIONS, _BRANCHES), _name)
         tally.note(
             "each row merges two executions: time, temperature, power and cycles are means of "
@@ -68,12 +73,12 @@ together."""
             "where a program begins or ends it is busy in a part of it only"
         )
         tally.note(
-            "counters cover 98 % of a sample (0.50 of 0.51 s), so rates and busy_cores, which is "
-            "cycles over frequency, are 2 % low"
+            "busy_cores is cycles over frequency; in the published tables counters cover 98 % of a "
+            "sample (0.50 of 0.51 s), so that it and all rates are 2 % low"
         )
         return Reading(
             layout=first.layout,
-            batches=_batches(sources, tables, asked, totals, bad),
+            batches=_batches(spills, tables, asked, totals, bad),
             averaged=False,
             power_of="cluster rails",
             extra=first.extra,
@@ -111,13 +116,9 @@ class _Columns:
             source.fail(f"must be there once (got {len(found)} of this kind)", column=name)
         return found[0]
 
-    def format(self, *, totals_only: bool) -> Format:
-        """The columns to read: those that runs are told and judged by, or all."""
-        numbers = [self.freq, _RUN]
-        numbers += [n for n in (_INSTRUCTIONS, _BRANCHES) if n in self.events]
-        if not totals_only:
-            more = [self.temp, self.volt, self.current, self.power, *self.counters]
-            numbers = list(dict.fromkeys([*numbers, *more]))
+    def format(self) -> Format:
+        """All columns."""
+        numbers = [self.freq, _RUN, self.temp, self.volt, self.current, self.power, *self.counters]
         types = {name: pa.float64() for name in numbers}
         types |= {_PROGRAM: pa.dictionary(pa.int32(), pa.string()), _TIME: pa.int64()}
         return Format(names=self.names, types=types, delimiter="\t")
@@ -141,14 +142,31 @@ def _name(key: Key) -> str:
     return f"{key[0]}/{key[1] / 1e6:g}MHz#{key[2]:g}"
 
 
-def _totals(sources: Sequence[SourceFile], tables: Sequence[_Columns]) -> RunTotals:
+def _check_values(chunk: Chunk, columns: _Columns, asked: Request) -> None:
+    """Raise InvalidInput for what cannot be: later the lines' numbers are not known any more."""
+    freq_hz = chunk.number(columns.freq, FREQ_MHZ)
+    check_clock(chunk, columns.freq, freq_hz, columns.cluster, asked.board)
+    rail(chunk, columns.rail)
+    chunk.number(columns.temp, TEMP_C)
+    for name in columns.counters:
+        chunk.number(name, COUNT)
+
+
+def _totals(
+    sources: Sequence[SourceFile],
+    tables: Sequence[_Columns],
+    asked: Request,
+    spills: Sequence[Spill],
+) -> RunTotals:
     """The first pass: what each run comes to, and whether it stands together and in time."""
     totals = RunTotals()
-    for source, columns in zip(sources, tables, strict=True):
+    for source, columns, spill in zip(sources, tables, spills, strict=True):
         judged = [name for name in (_INSTRUCTIONS, _BRANCHES) if name in columns.events]
-        for chunk in chunks(source, columns.format(totals_only=True)):
+        for chunk in chunks(source, columns.format()):
             if not len(chunk):
                 continue
+            _check_values(chunk, columns, asked)
+            spill.keep(chunk)
             found = _keys(chunk, columns)
             values = [chunk.number(name, COUNT) for name in judged]
             time_ns = _rising(chunk, found, totals)
@@ -179,38 +197,35 @@ def _rising(chunk: Chunk, found: Sequence[tuple[Key, int, int]], totals: RunTota
 
 
 def _batches(
-    sources: Sequence[SourceFile],
+    spills: Sequence[Spill],
     tables: Sequence[_Columns],
     asked: Request,
     totals: RunTotals,
     bad: set[Key],
 ) -> Iterator[pa.Table]:
     """The second pass: the rows of the other runs."""
-    for source, columns in zip(sources, tables, strict=True):
+    for spill, columns in zip(spills, tables, strict=True):
         last_ns = 0
-        for chunk in chunks(source, columns.format(totals_only=False)):
-            if not len(chunk):
-                continue
-            found = _keys(chunk, columns)
-            table = _rows(chunk, columns, asked, found, totals, last_ns)
-            last_ns = int(chunk.integers(_TIME)[-1])
-            keep = np.ones(len(chunk), bool)
-            for key, low, high in found:
-                keep[low:high] = key not in bad
-            yield table if keep.all() else table.filter(pa.array(keep))
+        with spill:
+            for chunk in spill.chunks():
+                found = _keys(chunk, columns)
+                table = _rows(chunk, columns, found, totals, last_ns)
+                last_ns = int(chunk.integers(_TIME)[-1])
+                keep = np.ones(len(chunk), bool)
+                for key, low, high in found:
+                    keep[low:high] = key not in bad
+                yield table if keep.all() else table.filter(pa.array(keep))
 
 
 def _rows(
     chunk: Chunk,
     columns: _Columns,
-    asked: Request,
     found: Sequence[tuple[Key, int, int]],
     totals: RunTotals,
     last_ns: int,
 ) -> pa.Table:
     layout, cluster, count = columns.layout, columns.cluster, len(chunk)
     freq_hz = chunk.number(columns.freq, FREQ_MHZ)
-    check_clock(chunk, columns.freq, freq_hz, cluster, asked.board)
     time_s, window_s = _times(chunk.integers(_TIME), found, totals, last_ns)
     volt_v, power_w = rail(chunk, columns.rail)
     per_s = 1 / window_s

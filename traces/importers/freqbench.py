@@ -28,9 +28,10 @@ class Freqbench:
     name = "freqbench"
     manual = """\
 freqbench results.csv, columns found by name, one row a whole CoreMark test of one thread.
-CPU, Frequency (kHz), CoreMarks (iter/s), CoreMarks/MHz, Power (mW, the whole device with its idle
-power taken off), Energy (J), Time (s). Clusters are the CPUs tested, "cpu1" and so on; --board or
---clusters give them names and cores. Rules: energy = power x time, speed x time = the same
+CPU, Frequency (kHz), CoreMarks (iter/s), CoreMarks/MHz, Power (mW, the whole device with its
+idle power taken off), Energy (J), Time (s). Clusters are the CPUs tested, "cpu1" and so on;
+--board or --clusters give them names and cores.
+Rules: energy = power x time, speed x time = the same
 iterations in all rows, CoreMarks/MHz = speed / frequency, each within 2 %; a CPU has each
 frequency once."""
 

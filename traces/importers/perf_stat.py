@@ -27,9 +27,10 @@ class PerfStat:
     name = "perf-stat"
     manual = """\
 perf stat -I MS -x SEP, with or without -A (per CPU) or --per-core/-die/-socket/-node; a file is
-one run (--application names the program). Columns have no names: time (s), [CPU or core, number],
-value, unit, event, then more that are not used. The separator is found. Comments and empty lines
-are skipped. A line covers the time since the one before. cycles, instructions and l2d_cache (or
+one run (--application names the program). Columns have no names: time (s), [CPU or core,
+number], value, unit, event, then more that are not used. The separator is found. Comments and
+empty lines are skipped.
+A line covers the time since the one before. cycles, instructions and l2d_cache (or
 r11, r8, r16) become the table's; every event a counter, summed over CPUs, and with -A and
 --clusters (or --board) also one per cluster, counter.CLUSTER.EVENT_per_s; Joules a rail.
 Rules: time must not fall; an event must not come twice in an interval; values <not counted> and

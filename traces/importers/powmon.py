@@ -45,9 +45,9 @@ class Powmon:
     name = "powmon"
     manual = """\
 PowMon / GemStone table, tab-separated, columns found by name, one row a run's mean.
-Workload Name, Core Mask (once per instance; idle is none), Frequency X (MHz), Voltage X (V), Power X (W) of
-each cluster X and of other rails, Temperature S (°C), Core n CycleCount and Core n Event 0x..
-(per second), Core n Utilisation (%), Workload Duration (s).
+Workload Name, Core Mask (once per instance; idle is none), Frequency X (MHz), Voltage X (V),
+Power X (W) of each cluster X and of other rails, Temperature S (°C), Core n CycleCount and
+Core n Event 0x.. (per second), Core n Utilisation (%), Workload Duration (s).
 Instructions are event 0x08 (retired) or else 0x1b (speculatively executed); L2 accesses 0x16 or
 else 0x50 (reads). Rules: power -1 ... 50 W; cycles must agree with utilisation x frequency
 within a factor of 5; the same line twice is refused."""

@@ -14,6 +14,7 @@ from platforms.errors import InvalidInput
 BLOCK_BYTES = 4 << 20
 _LONGEST_LINE_BYTES = 16 << 20
 _HEAD_BYTES = 1 << 16
+_SMALL_BYTES = 1 << 8
 _GZIP = b"\x1f\x8b"
 
 
@@ -83,13 +84,13 @@ class SourceFile:
         try:
             with raw, _decompressed(raw, self.path) as stream:
                 while data := stream.read(BLOCK_BYTES):
-                    text, rest = self._split(rest + data, line)
+                    text, rest = self._split(rest, data, line)
                     if text:
                         count = text.count(b"\n")
                         yield Block(text, line, count)
                         line += count
         except OSError as error:
-            self._unreadable(error, f"line {line}: ")
+            self._unreadable(error, f"line {self._last_line()}: ")
         if rest:
             end = str(rest[-40:], "utf-8", "replace")
             raise InvalidInput(
@@ -99,13 +100,28 @@ class SourceFile:
             )
         self.sha256 = self.sha256 or raw.digest.hexdigest()
 
-    def _split(self, data: bytes, line: int) -> tuple[bytes, bytes]:
+    def _last_line(self) -> int:
+        """The line in which a compressed stream that breaks off does so."""
+        line = 1
+        raw = _Hashed(self.path, lambda count: None, is_known=True)
+        try:
+            with raw, _decompressed(raw, self.path) as stream:
+                while text := stream.read(_SMALL_BYTES):
+                    line += text.count(b"\n")
+        except OSError:
+            pass
+        return line
+
+    def _split(self, rest: bytes, data: bytes, line: int) -> tuple[bytes, bytes]:
+        """The whole lines, and what is left of the last one."""
         end = data.rfind(b"\n") + 1
-        if len(data) - end > _LONGEST_LINE_BYTES:
+        if end == 0 and len(rest) + len(data) > _LONGEST_LINE_BYTES:
             raise InvalidInput(
                 f"{self.path}: line {line}: must be shorter than {_LONGEST_LINE_BYTES} bytes"
             )
-        return (data, b"") if end == len(data) else (data[:end], data[end:])
+        if end == 0:
+            return b"", rest + data
+        return b"".join((rest, memoryview(data)[:end])), data[end:]
 
     def fail(self, problem: str, *, line: int = 1, column: str | None = None) -> NoReturn:
         """Raise InvalidInput for what is wrong at a place of this file."""
@@ -146,8 +162,7 @@ class _Hashed(io.RawIOBase):
         super().close()
 
 
-def _decompressed(raw: _Hashed, path: Path) -> pa.NativeFile:
+def _decompressed(raw: _Hashed, path: Path) -> "pa.NativeFile | _Hashed":
     with path.open("rb") as file:
         is_gzip = file.read(2) == _GZIP
-    stream = pa.PythonFile(raw, mode="r")
-    return pa.CompressedInputStream(stream, "gzip") if is_gzip else stream
+    return pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "gzip") if is_gzip else raw

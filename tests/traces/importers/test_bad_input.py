@@ -342,3 +342,15 @@ def test_what_stood_there_is_kept_when_an_import_fails(files: Files) -> None:
         files.imported(files.write("bad.tsv", powmon(powmon_row(**{"Power A15": "x"}))))
     assert before == files.out.read_bytes()
     assert [files.out] == list(files.out.parent.iterdir())
+
+
+def test_the_line_where_a_gzip_stream_breaks_off_is_named(files: Files) -> None:
+    """Users see how much of a download they have."""
+    text = powmon(*(powmon_row(**{"Workload Duration": f"30.{i}"}) for i in range(2000)))
+    packed = gzip.compress(text.encode())
+    path = files.write("a.gz", packed[: len(packed) // 2])
+    with pytest.raises(InvalidInput) as error:
+        files.imported(path)
+    found = re.search(r"a\.gz: line (\d+): must be a whole gzip file", str(error.value))
+    assert found
+    assert 500 < int(found[1]) < 1500
