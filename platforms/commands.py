@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from importlib.metadata import entry_points
 from typing import Any
 
 import msgspec
@@ -14,15 +15,20 @@ from platforms.errors import InvalidInput
 from platforms.floorplan import command as floorplan_command
 from platforms.linux.probe import probe_command
 
+VERBS = "ilgov.board_verbs"
+"""The entry points of verbs that need more than boards: functions that configure a parser."""
+
 
 def board(parser: argparse.ArgumentParser) -> None:
     """Show the boards that ilgov knows, check board files, find out what this machine is.
 
-    Adds ``list``, ``show``, ``check``, ``probe`` and ``from-floorplan``; exit code 2 where a file
-    is wrong or this machine can be no board.
+    Adds ``list``, ``show``, ``check``, ``probe`` and ``from-floorplan``, and the verbs of higher
+    packages (entry points of the group ``ilgov.board_verbs``); exit code 2 where a file is wrong or
+    this machine can be no board.
     """
-    names = "list|show|check|probe|from-floorplan"
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar=names)
+    more = sorted(entry_points(group=VERBS), key=lambda point: point.name)
+    names = ["list", "show", "check", "probe", "from-floorplan", *(point.name for point in more)]
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="|".join(names))
     listing = verbs.add_parser("list", help="the boards that come with ilgov")
     listing.add_argument("--json", action="store_true", help="as JSON, for machines")
     listing.set_defaults(run=_run_list)
@@ -38,6 +44,10 @@ def board(parser: argparse.ArgumentParser) -> None:
     probe_command.configure(probe)
     floorplan = verbs.add_parser("from-floorplan", help="a thermal network from HotSpot's files")
     floorplan_command.configure(floorplan)
+    for point in more:
+        configure = point.load()
+        summary = (configure.__doc__ or "").strip().partition("\n")[0]
+        configure(verbs.add_parser(point.name, help=summary, allow_abbrev=False))
 
 
 def _run_list(args: argparse.Namespace) -> int:

@@ -1,6 +1,6 @@
 """All that measurements tell of one cluster: its programs' speeds, its power, their activities."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,7 +30,8 @@ class ClusterStudy:
 
     `why_no_power` then says why. `board_errors` (N,) are relative errors of the power as a board
     file computes it: each program's activity from its counters at one clock alone, floor, energies,
-    clock tree and leakage from all other programs; NaN where a row cannot be computed so.
+    clock tree and leakage from all other programs; NaN where a row cannot be computed so. `busy`
+    is how many cores were busy in the median, by program and instances.
     """
 
     index: int
@@ -39,6 +40,7 @@ class ClusterStudy:
     power: ClusterPower | None
     why_no_power: str
     board_errors: Vector
+    busy: Mapping[tuple[str, int], float]
 
 
 def study_cluster(
@@ -59,28 +61,25 @@ def study_cluster(
     name = board.clusters[index].name
     table = _with_cycles(table, index)
     speeds = study_speeds(program_speeds(table, index, slowest_hz=slowest_hz), index)
-    none = np.array([])
-    if not sensors:
-        return ClusterStudy(index, name, speeds, None, "no sensor is named as its own", none)
+    busy = _busy(table, index)
     why = _why_no_power(table, index, sensors)
     if why:
-        return ClusterStudy(index, name, speeds, None, why, none)
+        return ClusterStudy(index, name, speeds, None, why, np.array([]), busy)
     samples, _, _ = power_samples(table, index, sensors)
     growth = study_growth(samples, board.leakage, rng=rng)
     study = study_power(table, index, sensors, rng=rng, growth_per_k=growth.used_per_k)
     single = {p.program.application: p.fit for p in speeds.programs if p.program.instances == 1}
     energies = program_energies(study, study.fit, single)
     if not energies:
-        return ClusterStudy(
-            index, name, speeds, None, "no program ran as one instance at three clocks", none
-        )
+        why = "no program ran as one instance at three clocks"
+        return ClusterStudy(index, name, speeds, None, why, np.array([]), busy)
     usual = board.clusters[index].activity_floor
     activity = fit_activity(energies, usual_floor=usual, rng=rng)
     power = ClusterPower(
         study, growth, activity, _reference_interval(study, activity, single, rng), data
     )
     errors = _board_errors(study, speeds, activity.floor, speeds.reference_hz)
-    return ClusterStudy(index, name, speeds, power, "", errors)
+    return ClusterStudy(index, name, speeds, power, "", errors, busy)
 
 
 def program_energies(
@@ -100,6 +99,8 @@ def program_energies(
 
 def _why_no_power(table: pa.Table, index: int, sensors: Sequence[int]) -> str:
     """Why a cluster's power cannot be fitted; nothing where it can."""
+    if not sensors:
+        return "no sensor is named as its own"
     try:
         samples, events, _ = power_samples(table, index, sensors)
     except ValueError:
@@ -110,6 +111,18 @@ def _why_no_power(table: pa.Table, index: int, sensors: Sequence[int]) -> str:
     if len(samples.power_w) < _FEWEST_ROWS or len(np.unique(samples.freq_hz)) < 2:
         return f"its rail is known in {len(samples.power_w)} rows, at too few clocks"
     return "" if "cycles_per_s" in events else "nobody counted its cycles, or its load is unknown"
+
+
+def _busy(table: pa.Table, index: int) -> dict[tuple[str, int], float]:
+    """Median busy cores of the programs that ran on the cluster, where they are known."""
+    own = np.flatnonzero(table["cluster"].to_numpy() == index)
+    names = table["application"].to_pylist()
+    instances = table["instances"].to_numpy()
+    busy = matrix(table, "busy_cores")[:, index]
+    found: dict[tuple[str, int], list[float]] = {}
+    for row in own[np.isfinite(busy[own])].tolist():
+        found.setdefault((names[row], max(int(instances[row]), 1)), []).append(float(busy[row]))
+    return {key: float(np.median(values)) for key, values in found.items()}
 
 
 def _with_cycles(table: pa.Table, index: int) -> pa.Table:

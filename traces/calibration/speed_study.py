@@ -34,13 +34,14 @@ class ProgramSpeeds:
     """One program with a number of instances on one cluster.
 
     `speeds` has one row per clock, lowest first; `events_per_cycle` (clocks, E) is empty where
-    nothing was counted.
+    nothing was counted; `events` names its columns.
     """
 
     application: str
     instances: int
     speeds: Speeds
     events_per_cycle: NDArray[np.float64]
+    events: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -115,7 +116,8 @@ def program_speeds(
     instances = np.maximum(part["instances"].to_numpy(), 1)
     counted = {name: _totals(part, name) for name in ("cycles_per_s", "instructions_per_s")}
     work, weights = _totals(part, "work_per_s"), _weights(part)
-    per_event = [_totals(part, name) for name in ["instructions_per_s", "l2d_per_s", *events]]
+    columns = ["instructions_per_s", "l2d_per_s", *events]
+    per_event = [_totals(part, name) for name in columns]
     found = []
     for name, count in sorted({(str(n), int(i)) for n, i in zip(names, instances, strict=True)}):
         of_program = (names == name) & (instances == count)
@@ -129,7 +131,9 @@ def program_speeds(
         if known:
             clocks, times, per_cycle = (np.array(column) for column in zip(*known, strict=True))
             told = np.isfinite(per_cycle).all(axis=0)
-            found.append(ProgramSpeeds(name, count, Speeds(clocks, times), per_cycle[:, told]))
+            known_events = tuple(np.array(columns)[told].tolist())
+            speeds = Speeds(clocks, times)
+            found.append(ProgramSpeeds(name, count, speeds, per_cycle[:, told], known_events))
     return tuple(found)
 
 

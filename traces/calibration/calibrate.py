@@ -1,0 +1,152 @@
+"""From files of measurements and a skeleton to a calibrated board, with all that it rests on."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from msgspec.structs import replace
+
+from platforms.application import ApplicationProfile
+from platforms.board import Board
+from platforms.errors import InvalidInput
+from traces.calibration.cluster_study import ClusterStudy, run_means, study_cluster
+from traces.calibration.cluster_values import board_leakage, calibrated_cluster
+from traces.calibration.heat_study import HeatStudy, study_heat, with_coolings
+from traces.calibration.input_file import InputFile
+from traces.calibration.profiles import AssumedSpeed, profiles
+from traces.calibration.thermal_section import suggest_thermal_section
+from traces.schema import MeasurementMetadata
+
+STEPS = ("clusters", "heat", "board")
+"""What `calibrate` does, in order; heat takes longest."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A calibrated board with the fits behind it.
+
+    `left_out` says which programs have no profile and why, `notes` what a reader of the board has
+    to know.
+    """
+
+    board: Board
+    skeleton: Board
+    applications: tuple[ApplicationProfile, ...]
+    left_out: tuple[str, ...]
+    clusters: tuple[ClusterStudy, ...]
+    heat: HeatStudy | None
+    notes: tuple[str, ...]
+
+
+def calibrate(
+    files: Sequence[InputFile],
+    skeleton: Board,
+    *,
+    data: str,
+    cluster_sensors: Mapping[str, Sequence[str]] | None = None,
+    assumed: Sequence[AssumedSpeed] = (),
+    ambient_c: float | None = None,
+    suite: str = "measured",
+    seed: int = 0,
+    on_step: Callable[[str], None] = lambda step: None,
+) -> Calibration:
+    """Fit what `files` tell, and keep the skeleton's values for the rest.
+
+    Speed and power come from the files of run means, where there are any, else from the runs'
+    means; heat from all. `data` names the measurements in sources. `cluster_sensors` names the
+    sensors of a cluster, by default those of the board that sit in its cores. `on_step` hears each
+    of `STEPS` as it begins. Raises InvalidInput where the files tell nothing at all.
+    """
+    rng = np.random.default_rng(seed)
+    table, metadata = _means(files)
+    on_step("clusters")
+    studies = tuple(
+        study_cluster(
+            table,
+            index,
+            skeleton,
+            _columns(metadata, own_sensors(skeleton, index, files, cluster_sensors)),
+            data=data,
+            rng=rng,
+        )
+        for index in range(len(skeleton.clusters))
+    )
+    on_step("heat")
+    board = with_coolings(skeleton, [file.cooling for file in files], ambient_c)
+    heat = study_heat(files, board, ambient_known=ambient_c is not None)
+    if heat is None and not any(study.power or study.speeds.programs for study in studies):
+        raise InvalidInput(
+            "MEASUREMENTS must tell speed at three clocks, power or temperature (got none of them)"
+        )
+    on_step("board")
+    board, notes = _calibrated(board, studies, heat, data)
+    made, left_out = profiles(studies, board, suite=suite, data=data, assumed=assumed)
+    return Calibration(board, skeleton, made, left_out, studies, heat, notes)
+
+
+def _calibrated(
+    board: Board, studies: Sequence[ClusterStudy], heat: HeatStudy | None, data: str
+) -> tuple[Board, tuple[str, ...]]:
+    fitted = [study.power for study in studies if study.power]
+    board = replace(board, leakage=board_leakage(board.leakage, [p.growth for p in fitted], data))
+    clusters = tuple(
+        calibrated_cluster(cluster, board, study.power) if study.power else cluster
+        for cluster, study in zip(board.clusters, studies, strict=True)
+    )
+    notes = [
+        f"cluster {study.name}: power is the skeleton's, because {study.why_no_power}"
+        for study in studies
+        if not study.power
+    ]
+    board = replace(board, clusters=clusters)
+    if heat is None:
+        notes.append("heat is the skeleton's: no file tells power and temperature together")
+        return board, tuple(notes)
+    section = suggest_thermal_section(heat.fit, board, data=data)
+    board = replace(board, thermal=section.thermal, cooling=section.cooling)
+    return board, (*notes, *section.notes)
+
+
+def own_sensors(
+    board: Board,
+    index: int,
+    files: Sequence[InputFile],
+    named: Mapping[str, Sequence[str]] | None = None,
+) -> list[str]:
+    """The sensors of a cluster: those that are named for it, or that sit in its cores only.
+
+    Raises InvalidInput for a named one that no file has.
+    """
+    cluster = board.clusters[index]
+    given = (named or {}).get(cluster.name)
+    if given is not None:
+        known = {name for file in files for name in file.metadata.sensors}
+        for name in given:
+            if name not in known:
+                raise InvalidInput(
+                    f"--cluster-sensor must name sensors of the measurements, "
+                    f"{', '.join(sorted(known))} (got {name!r})"
+                )
+        return list(given)
+    nodes = {node.name for node in board.thermal.nodes if node.core in cluster.cores}
+    return [sensor.name for sensor in board.sensors if set(sensor.weights) <= nodes]
+
+
+def _columns(metadata: MeasurementMetadata, names: Sequence[str]) -> list[int]:
+    return [metadata.sensors.index(name) for name in names if name in metadata.sensors]
+
+
+def _means(files: Sequence[InputFile]) -> tuple[pa.Table, MeasurementMetadata]:
+    """The run means of the files that have them, else those of the first file of samples."""
+    averaged = [file for file in files if file.metadata.averaged]
+    if not averaged:
+        return run_means(files[0].table), files[0].metadata
+    first = averaged[0]
+    same = [f for f in averaged if f.metadata.sensors == first.metadata.sensors]
+    if len(same) < len(averaged) or len({tuple(f.table.column_names) for f in same}) > 1:
+        raise InvalidInput(
+            f"{averaged[-1].path}: must have the sensors and counters of {first.path}, because "
+            "both are run means (calibrate each by itself, or import them together)"
+        )
+    return pa.concat_tables([file.table for file in same]), first.metadata
