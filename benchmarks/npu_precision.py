@@ -3,8 +3,9 @@
 ``python benchmarks/npu_precision.py topil float16 int8 int8:hidden --seeds 6`` prints a verdict for
 each: a precision, for int8 also which layers are in int8 while the others stay in float16
 (``int8:hidden``: all but the first and the last; ``int8:2``: the third alone), and with ``@`` what
-runs it (``float16@onnxruntime``). The same figures every time; what ``docs/npu-precision.md`` says
-was printed by it.
+runs it (``float16@onnxruntime``). ``--settled`` judges what an accelerator makes of it beside the
+float32 policy, which then settles near ties. The same figures every time; what
+``docs/npu-precision.md`` says was printed by it.
 """
 
 import argparse
@@ -33,14 +34,16 @@ def main() -> None:
     parser.add_argument("--board", default="hikey970")
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--settled", action="store_true")
     args = parser.parse_args()
     board = load_board(args.board)
     file = read_policy_file(FOLDER / f"{args.policy}-{board.name}.onnx")
     rows = calibration_rows(file, board)
+    extent = Extent(seeds=args.seeds, settled=args.settled)
     for name in args.candidates:
         what, _, backend = name.partition("@")
         candidate = parse_policy_file(converted(file, what, rows), path=Path(f"{name}.onnx"))
-        judged(file, candidate, name, board, Extent(seeds=args.seeds), backend or None, args.jobs)
+        judged(file, candidate, name, board, extent, backend or None, args.jobs)
 
 
 def converted(file: PolicyFile, what: str, rows: Rows) -> bytes:

@@ -70,12 +70,21 @@ GROUP = "ilgov.backends"
 class LoadedPolicy:
     """A policy that passed every check, on a back end that computes what the training computed.
 
-    `answers` counts calls.
+    `answers` counts calls. `exact` computes in float32 in this process where another back end
+    answers, which may round (None: no other does, or there are no weights in float32).
     """
 
-    def __init__(self, file: PolicyFile, backend: Backend, *, why: str = "asked for") -> None:
+    def __init__(
+        self,
+        file: PolicyFile,
+        backend: Backend,
+        *,
+        why: str = "asked for",
+        exact: Backend | None = None,
+    ) -> None:
         self.file = file
         self.backend = backend
+        self.exact = exact
         self._why = why
         self.answers = 0
         self._width = len(file.metadata.features)
@@ -209,6 +218,7 @@ def open_policy(
         file,
         IsolatedBackend(name, file, fallback=cover.backend, deadline_s=deadline_s, clock=clock),
         why=f"asked for, in a process of its own; {able.name} on {able.device} covers for it",
+        exact=_if_exact(cover.backend),
     )
 
 
@@ -228,7 +238,11 @@ def _automatic(file: PolicyFile, *, deadline_s: float, clock: Callable[[], float
         deadline_s=deadline_s,
         clock=clock,
     )
-    return LoadedPolicy(file, trial)
+    return LoadedPolicy(file, trial, exact=_if_exact(cpu.backend))
+
+
+def _if_exact(backend: Backend) -> Backend | None:
+    return backend if backend.capabilities.precision == "float32" else None
 
 
 def _why_the_cpu(cpu: LoadedPolicy, found: Sequence[Accelerator]) -> str:

@@ -11,7 +11,7 @@ from rm.mapping.demand import Demand
 from rm.mapping.divisions import divisions
 from rm.mapping.neighbours import neighbours
 from rm.mapping.packing import Mappings, pack
-from rm.mapping.rows import describe
+from rm.mapping.rows import Described, describe
 from rm.mapping.threads import with_threads
 
 Heat = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -22,6 +22,18 @@ SHORTFALL_STEP = 0.01
 
 BEAM = 8
 """So many assignments are followed at a time: one alone gets stuck (chosen)."""
+
+
+@dataclass(frozen=True)
+class Settling:
+    """Who rates again what `Heat` cannot tell apart.
+
+    `heat` is exact. As long as the other is off by half of `within_k` at most, the choice is the
+    one that `heat` alone would have made.
+    """
+
+    heat: Heat
+    within_k: float
 
 
 @dataclass(frozen=True)
@@ -40,14 +52,20 @@ class Rated:
 
 
 def best_of(
-    board: Board, demand: Demand, mappings: Mappings, heat: Heat, *, threads: Sequence[int] = ()
+    board: Board,
+    demand: Demand,
+    mappings: Mappings,
+    heat: Heat,
+    *,
+    threads: Sequence[int] = (),
+    settling: Settling | None = None,
 ) -> Rated:
     """The best of some mappings.
 
     `threads` are the clusters of threads that stay there, the last ones of the demand, whatever the
-    mapping of the others (`rm.mapping.threads`).
+    mapping of the others (`rm.mapping.threads`). `settling` is for a `heat` that is rounded.
     """
-    return _best(board, demand, mappings, heat, threads, count=1)[0]
+    return _best(board, demand, mappings, heat, threads, settling, count=1)[0]
 
 
 def search(
@@ -58,12 +76,13 @@ def search(
     *,
     steps: int,
     threads: Sequence[int] = (),
+    settling: Settling | None = None,
 ) -> Rated:
     """The best mapping found in so many steps from the assignment `start` (K,) to clusters.
 
     The first step rates all packings of its neighbours, and of divisions that ask for no start;
     every other one those of the neighbours of the best assignments so far, in one batch, until none
-    is better. `threads` as in `best_of`.
+    is better. `threads` and `settling` as in `best_of`.
     """
     if steps < 1:
         raise ValueError(f"steps must be 1 or more (got {steps})")
@@ -73,7 +92,7 @@ def search(
     best: Rated | None = None
     for _ in range(steps):
         mappings = pack(board, movable, _distinct(around))
-        found = _best(board, demand, mappings, heat, threads, count=BEAM)
+        found = _best(board, demand, mappings, heat, threads, settling, count=BEAM)
         if best is not None and not found[0].rank < best.rank:
             break
         best = found[0]
@@ -94,6 +113,7 @@ def _best(
     mappings: Mappings,
     heat: Heat,
     threads: Sequence[int],
+    settling: Settling | None,
     *,
     count: int,
 ) -> list[Rated]:
@@ -101,6 +121,32 @@ def _best(
     described = describe(board, demand, with_threads(board, mappings, threads))
     heats = heat(described.features)
     steps = np.round(described.shortfall / SHORTFALL_STEP)
+    found = _in_order(mappings, described, heats, steps, count)
+    if settling is None:
+        return found
+    doubtful = _up_to(found[-1], heats, steps, settling.within_k)
+    heats = heats.copy()
+    heats[doubtful] = settling.heat(described.features[doubtful])
+    return _in_order(mappings, described, heats, steps, count)
+
+
+def _up_to(
+    last: Rated, heats: NDArray[np.float32], steps: NDArray[np.float64], within_k: float
+) -> NDArray[np.bool_]:
+    """Which mappings are as good as `last`, or worse by `within_k` at most."""
+    step = round(last.shortfall / SHORTFALL_STEP)
+    as_good: NDArray[np.bool_] = (steps == step) & (heats <= last.heat_k + within_k)
+    return as_good | (steps < step)
+
+
+def _in_order(
+    mappings: Mappings,
+    described: Described,
+    heats: NDArray[np.float32],
+    steps: NDArray[np.float64],
+    count: int,
+) -> list[Rated]:
+    """The best mapping of each assignment, the best first, up to `count`."""
     found: dict[tuple[int, ...], Rated] = {}
     for at in np.lexsort((heats, steps)).tolist():
         cluster = tuple(mappings.cluster[at].tolist())

@@ -155,7 +155,7 @@ def _simulated(file: PolicyFile, simulator: RknnSimulator, order: Order, board: 
     return judge_simulated(
         file,
         simulator,
-        episodes(file, board, Extent()),
+        episodes(file, board, Extent(settled=True)),
         precision=order.precision,
         size_bytes=len(simulator.content),
     )

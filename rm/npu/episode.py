@@ -32,7 +32,7 @@ class Episode:
     """What a policy meets: random applications for `duration_s` under one cooling setup.
 
     `path` is its network in float32. `rate_factor` times as many applications come as usual, that
-    much faster.
+    much faster. `settled` as in `SwitchedContext`.
     """
 
     board: Board
@@ -43,6 +43,7 @@ class Episode:
     seed: int
     rate_factor: float = 1.0
     duration_s: float = 600.0
+    settled: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,12 @@ def live(episode: Episode, candidate: Backend, wrapped: Wrapper) -> Lived:
     """Run an episode with the policy as `wrapped` makes it; thermal runaway ends it."""
     simulated = _simulated(episode)
     context = SwitchedContext(
-        episode.board, simulated, episode.path, EXACT_BACKEND, candidate=candidate
+        episode.board,
+        simulated,
+        episode.path,
+        EXACT_BACKEND,
+        candidate=candidate,
+        settled=episode.settled,
     )
     policy = policy_factory(episode.policy)(context)
     hottest_c: list[float] = []

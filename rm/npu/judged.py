@@ -24,7 +24,8 @@ class Extent:
 
     `coolings` None are all that the board has. No two episodes share a seed, so that a workload in
     which two choices are as good as each other counts once; seeds count up from `first_seed`. Every
-    other one has twice the usual arrival rate.
+    other one has twice the usual arrival rate. `settled` says that the candidate is one for an
+    accelerator, beside the float32 policy, which settles near ties (`rm.mapping.search.Settling`).
     """
 
     seeds: int = SEEDS
@@ -32,6 +33,7 @@ class Extent:
     duration_s: float = 600.0
     coolings: tuple[str, ...] | None = None
     applications: str = UNSEEN_APPLICATIONS
+    settled: bool = False
 
 
 def episodes(file: PolicyFile, board: Board, extent: Extent) -> tuple[Episode, ...]:
@@ -55,6 +57,7 @@ def episodes(file: PolicyFile, board: Board, extent: Extent) -> tuple[Episode, .
             seed=extent.first_seed + number,
             rate_factor=UNSEEN_RATE_FACTOR if number % 2 else 1.0,
             duration_s=extent.duration_s,
+            settled=extent.settled,
         )
         for number, cooling in enumerate(coolings * extent.seeds)
     )

@@ -65,9 +65,14 @@ class Switch:
 
 @dataclass(frozen=True)
 class SwitchedContext(PolicyContext):
-    """What a policy is made from whose network has a candidate beside it (see `switch`)."""
+    """What a policy is made from whose network has a candidate beside it (see `switch`).
+
+    `settled` says that float32 is at hand to settle what the candidate cannot tell apart, as it is
+    where an accelerator runs the layers.
+    """
 
     candidate: Backend | None = None
+    settled: bool = False
 
     def load(
         self, path: Path, *, features: Sequence[Feature], outputs: Sequence[str]
@@ -76,7 +81,8 @@ class SwitchedContext(PolicyContext):
         loaded = super().load(path, features=features, outputs=outputs)
         if self.candidate is None:
             return loaded
-        both = LoadedPolicy(loaded.file, Switch(loaded.backend, self.candidate))
+        switch = Switch(loaded.backend, self.candidate)
+        both = LoadedPolicy(loaded.file, switch, exact=loaded.backend if self.settled else None)
         self.networks[:] = [both]
         return both
 

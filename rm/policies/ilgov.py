@@ -24,7 +24,7 @@ from rm.dvfs import QosScaling, demands_hz, opp_at_least
 from rm.mapping.demand import Demand, demand
 from rm.mapping.packing import Mappings, groups_of_cores
 from rm.mapping.rows import OUTPUTS, table
-from rm.mapping.search import Rated, best_of, search
+from rm.mapping.search import Rated, Settling, best_of, search
 from rm.mapping.seats import seats
 from rm.mapping.single_moves import single_moves
 from rm.policies.registry import PolicyContext
@@ -35,6 +35,11 @@ from rm.stall_aware_dvfs import StallAwareScaling
 
 GAIN_PER_MOVE_K = 0.02
 """A new mapping must promise this much less heat for every application that it moves."""
+
+WITHIN_K = 0.02
+"""Mappings that are this near to one that is chosen, by a network that is rounded, are rated again
+in float32 (chosen: the least gain of a move; float16 is off by less than half of it, see
+docs/npu-precision.md)."""
 
 SEARCH_STEPS = 8
 """Batches for the network in one migration period, at most."""
@@ -86,14 +91,19 @@ class Ilgov:
         stall_aware: bool = True,
         gain_per_move_k: float = GAIN_PER_MOVE_K,
         steps: int = SEARCH_STEPS,
+        exact: Scorer | None = None,
     ) -> None:
         """`scorer` is the network, `priors` what its training measured of programs' speeds.
+
+        `exact` is the same network in float32, where `scorer` is one that rounds: it has the last
+        word between mappings that rounding cannot tell apart.
 
         For comparisons, `question` "one" moves one application at a time, and `stall_aware` False
         scales linearly, as TOP-IL does both.
         """
         self._board = board
         self._scorer = scorer
+        self._settling = None if exact is None else _settling(exact)
         self._gain_per_move_k = gain_per_move_k
         self._steps = steps
         self._joint = question == "joint"
@@ -176,10 +186,20 @@ class Ilgov:
         if not self._joint:
             return self._best_of(wanted, single_moves(self._board, cores), held)
         start = [self._board.cluster_of_core[core] for core in cores]
-        return search(self._board, wanted, start, self._heat, steps=self._steps, threads=held)
+        return search(
+            self._board,
+            wanted,
+            start,
+            self._heat,
+            steps=self._steps,
+            threads=held,
+            settling=self._settling,
+        )
 
     def _best_of(self, wanted: Demand, mappings: Mappings, held: Sequence[int]) -> Rated:
-        return best_of(self._board, wanted, mappings, self._heat, threads=held)
+        return best_of(
+            self._board, wanted, mappings, self._heat, threads=held, settling=self._settling
+        )
 
     def _heat(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         return self._scorer.run(rows)[:, 0]
@@ -188,6 +208,10 @@ class Ilgov:
         if best.rank[0] != now.rank[0]:
             return best.rank[0] < now.rank[0]
         return now.heat_k - best.heat_k > self._gain_per_move_k * moves
+
+
+def _settling(exact: Scorer) -> Settling:
+    return Settling(lambda rows: exact.run(rows)[:, 0], WITHIN_K)
 
 
 def _threads(applications: Sequence[ApplicationReading]) -> list[ApplicationReading]:
@@ -222,6 +246,7 @@ def make(context: PolicyContext) -> Ilgov:
         SpeedPriors.of_constants(board, scorer.metadata.constants),
         question="one" if trained.get("question") == "one" else "joint",
         stall_aware=bool(trained.get("stall_aware", True)),
+        exact=scorer.exact,
     )
 
 

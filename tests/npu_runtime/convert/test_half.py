@@ -57,6 +57,21 @@ def test_shipped_policies_in_half_open_like_any_other(path: Path, backend: str) 
     assert "float16" == opened.capabilities.precision
 
 
+def test_what_covers_for_another_back_end_is_exact_where_it_has_the_weights() -> None:
+    """A policy in float16 has none in float32; who runs in this process needs nobody else."""
+    file = read_policy_file(SHIPPED[0])
+    for policy, backend, exact in (
+        (file, "numpy", None),
+        (file, "isolated:numpy", "float32"),
+        (in_half(file), "isolated:numpy", None),
+    ):
+        opened = open_policy(policy, backend=backend)
+        try:
+            assert exact == (opened.exact and opened.exact.capabilities.precision)
+        finally:
+            opened.close()
+
+
 @every_shipped
 def test_layers_are_in_float16_and_the_scaling_is_not(path: Path) -> None:
     """Raw features would overflow."""

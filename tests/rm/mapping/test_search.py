@@ -13,7 +13,7 @@ from rm.mapping.demand import Demand
 from rm.mapping.divisions import divisions
 from rm.mapping.packing import groups_of_cores, pack
 from rm.mapping.rows import describe, table
-from rm.mapping.search import SHORTFALL_STEP, Rated, best_of, search
+from rm.mapping.search import SHORTFALL_STEP, Rated, Settling, best_of, search
 from rm.mapping.threads import with_threads
 from tests.rm.mapping.demands import BOARDS, mapping, random_demand, seeds
 from tests.rm.readings import HIKEY
@@ -37,6 +37,28 @@ class Weighted:
 def rank(rated: Rated) -> tuple[float, float]:
     """Targets first, then heat."""
     return round(rated.shortfall / SHORTFALL_STEP), rated.heat_k
+
+
+@settings(max_examples=60)
+@given(seeds(), st.sampled_from(sorted(BOARDS)), st.integers(1, 8), st.floats(0.1, 2.0))
+def test_who_settles_near_ties_chooses_as_if_nothing_were_rounded(
+    rng: np.random.Generator, name: str, count: int, heaviest: float
+) -> None:
+    """However the rounding falls, as long as it is half of what is rated again at most."""
+    board = BOARDS[name]
+    asked, heat = random_demand(board, rng, count, heaviest=heaviest), Weighted(board, rng)
+    start = rng.integers(0, len(board.clusters), size=count).tolist()
+    exact = search(board, asked, start, heat, steps=4)
+    off = 0.2 * abs(exact.heat_k)
+
+    def rounded(rows: np.ndarray) -> np.ndarray:
+        return heat(rows) + rng.uniform(-off, off, len(rows)).astype(np.float32)
+
+    settling = Settling(heat, 2.001 * off)
+    assert exact == search(board, asked, start, rounded, steps=4, settling=settling)
+    here = pack(board, asked, np.array([start]))
+    found = best_of(board, asked, here, rounded, settling=settling)
+    assert best_of(board, asked, here, heat) == found
 
 
 @settings(max_examples=60)

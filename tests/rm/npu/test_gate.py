@@ -165,6 +165,27 @@ def test_what_ilgov_gives_up_is_the_gain_that_it_promised() -> None:
     assert len(gains) > 3
 
 
+class Noisy(Altered):
+    """A back end whose scores are off by 0.009 K at most, equally for equal rows."""
+
+    def run(self, rows: np.ndarray) -> np.ndarray:
+        """The noisy scores."""
+        seed = int(np.abs(rows).sum(dtype=np.float64)) % 2**32
+        noise = np.random.default_rng(seed).uniform(-0.009, 0.009, (len(rows), 1))
+        return super().run(rows) + noise.astype(np.float32)
+
+
+def test_ilgov_settles_near_ties_where_float32_is_at_hand() -> None:
+    """As beside an accelerator: then no rounding up to a hundredth of a kelvin changes a move."""
+    noisy = Noisy(BACKENDS["numpy"](shipped("ilgov")), 1.0)
+    busy = dataclasses.replace(episode("ilgov"), seed=503, rate_factor=4.0, duration_s=60.0)
+    rounded, _ = compared(busy, noisy, 2.0)
+    settled, _ = compared(dataclasses.replace(busy, settled=True), noisy, 2.0)
+    assert rounded.changed > 0
+    assert 0 == settled.changed
+    assert settled.decisions == rounded.decisions
+
+
 def test_calibration_rows_are_real_ones_and_the_same_every_time(
     rows: dict[str, np.ndarray],
 ) -> None:
