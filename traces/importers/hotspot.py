@@ -33,7 +33,8 @@ HotSpot .ptrace (W per block) and .ttrace (K or °C per block, all rows in the s
 the first line, columns by any white space. Give a .ptrace, a .ttrace, or one of each that
 belong together: rows pair by their number, columns by name. --step-s says how long a row is
 (HotSpot's -sampling_intvl). Blocks are the clusters and the sensors; there are no cores.
-Rules: power -1 ... 200 W, temperature -40 ... 150 °C; both files have the same blocks and as many rows."""
+Rules: power -1 ... 200 W, temperature -40 ... 150 °C; both files have the same blocks and as
+many rows."""
 
     def sniff(self, head: Sequence[str]) -> bool:
         """A line of names, then only numbers, as many."""
