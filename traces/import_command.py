@@ -124,8 +124,6 @@ def _request(args: argparse.Namespace) -> tuple[str, "Request"]:
         layout = parse_clusters(args.clusters)
         if board and board_layout(board).cores != layout.cores:
             raise InvalidInput(f"--clusters must have the cores of {board.name} (got another set)")
-    if args.runs and args.format not in ("auto", "sbc-bench"):
-        raise InvalidInput(f"--runs must be given for sbc-bench only (got {args.format})")
     return board.name if board else args.board, Request(
         layout=layout,
         board=board,

@@ -14,7 +14,7 @@ from traces.importers.importer import Reading, Request, Tally
 from traces.importers.registry import importer_for
 from traces.importers.source import SourceFile
 from traces.measurements import MeasurementWriter, writing_measurements
-from traces.schema import Dropped, MeasurementMetadata, Source
+from traces.schema import MeasurementMetadata, Source
 
 _ROWS_PER_GROUP = 65536
 _WAITING = 2
@@ -51,6 +51,8 @@ def import_files(
     if len({path.absolute() for path in paths}) < len(paths):
         raise InvalidInput("FILE must be named once each (one is named twice)")
     importer = importer_for(format_name, sources)
+    if asked.runs and importer.name != "sbc-bench":
+        raise InvalidInput(f"--runs must be given for sbc-bench only (got {importer.name})")
     tally = Tally()
     reading = importer.read(sources, asked, tally)
     names = _Distinct()
@@ -77,9 +79,7 @@ def _why(tally: Tally) -> str:
 def _metadata(
     reading: Reading, sources: Sequence[SourceFile], name: str, board: str, tally: Tally
 ) -> MeasurementMetadata:
-    origin = tuple(
-        Source(format=name, file=one.path.name, sha256=one.sha256 or "") for one in sources
-    )
+    origin = tuple(Source(format=name, file=one.path.name, sha256=one.sha256) for one in sources)
     return MeasurementMetadata(
         board=board,
         clusters=reading.layout.clusters,
@@ -88,14 +88,10 @@ def _metadata(
         source=origin,
         averaged=reading.averaged,
         power_of=reading.power_of,
-        dropped=_merged(tally.dropped),
+        dropped=tally.dropped,
         notes=tally.notes,
         simulated=name == "hotspot",
     )
-
-
-def _merged(dropped: Iterable[Dropped]) -> tuple[Dropped, ...]:
-    return tuple(dropped)
 
 
 class _Progress:

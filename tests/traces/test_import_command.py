@@ -85,14 +85,14 @@ def test_a_known_board_must_have_the_frequencies(
         (["--board", " "], "--board must be the machine's name (got nothing)"),
         (["--board", "x", "--clusters", "a"], "--clusters must be like little=0-3,big=4-7"),
         (["--board", "x", "--clusters", "a=0,b=0"], "must name each cluster and each core once"),
-        (["--board", "x", "--runs", "a", "--format", "powmon"], "--runs must be given for sbc"),
+        (["--board", "x", "--runs", "a"], "--runs must be given for sbc"),
         (["--board", "x", "--step-s", "-1"], "--step-s must lie in"),
     ],
 )
 def test_a_wrong_option_is_refused(
     ilgov: Ilgov, table_file: Path, tmp_path: Path, options: list[str], problem: str
 ) -> None:
-    """Before a file is read."""
+    """Before anything is made of the file."""
     ended = ilgov("trace", "import", table_file, "--out", tmp_path / "m.parquet", *options)
     assert 2 == ended.code
     assert problem in ended.stderr
