@@ -33,13 +33,15 @@ def main() -> None:
     parser.add_argument("candidates", nargs="+", metavar="PRECISION[:LAYERS][@BACKEND]")
     parser.add_argument("--board", default="hikey970")
     parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--cooling", help="setups, comma separated [all of the board]")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--settled", action="store_true")
     args = parser.parse_args()
     board = load_board(args.board)
     file = read_policy_file(FOLDER / f"{args.policy}-{board.name}.onnx")
     rows = calibration_rows(file, board)
-    extent = Extent(seeds=args.seeds, settled=args.settled)
+    coolings = tuple(args.cooling.split(",")) if args.cooling else None
+    extent = Extent(seeds=args.seeds, coolings=coolings, settled=args.settled)
     for name in args.candidates:
         what, _, backend = name.partition("@")
         candidate = parse_policy_file(converted(file, what, rows), path=Path(f"{name}.onnx"))
