@@ -7,7 +7,7 @@ for every core where the application of interest may be now.
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ import pyarrow as pa
 from msgspec import Struct, structs
 from numpy.typing import NDArray
 
-from oracle.labels import FEASIBLE, OCCUPIED, Sweep, choose, soft_labels
+from oracle.labels import FEASIBLE, OCCUPIED, Choices, Sweep, choose, soft_labels
 from platforms.board import Board
 from rm.features import row, table
 from traces.schema import board_digest
@@ -52,12 +52,17 @@ class OracleParameters(Struct, frozen=True, kw_only=True):
 
 _BACKGROUND = ("background", "background_cores")
 
+MEASURED = "measured"
+"""A column of demonstrations beside those of `traces.schema`: `Extracted.measured`."""
+
 
 @dataclass(frozen=True)
 class Scenario:
     """All runs of one recorded scenario, the per-run arrays indexed like `Sweep`.
 
-    `core_utilisation` has one axis more at the end: the cores that are busy.
+    `core_utilisation` has one axis more at the end: the cores that are busy. `throttled` runs were
+    made, but are NaN in the others; `modelled` ones were not made, but filled in
+    (`oracle.filling`).
     """
 
     number: int
@@ -67,6 +72,25 @@ class Scenario:
     sweep: Sweep
     l2d_per_s: NDArray[np.float64]
     core_utilisation: NDArray[np.float64]
+    throttled: NDArray[np.bool_]
+    modelled: NDArray[np.bool_]
+
+    @property
+    def runs(self) -> int:
+        """How many runs were made, throttled ones too."""
+        seen = np.isfinite(self.sweep.rate_ips) & ~self.modelled
+        return int(np.count_nonzero(seen | self.throttled))
+
+    def without(self, cores: Sequence[int]) -> "Scenario":
+        """The scenario as if these cores were occupied, their runs left out."""
+        if not cores:
+            return self
+        closed = list(cores)
+        rate_ips, temp_c = self.sweep.rate_ips.copy(), self.sweep.temp_c.copy()
+        occupied, throttled = self.sweep.occupied.copy(), self.throttled.copy()
+        rate_ips[closed], temp_c[closed] = np.nan, np.nan
+        occupied[closed], throttled[closed] = True, False
+        return replace(self, sweep=Sweep(rate_ips, temp_c, occupied), throttled=throttled)
 
     @cached_property
     def _recorded_opps(self) -> tuple[NDArray[np.int64], ...]:
@@ -84,7 +108,9 @@ class Scenario:
 class Extracted:
     """One scenario's demonstrations, a row each; `infeasible` of its `demands` have none.
 
-    `features` has shape (rows, features of `rm.features.table`), the others (rows, cores).
+    `features` has shape (rows, features of `rm.features.table`), the others (rows, cores), and
+    `measured` (rows,): of the runs that a demonstration rests on (the present one, and the one
+    chosen for each free core) the share that was measured rather than modelled.
     """
 
     scenario: Scenario
@@ -92,6 +118,7 @@ class Extracted:
     labels: NDArray[np.float64]
     temp_c: NDArray[np.float64]
     status: NDArray[np.int8]
+    measured: NDArray[np.float64]
     demands: int
     infeasible: int
 
@@ -142,6 +169,9 @@ def _scenario(board: Board, runs: pa.Table) -> Scenario:
     background, background_cores = (tuple(first[name]) for name in _BACKGROUND)
     occupied = np.zeros(board.core_count, dtype=bool)
     occupied[list(background_cores)] = True
+    throttled = np.zeros(shape, dtype=bool)
+    not_held = np.hstack([column("application_core"), column("opp_index")])[~measured]
+    throttled[tuple(not_held.T)] = True
     return Scenario(
         first["scenario"],
         first["application"],
@@ -150,6 +180,8 @@ def _scenario(board: Board, runs: pa.Table) -> Scenario:
         Sweep(rate_ips, temp_c, occupied),
         l2d_per_s,
         grid("core_utilisation"),
+        throttled,
+        np.zeros(shape, dtype=bool),
     )
 
 
@@ -189,16 +221,31 @@ def extract(board: Board, scenario: Scenario, parameters: OracleParameters) -> E
         labels[demand],
         choices.temp_c[demand],
         choices.status[demand],
+        _measured_share(scenario, choices, demand, places),
         count,
         int((~solvable).sum()),
     )
+
+
+def _measured_share(
+    scenario: Scenario, choices: Choices, demand: NDArray[np.int64], places: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Per demonstration: see `Extracted`."""
+    if not scenario.modelled.any():
+        return np.ones(len(demand))
+    cores = np.flatnonzero(~scenario.sweep.occupied)
+    chosen = choices.opp_index[:, cores]
+    modelled = scenario.modelled[(cores[None, :], *np.moveaxis(chosen, -1, 0))].sum(axis=1)[demand]
+    modelled = modelled + scenario.modelled[tuple(places.T)]
+    share: NDArray[np.float64] = 1.0 - modelled / (len(cores) + 1)
+    return share
 
 
 def _nothing(board: Board, scenario: Scenario, demands: int) -> Extracted:
     figures = np.zeros((0, board.core_count))
     features = np.zeros((0, len(table(board))))
     status = figures.astype(np.int8)
-    return Extracted(scenario, features, figures, figures, status, demands, demands)
+    return Extracted(scenario, features, figures, figures, status, np.zeros(0), demands, demands)
 
 
 def _background(
@@ -292,6 +339,7 @@ def to_table(board: Board, extracted: Sequence[Extracted]) -> pa.Table:
     """The demonstrations of some scenarios as a table of kind "demonstrations"."""
     lengths = dict.fromkeys(("labels", "temp_c", "status"), board.core_count)
     schema = arrow_schema("demonstrations", lengths={"features": len(table(board)), **lengths})
+    schema = schema.append(pa.field(MEASURED, pa.float64()))
     tables = [_one_table(schema, one) for one in extracted if len(one.features)]
     return pa.concat_tables([schema.empty_table(), *tables])
 
@@ -312,7 +360,8 @@ def _one_table(schema: pa.Schema, extracted: Extracted) -> pa.Table:
         same(scenario.application, "application"),
         same(list(scenario.background), "background"),
     )
-    return pa.Table.from_arrays([*same_in_all, *vectors], schema=schema)
+    columns = [*same_in_all, *vectors, pa.array(extracted.measured)]
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 def metadata(
@@ -321,8 +370,12 @@ def metadata(
     parameters: OracleParameters,
     *,
     pools: Sequence[Sequence[str]] = (),
+    fill: str = "none",
 ) -> dict[str, Any]:
-    """The metadata of a demonstrations file; `pools` are those of the traces."""
+    """The metadata of a demonstrations file; `pools` are those of the traces.
+
+    `fill` says what stands for runs that were not measured: "none", or "model" (`oracle.filling`).
+    """
     return {
         "board": board.name,
         "board_sha256": board_digest(board),
@@ -331,4 +384,5 @@ def metadata(
         "outputs": list(board.core_names),
         "oracle": structs.asdict(parameters),
         "pools": pools,
+        "fill": fill,
     }

@@ -3,7 +3,7 @@
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from oracle.sweep_command import add_options, check_options, is_kept, sweep_and_show
 from platforms.errors import InvalidInput
@@ -12,11 +12,17 @@ from platforms.options import check_ranges
 if TYPE_CHECKING:
     from oracle.demonstrations import OracleParameters
     from oracle.labels_sweep import LabelSweep
+    from platforms.board import Board
 
 
 def labels(parser: argparse.ArgumentParser) -> None:
     """Search the optimal decisions in traces and write demonstrations."""
-    parser.add_argument("--traces", type=Path, required=True, help="a file of 'ilgov trace record'")
+    parser.add_argument(
+        "--traces",
+        type=Path,
+        required=True,
+        help="a file of 'ilgov trace record', or measurements of 'ilgov trace import'",
+    )
     parser.add_argument(
         "--board", default="hikey970", help="shipped board or board file [%(default)s]"
     )
@@ -62,6 +68,24 @@ def labels(parser: argparse.ArgumentParser) -> None:
         help="share of demonstrations seen away from the operating points where DVFS would settle "
         "(0: the paper's) [%(default)s]",
     )
+    parser.add_argument(
+        "--fill",
+        choices=("none", "model"),
+        default="none",
+        help="runs that the traces lack of their grid: refuse, or let a model of the others fill "
+        "them in; the demonstrations' column 'measured' says how much of each is measured "
+        "[%(default)s]",
+    )
+    parser.add_argument(
+        "--sensor",
+        help="with measurements: the sensor whose temperature counts [the board's first]",
+    )
+    parser.add_argument(
+        "--cores",
+        metavar="LIST",
+        help="the cores where the application may go, such as 4-7; the others count as occupied, "
+        "and no runs are asked of them [all]",
+    )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     add_options(parser, shard_size=1000)
     parser.set_defaults(run=_run)
@@ -95,18 +119,27 @@ def _run(args: argparse.Namespace) -> int:
 def _labelled(args: argparse.Namespace, parameters: "OracleParameters") -> "LabelSweep":
     """The recording, checked, ready to be swept."""
     from oracle.contradictions import contradictions
+    from oracle.coverage import axes_of, coverage, missing_text, way_out
     from oracle.labels_sweep import LabelSweep
+    from oracle.measured_runs import read_runs
     from platforms.board_file import load_board
     from rm.manifest import path_digest
     from traces.check import problems
-    from traces.store import read_table
 
     board = load_board(args.board)
-    traces, about = read_table(args.traces, kind="traces")
+    traces, about = read_runs(args.traces, board, sensor=args.sensor)
     for problem in problems(traces, about, board=board):
         raise InvalidInput(f"{args.traces}: {problem}")
     for problem in contradictions(traces):
         raise InvalidInput(f"{args.traces}: {problem}; a file must hold one recording")
+    closed = _closed(args.cores, board)
+    found = coverage(board, traces, axes_of(traces, about), closed=closed)
+    if args.fill == "none" and not found.is_whole:
+        raise InvalidInput(
+            f"{args.traces}: traces must hold every run of their grid ("
+            f"{missing_text(board, found)}); {way_out(args.traces, about)}, or let a model fill "
+            "them in: --fill model"
+        )
     return LabelSweep(
         board,
         traces,
@@ -115,24 +148,60 @@ def _labelled(args: argparse.Namespace, parameters: "OracleParameters") -> "Labe
         traces_sha256=path_digest(args.traces),
         out=args.out,
         shard_size=args.shard_size,
+        fill_axes=None if found.is_whole else found.axes,
+        closed=closed,
     )
+
+
+def _closed(text: str | None, board: "Board") -> tuple[int, ...]:
+    """The cores that --cores does not name; none where it is not given."""
+    from platforms.linux.files.cpu_list import parse_cpu_list
+
+    if text is None:
+        return ()
+    try:
+        named = parse_cpu_list(text)
+    except ValueError:
+        named = ()
+    if not named or max(named) >= board.core_count:
+        raise InvalidInput(
+            f"--cores must be cores of 0-{board.core_count - 1}, such as 0,4-5 (got {text!r})"
+        )
+    return tuple(core for core in range(board.core_count) if core not in named)
 
 
 def _tell(args: argparse.Namespace, how: str) -> int:
     """Print what the file holds and how it came about; the exit code."""
+    import numpy as np
+
+    from oracle.demonstrations import MEASURED
     from traces.store import read_table
 
     table, about = read_table(args.out, kind="demonstrations")
     figures = {**about["figures"], "demonstrations": table.num_rows, "out": str(args.out)}
+    figures["measured_share"] = float(np.mean(table[MEASURED].to_numpy()))
     if args.json:
         print(json.dumps(figures))
         return 0
     print(
         f"{args.out}: {table.num_rows} demonstrations from {figures['scenarios']} scenarios; "
         f"{figures['infeasible_demands']} of {figures['demands']} demands were infeasible (no free "
-        f"core meets the target) and yield none; {how}"
+        f"core meets the target) and yield none; {_measured(figures)}; {how}"
     )
     return 0
+
+
+def _measured(figures: dict[str, Any]) -> str:
+    """Which part of the runs was measured, and how well the model predicts those."""
+    measured, modelled = figures["measured_runs"], figures["modelled_runs"]
+    if not modelled:
+        return f"all {measured} runs are measured"
+    error_k = (figures["left_out_square_uk2"] / figures["filled_scenarios"]) ** 0.5 / 1e3
+    share = 100 * measured / (measured + modelled)
+    return (
+        f"{measured} runs ({share:.0f} %) are measured, {modelled} modelled (of measured runs that "
+        f"it is not shown the model misses the temperature by {error_k:.2f} K RMS)"
+    )
 
 
 def _parameters(args: argparse.Namespace) -> "OracleParameters":

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 from msgspec import Struct, structs
 
+from oracle.coverage import Axes
 from oracle.demonstrations import (
     OracleParameters,
     extract,
@@ -15,8 +16,10 @@ from oracle.demonstrations import (
     sorted_by_scenario,
     to_table,
 )
+from oracle.filling import fill
 from oracle.sweep import SweptFile
 from platforms.board import Board
+from traces.fill_model import Doubt
 from traces.parts import Parts
 from traces.schema import board_digest
 
@@ -41,10 +44,22 @@ class LabelSweep:
         traces_sha256: str,
         out: Path,
         shard_size: int,
+        fill_axes: Axes | None = None,
+        closed: tuple[int, ...] = (),
     ) -> None:
-        """Cut them; `about` are the recording's metadata."""
+        """Cut them; `about` are the recording's metadata.
+
+        The cores in `closed` are left out: the application never goes there. With `fill_axes` the
+        runs that are missing of that grid are filled in by a model.
+        """
         self._traces, self._borders = sorted_by_scenario(traces)
-        self.metadata = metadata(board, about["cooling"], parameters, pools=about.get("pools", ()))
+        self.metadata = metadata(
+            board,
+            about["cooling"],
+            parameters,
+            pools=about.get("pools", ()),
+            fill="none" if fill_axes is None else "model",
+        )
         self.file = SweptFile(
             out=out,
             kind="demonstrations",
@@ -52,11 +67,14 @@ class LabelSweep:
                 "board_sha256": board_digest(board),
                 "traces_sha256": traces_sha256,
                 "parameters": structs.asdict(parameters),
+                "fill_axes": fill_axes,
+                "closed": closed,
             },
             scenarios=len(self._borders) - 1,
             shard_size=shard_size,
         )
-        self.make_shard = partial(_make_shard, board, parameters, self.metadata, self.file.parts)
+        make = partial(_make_shard, board, parameters, self.metadata, self.file.parts)
+        self.make_shard = partial(make, fill_axes, closed)
 
     def job_of(self, shard: int) -> Runs:
         """The runs of a shard's scenarios; this copies them."""
@@ -70,14 +88,29 @@ class LabelSweep:
 
 
 def _make_shard(
-    board: Board, parameters: OracleParameters, about: dict[str, Any], parts: Parts, runs: Runs
+    board: Board,
+    parameters: OracleParameters,
+    about: dict[str, Any],
+    parts: Parts,
+    fill_axes: Axes | None,
+    closed: tuple[int, ...],
+    runs: Runs,
 ) -> bytes:
     with pa.ipc.open_stream(runs.stream) as stream:
         traces = stream.read_all()
-    extracted = [extract(board, scenario, parameters) for scenario in scenarios(board, traces)]
+    swept = [scenario.without(closed) for scenario in scenarios(board, traces)]
+    doubts: list[Doubt] = []
+    if fill_axes is not None:
+        filled = [fill(board, scenario, fill_axes) for scenario in swept]
+        swept, doubts = [one for one, _ in filled], [doubt for _, doubt in filled]
+    extracted = [extract(board, scenario, parameters) for scenario in swept]
     figures = {
         "scenarios": len(extracted),
         "demands": sum(one.demands for one in extracted),
         "infeasible_demands": sum(one.infeasible for one in extracted),
+        "measured_runs": sum(scenario.runs for scenario in swept),
+        "modelled_runs": sum(int(scenario.modelled.sum()) for scenario in swept),
+        "filled_scenarios": sum(bool(scenario.modelled.any()) for scenario in swept),
+        "left_out_square_uk2": sum(round(1e6 * doubt.temp_rms_k**2) for doubt in doubts),
     }
     return parts.encode(runs.shard, to_table(board, extracted), about, figures)

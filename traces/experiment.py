@@ -1,57 +1,47 @@
-"""One scenario on a board, ready to be swept: the border between the recorder and a platform."""
+"""Scenarios on the simulated board, ready to be swept."""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from platforms.application import ApplicationProfile, Job
 from platforms.board import Board
-from platforms.platform import Clock, Platform
+from platforms.platform import Decision, Migration, Observation
 from platforms.simulated.job_check import check_jobs
 from platforms.simulated.simulated_board import SimulatedBoard
 from platforms.simulated.variation import related, varied
+from traces.experiment_protocol import APPLICATION_OF_INTEREST, Experiment, OpenExperiment
 from traces.plan import Plan, PlannedScenario
-
-APPLICATION_OF_INTEREST = 0
-"""Its id in an experiment; the background counts on from there."""
-
-
-class Experiment(Protocol):
-    """A platform with a scenario's applications running, the application of interest among them."""
-
-    @property
-    def platform(self) -> Platform:
-        """Where they run."""
-        ...
-
-    @property
-    def clock(self) -> Clock:
-        """The platform's time."""
-        ...
-
-    def settle(self) -> None:
-        """Return when the temperature is steady under the present load.
-
-        Raises platforms.errors.ThermalLimit where the board cannot hold it.
-        """
-        ...
-
-
-OpenExperiment = Callable[[PlannedScenario], Experiment]
 
 
 class SimulatedExperiment:
-    """A scenario on the simulated board, which settles in no time."""
+    """A scenario on the simulated board, which settles in no time unless it is told how long."""
 
     def __init__(self, simulated: SimulatedBoard) -> None:
         """The board is its own platform."""
         self.platform = simulated
         self.clock = simulated.clock
 
-    def settle(self) -> None:
-        """Jump to the steady state."""
-        self.platform.settle()
+    def set(self, core: int, opps: tuple[int, ...]) -> None:
+        """Decide so."""
+        self.platform.apply(Decision((Migration(APPLICATION_OF_INTEREST, (core,)),), opps))
+
+    def clocks(self, opps: tuple[int, ...]) -> None:
+        """Decide so."""
+        self.platform.apply(Decision((), opps))
+
+    def pause(self, paused: bool) -> None:
+        """Do nothing: simulated applications do not stop, so it cools down at the lowest clocks."""
+
+    def settle(self, settle_s: float | None) -> None:
+        """Jump to the steady state, or let the time pass."""
+        if settle_s is None:
+            self.platform.settle()
+        else:
+            self.clock.sleep_until(self.clock.now_s() + settle_s)
+
+    def check(self, seen: Sequence[Observation]) -> None:
+        """Simulated applications do not fail."""
 
 
 def check_applications(board: Board, profiles: Iterable[ApplicationProfile]) -> None:

@@ -5,13 +5,14 @@ A plan is drawn once from a seed and is then data; its digest names the recordin
 
 import hashlib
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 import numpy as np
 from msgspec import Struct
 
 from platforms.board import Board
+from traces.designs import design_points
 
 
 class PlannedScenario(Struct, frozen=True):
@@ -28,8 +29,46 @@ class PlannedScenario(Struct, frozen=True):
     seed: int
 
 
+class PlannedRun(Struct, frozen=True):
+    """One run: the application of interest on a core, an operating point per cluster."""
+
+    scenario: PlannedScenario
+    core: int
+    opps: tuple[int, ...]
+
+
+class StartTemperature(Struct, frozen=True, kw_only=True):
+    """Every run begins at `temp_c` of the board's first sensor, within `tolerance_k`.
+
+    The board is heated or cooled for at most `timeout_s` each; a run that begins elsewhere then
+    says so.
+    """
+
+    temp_c: float
+    tolerance_k: float = 1.0
+    timeout_s: float = 300.0
+
+
+class Conduct(Struct, frozen=True, kw_only=True):
+    """How each run is made: begin at `start`, settle, then measure over the plan's window.
+
+    `settle_s` is how long the board settles; None leaves it to the back end: the simulated board
+    jumps to its steady state. With `instructions` the window ends when the application of interest
+    has executed so many, in whole periods of the sensor, but not after the plan's window, which
+    then is the longest. A run is made `repeats` times.
+    """
+
+    settle_s: float | None = None
+    start: StartTemperature | None = None
+    instructions: float | None = None
+    repeats: int = 1
+
+
 class Plan(Struct, frozen=True, kw_only=True):
-    """A whole recording. `grid` lists the operating points per cluster, one tuple a run.
+    """A whole recording. `grid` lists the combinations of operating points per cluster.
+
+    `design` says which of them are visited on each core (`traces.designs`), `conduct` how a run is
+    made.
 
     `pools` are the names of applications that run only among themselves, as `draw_scenarios` took
     them.
@@ -49,21 +88,48 @@ class Plan(Struct, frozen=True, kw_only=True):
     scenarios: tuple[PlannedScenario, ...]
     pools: tuple[tuple[str, ...], ...] = ()
     cooling_sha256: str = ""
+    design: str = "full"
+    conduct: Conduct = Conduct()
+
+    @property
+    def axes(self) -> tuple[tuple[int, ...], ...]:
+        """The operating points per cluster that the grid is the product of, lowest first."""
+        return tuple(tuple(sorted(set(axis))) for axis in zip(*self.grid, strict=True))
 
     @property
     def digest(self) -> str:
         """SHA-256 over everything in the plan."""
         return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()
 
+    @property
+    def grid_digest(self) -> str:
+        """SHA-256 over everything but the design: two of the same can complete each other."""
+        return msgspec.structs.replace(self, design="full").digest
+
     def free_cores(self, scenario: PlannedScenario, board: Board) -> tuple[int, ...]:
         """The cores that the application of interest visits."""
         taken = set(scenario.background_cores)
         return tuple(core for core in range(board.core_count) if core not in taken)
 
+    def points(self, scenario: PlannedScenario, core: int) -> tuple[tuple[int, ...], ...]:
+        """The operating points that the application of interest is run at on a core."""
+        if self.design == "full":
+            return self.grid
+        rng = np.random.default_rng([scenario.seed, core])
+        return design_points(self.design, self.axes, rng)
+
+    def runs(self, scenario: PlannedScenario, board: Board) -> Iterator[PlannedRun]:
+        """The runs of a scenario in the order in which they are made."""
+        for core in self.free_cores(scenario, board):
+            for opps in self.points(scenario, core):
+                yield PlannedRun(scenario, core, opps)
+
     def run_count(self, board: Board) -> int:
-        """How many runs the plan asks for."""
-        mappings = sum(len(self.free_cores(s, board)) for s in self.scenarios)
-        return mappings * len(self.grid)
+        """How many runs the plan asks for; repeats of a run are not counted."""
+        if self.design == "full":
+            mappings = sum(len(self.free_cores(s, board)) for s in self.scenarios)
+            return mappings * len(self.grid)
+        return sum(sum(1 for _ in self.runs(scenario, board)) for scenario in self.scenarios)
 
 
 def opp_grid(board: Board, points_per_cluster: int | None) -> tuple[tuple[int, ...], ...]:

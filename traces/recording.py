@@ -10,13 +10,17 @@ import pyarrow as pa
 from platforms.application import ApplicationProfile
 from platforms.application_file import shipped_applications
 from platforms.board import Board
+from platforms.errors import InvalidInput
 from traces.experiment import open_simulated
 from traces.parts import Parts, is_made, join_parts, make_parts
 from traces.plan import Plan, PlannedScenario
-from traces.record import record_scenario
+from traces.record import Row, RunPlace, extra_columns, record_scenario
 from traces.schema import board_digest
-from traces.store import arrow_schema, write_table
+from traces.store import arrow_schema, read_table, write_table
 from traces.workers import finished_jobs
+
+KnownRuns = dict[int, dict[RunPlace, Row]]
+"""Rows that need not be recorded: by scenario, then by core and operating points."""
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -50,16 +54,19 @@ def record(
     workers: int,
     on_done: Callable[[int], None] = lambda done: None,
     profiles: Mapping[str, ApplicationProfile] | None = None,
+    known: KnownRuns | None = None,
+    words: Sequence[str] = (),
 ) -> Recorded:
     """Record a plan on the simulated board in parallel; sound parts of an earlier start are kept.
 
-    `profiles` are the plan's applications by name, by default the shipped ones.
+    `profiles` are the plan's applications by name, by default the shipped ones. Runs in `known`
+    are taken over (`known_runs`); `words` are those of the command, for who wants to add to it.
 
     `on_done` hears how many scenarios are done. After Ctrl-C or a kill at most the scenarios in the
     making are lost.
     """
     parts = _parts(out, plan)
-    known = shipped_applications() if profiles is None else profiles
+    programs = shipped_applications() if profiles is None else profiles
     done = 0
 
     def count(scenarios: Sequence[int]) -> None:
@@ -67,15 +74,19 @@ def record(
         done += len(scenarios)
         on_done(done)
 
+    def job_of(number: int) -> tuple[PlannedScenario, dict[RunPlace, Row]]:
+        scenario = plan.scenarios[number]
+        return scenario, (known or {}).get(scenario.number, {})
+
     reused = make_parts(
         parts,
-        partial(_record_part, board, plan, known, parts),
-        plan.scenarios.__getitem__,
+        partial(_record_part, board, plan, programs, parts),
+        job_of,
         finished_jobs=partial(finished_jobs, workers=workers),
         on_done=count,
     )
     table = join_parts(parts).table
-    write_table(out, table, kind="traces", metadata=_metadata(board, plan))
+    write_table(out, table, kind="traces", metadata=trace_metadata(board, plan, words))
     parts.forget()
     throttled = sum(table.column("throttled").to_pylist())
     return Recorded(table.num_rows, throttled, reused)
@@ -86,7 +97,10 @@ def _parts(out: Path, plan: Plan) -> Parts:
     return Parts(out=out, kind="traces", count=count, digest=plan.digest, stem="scenario")
 
 
-def _metadata(board: Board, plan: Plan) -> dict[str, object]:
+def trace_metadata(
+    board: Board, plan: Plan, words: Sequence[str] = (), *, simulated: bool = True
+) -> dict[str, object]:
+    """The metadata of a plan's traces; `words` are those of the command that recorded them."""
     return {
         "board": board.name,
         "board_sha256": board_digest(board),
@@ -96,8 +110,38 @@ def _metadata(board: Board, plan: Plan) -> dict[str, object]:
         "seed": plan.seed,
         "plan_sha256": plan.digest,
         "pools": plan.pools,
-        "simulated": True,
+        "simulated": simulated,
+        "axes": plan.axes,
+        "design": plan.design,
+        "grid_sha256": plan.grid_digest,
+        "recorded_with": words,
     }
+
+
+def row_schema(plan: Plan) -> pa.Schema:
+    """The columns of a plan's traces: those of every trace, and what its conduct adds."""
+    schema = arrow_schema("traces")
+    for name, type_ in extra_columns(plan.conduct).items():
+        schema = schema.append(pa.field(name, pa.type_for_alias(type_)))
+    return schema
+
+
+def known_runs(path: Path, plan: Plan) -> KnownRuns:
+    """The runs of an earlier recording of the same plan by another design, by scenario.
+
+    Raises InvalidInput where it is of another plan. Throttled runs are taken over as well.
+    """
+    table, document = read_table(path, kind="traces")
+    if document.get("grid_sha256") != plan.grid_digest:
+        raise InvalidInput(
+            f"--add-to must be a recording of the same plan, by another design "
+            f"(got {path}, whose plan differs)"
+        )
+    found: KnownRuns = {}
+    for row in table.select(row_schema(plan).names).to_pylist():
+        place = row["application_core"], tuple(row["opp_index"])
+        found.setdefault(row["scenario"], {})[place] = row
+    return found
 
 
 def _record_part(
@@ -105,8 +149,9 @@ def _record_part(
     plan: Plan,
     profiles: Mapping[str, ApplicationProfile],
     parts: Parts,
-    scenario: PlannedScenario,
+    job: tuple[PlannedScenario, dict[RunPlace, Row]],
 ) -> bytes:
-    rows = record_scenario(board, plan, scenario, open_simulated(board, plan, profiles))
-    table = pa.Table.from_pylist(rows, schema=arrow_schema("traces"))
-    return parts.encode(scenario.number, table, _metadata(board, plan))
+    scenario, known = job
+    rows = record_scenario(board, plan, scenario, open_simulated(board, plan, profiles), known)
+    table = pa.Table.from_pylist(rows, schema=row_schema(plan))
+    return parts.encode(scenario.number, table, trace_metadata(board, plan))

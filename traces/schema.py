@@ -52,7 +52,10 @@ class TraceMetadata(Metadata, frozen=True, kw_only=True):
 
     `board_sha256` is `board_digest` of the board's description, `sensor` the one behind `temp_c`,
     `opps_hz` the frequencies per cluster, `plan_sha256` the digest of the plan of runs. `pools` are
-    the applications that ran only among themselves, where the recorder knew.
+    the applications that ran only among themselves, where the recorder knew. `axes` are the
+    operating points per cluster that the recording is about (empty: those that occur in it),
+    `design` which of their combinations were visited (`traces.designs`), `recorded_with` the words
+    of the command that recorded them.
     """
 
     board_sha256: str
@@ -62,13 +65,17 @@ class TraceMetadata(Metadata, frozen=True, kw_only=True):
     seed: int
     plan_sha256: str
     pools: tuple[tuple[str, ...], ...] = ()
+    axes: tuple[tuple[int, ...], ...] = ()
+    design: str = "full"
+    recorded_with: tuple[str, ...] = ()
 
 
 class DemonstrationMetadata(Metadata, frozen=True, kw_only=True):
     """The features and outputs by name, and the parameters of the oracle that made the labels.
 
     `board_sha256`, `cooling` and `pools` are those of the traces (`TraceMetadata`); the first is
-    None in files of versions that did not write it.
+    None in files of versions that did not write it. `fill` says what stands for runs that were not
+    measured: "none", or "model"; the column ``measured`` then says how much of a row is measured.
     """
 
     features: tuple[dict[str, Any], ...]
@@ -77,6 +84,7 @@ class DemonstrationMetadata(Metadata, frozen=True, kw_only=True):
     cooling: str
     board_sha256: str | None = None
     pools: tuple[tuple[str, ...], ...] = ()
+    fill: str = "none"
 
 
 class JointMetadata(Metadata, frozen=True, kw_only=True):

@@ -229,7 +229,9 @@ def imagined(board: Board, seed: int, *, holes: float) -> Scenario:
     busy = np.where(occupied, 1.0, 0.0) + np.zeros((*shape, 1))
     cores = tuple(int(core) for core in taken)
     sweep = Sweep(rate_ips, temp_c, occupied)
-    return Scenario(0, "aoi", ("b",) * len(cores), cores, sweep, 0.01 * rate_ips, busy)
+    none = np.zeros(rate_ips.shape, dtype=bool)
+    background = ("b",) * len(cores)
+    return Scenario(0, "aoi", background, cores, sweep, 0.01 * rate_ips, busy, none, none)
 
 
 @settings(max_examples=60)

@@ -278,6 +278,45 @@ def test_labels_that_are_there_are_not_searched_again(
     assert "shards taken over" in ilgov(*words, "--seed", 1).stdout
 
 
+def test_a_sparse_recording_is_refused_with_the_command_that_completes_it(
+    ilgov: Ilgov, tmp_path: Path
+) -> None:
+    """Or filled in by a model, said in the file and in words; completed it is measured whole."""
+    sparse, whole, out = (tmp_path / name for name in ("s.parquet", "w.parquet", "d.parquet"))
+    plan = ("--scenarios", 2, "--opps", 4, "--window-s", 2, "--jobs", 1)
+    assert 0 == ilgov("trace", "record", "--out", sparse, *plan, "--design", "latin:3").code
+    labels = ("oracle", "labels", "--out", out, *FEW, "--traces")
+    code, _, stderr = ilgov(*labels, sparse)
+    assert 2 == code
+    assert "runs are missing, in 2 scenarios: scenario 0, core " in stderr
+    assert "record them with 'ilgov trace record --on simulated --board hikey970 " in stderr
+    assert not out.exists()
+    stdout = ilgov(*labels, sparse, "--fill", "model").stdout
+    assert " %) are measured, " in stdout
+    table, about = read_table(out, kind="demonstrations")
+    assert "model" == about["fill"]
+    assert 0 < about["figures"]["measured_runs"] < about["figures"]["modelled_runs"]
+    assert 0 < np.mean(table["measured"].to_numpy()) < 1
+    command = stderr.partition("record them with 'ilgov ")[2].partition("'")[0].split()
+    completed = command[: command.index("--out")]
+    assert 0 == ilgov(*completed, "--out", whole).code
+    assert "runs are measured; " in ilgov(*labels, whole).stdout
+    assert {1.0} == set(read_table(out, kind="demonstrations")[0]["measured"].to_pylist())
+
+
+def test_a_model_is_not_asked_where_everything_was_measured(
+    ilgov: Ilgov, traces_path: Path, tmp_path: Path
+) -> None:
+    """--fill model or not: the same bytes."""
+    files = []
+    for name, fill in (("a", "none"), ("b", "model")):
+        out = tmp_path / name
+        words = ("--traces", traces_path, "--out", out, *FEW, "--fill", fill)
+        assert 0 == ilgov("oracle", "labels", *words).code
+        files.append(out.read_bytes())
+    assert files[0] == files[1]
+
+
 LONG = ("--targets", 200, "--demands", 50, "--shard-size", 1, "--jobs", 2)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from platforms.application_file import shipped_applications
 from platforms.board import Board
 from platforms.board_file import load_board, shipped_boards
-from traces.plan import Plan, PlannedScenario, draw_scenarios, opp_grid, split_pools
+from traces.plan import Conduct, Plan, PlannedScenario, draw_scenarios, opp_grid, split_pools
 from traces.schema import applications_digest
 
 BOARD = load_board("hikey970")
@@ -91,6 +91,7 @@ def test_the_digest_changes_with_everything(field: str) -> None:
     other: dict[str, object] = {
         "grid": before.grid[1:],
         "pools": POOLS[:1],
+        "conduct": Conduct(repeats=2),
         "scenarios": (
             msgspec.structs.replace(before.scenarios[0], seed=before.scenarios[0].seed + 1),
             *before.scenarios[1:],
@@ -160,3 +161,32 @@ def test_held_out_names_are_a_share_and_never_all(count: int, share: float, seed
     assert sorted(names) == sorted((*training, *held_out))
     assert training
     assert len(held_out) == min(round(share * count), count - 1)
+
+
+def test_each_core_visits_other_points_of_a_random_design_and_the_same_ones_every_time() -> None:
+    """So the cores of a cluster complete each other, and a recording can be gone on with."""
+    sparse = msgspec.structs.replace(plan(), design="latin:3", grid=opp_grid(BOARD, None))
+    scenario = sparse.scenarios[0]
+    cores = sparse.free_cores(scenario, BOARD)
+    visited = [sparse.points(scenario, core) for core in cores]
+    assert visited == [sparse.points(scenario, core) for core in cores]
+    assert len(set(visited)) > 1
+    assert {3} == {len(points) for points in visited}
+    assert set(sparse.grid) > {point for points in visited for point in points}
+
+
+def test_the_number_of_runs_is_told_before_they_are_made() -> None:
+    """For the estimate, by whatever design."""
+    for design in ("full", "corners", "latin:3"):
+        chosen = msgspec.structs.replace(plan(), design=design)
+        runs = [run for scenario in chosen.scenarios for run in chosen.runs(scenario, BOARD)]
+        assert len(runs) == chosen.run_count(BOARD)
+
+
+def test_plans_that_differ_in_their_design_alone_have_the_same_grid() -> None:
+    """They complete each other; no other plan does."""
+    full = plan()
+    sparse = msgspec.structs.replace(full, design="corners")
+    assert full.digest != sparse.digest
+    assert full.grid_digest == sparse.grid_digest
+    assert full.grid_digest != plan(1).grid_digest

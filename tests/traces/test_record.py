@@ -16,8 +16,9 @@ from platforms.board_file import load_board
 from platforms.errors import ThermalLimit
 from platforms.platform import ApplicationReading, Decision, Observation, TemperatureReading
 from traces.experiment import open_simulated
-from traces.plan import Plan, PlannedScenario, opp_grid
-from traces.record import Row, record_scenario
+from traces.experiment_protocol import RunSpoiled
+from traces.plan import Conduct, Plan, PlannedScenario, opp_grid
+from traces.record import Row, RunPlace, merged, record_scenario
 
 BOARD = load_board("hikey970")
 PERIOD_S = BOARD.sensors[0].period_s
@@ -91,17 +92,30 @@ class ToyBoard:
             raise ThermalLimit("too hot")
         self.time_s = time_s
 
-    def settle(self) -> None:
+    def settle(self, settle_s: float | None) -> None:
         """Wait three seconds."""
+        assert settle_s is None
         self.settled += 1
         self.time_s += 3.0
 
-    def apply(self, decision: Decision) -> None:
+    def set(self, core: int, opps: tuple[int, ...]) -> None:
         """Note it."""
-        (move,) = decision.migrations
-        assert move.application_id == 0
-        assert decision.opp_index is not None
-        self.applied.append(Applied(self.time_s, move.cores[0], decision.opp_index))
+        self.applied.append(Applied(self.time_s, core, opps))
+
+    def apply(self, decision: Decision) -> None:
+        """Nobody decides but by `set`."""
+        raise AssertionError
+
+    def clocks(self, opps: tuple[int, ...]) -> None:
+        """Nobody asks for a start temperature."""
+        raise AssertionError
+
+    def pause(self, paused: bool) -> None:
+        """Nor for a pause."""
+        raise AssertionError
+
+    def check(self, seen: Sequence[Observation]) -> None:
+        """Its programs never fail."""
 
     def observe(self) -> Observation:
         """Three applications, not in the order of their ids."""
@@ -212,7 +226,7 @@ def test_a_board_that_never_settles_is_looked_at_once() -> None:
     """The run is no measurement, but the row is there and says so."""
     toy = ToyBoard()
 
-    def settle() -> None:
+    def settle(settle_s: float | None) -> None:
         raise ThermalLimit("too hot")
 
     toy.settle = settle  # type: ignore[method-assign]
@@ -262,3 +276,78 @@ def test_the_same_seed_gives_the_same_rows_and_another_other_ones() -> None:
     once, again, other = (simulated_rows("fan", ["bzip2e"], seed) for seed in (1, 1, 2))
     assert once == again
     assert once != other
+
+
+def row(temp_c: float, *, throttled: bool = False) -> Row:
+    """What is merged of a run."""
+    return {
+        "rate_ips": 1e9,
+        "core_utilisation": [0.5, 1.0],
+        "temp_c": temp_c,
+        "temp_samples": 3,
+        "window_s": 3.0,
+        "throttled": throttled,
+        "start_reached": True,
+    }
+
+
+def test_repeats_are_averaged_without_those_that_throttled_which_are_counted() -> None:
+    """One hot afternoon spoils no mean, and is not kept quiet either."""
+    merged_row = merged([row(40.0), row(90.0, throttled=True), row(41.0)])
+    assert (40.5, 1.0) == (merged_row["temp_c"], merged_row["temp_spread_k"])
+    assert (2, 1) == (merged_row["repeats"], merged_row["rejected"])
+    assert (6, 6.0, False) == tuple(
+        merged_row[name] for name in ("temp_samples", "window_s", "throttled")
+    )
+    assert [0.5, 1.0] == merged_row["core_utilisation"]
+    assert merged_row["start_reached"] is True
+
+
+def test_a_run_that_throttled_in_every_repeat_is_no_measurement() -> None:
+    """Its row says so, and how often it was tried."""
+    merged_row = merged([row(90.0, throttled=True), row(91.0, throttled=True)])
+    assert merged_row["throttled"]
+    assert (0, 2, 91.0) == tuple(merged_row[name] for name in ("repeats", "rejected", "temp_c"))
+
+
+def test_a_window_can_end_with_so_many_instructions() -> None:
+    """In whole periods of the sensor; the plan's window is the longest."""
+    conduct = Conduct(instructions=2.5e9)
+    toy = ToyBoard()
+    asked = msgspec.structs.replace(plan(10.0), conduct=conduct)
+    rows = record_scenario(BOARD, asked, SCENARIO, lambda _: toy)
+    assert {3} == {each["temp_samples"] for each in rows}
+    asked = msgspec.structs.replace(asked, conduct=Conduct(instructions=1e15))
+    rows = record_scenario(BOARD, asked, SCENARIO, lambda _: toy)
+    assert {10} == {each["temp_samples"] for each in rows}
+
+
+def test_known_runs_are_taken_over_and_not_made_again() -> None:
+    """For a recording that completes another one."""
+    toy = ToyBoard()
+    known: dict[RunPlace, Row] = {(2, (0, 0)): {"mine": True}}
+    rows = record_scenario(BOARD, plan(), SCENARIO, lambda _: toy, known)
+    assert 23 == len(toy.applied)
+    assert [{"mine": True}] == [each for each in rows if "mine" in each]
+
+
+class Spoiling(ToyBoard):
+    """A program ends in the first `times` runs."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+
+    def check(self, seen: Sequence[Observation]) -> None:
+        """Say so."""
+        self.times -= 1
+        if self.times >= 0:
+            raise RunSpoiled("adi has ended")
+
+
+def test_a_run_in_which_a_program_ended_is_made_again() -> None:
+    """A few times; a program that always fails is told."""
+    rows = record_scenario(BOARD, plan(), SCENARIO, lambda _: Spoiling(2))
+    assert 24 == len(rows)
+    with pytest.raises(RunSpoiled, match="adi has ended"):
+        record_scenario(BOARD, plan(), SCENARIO, lambda _: Spoiling(99))

@@ -26,7 +26,9 @@ def test_it_says_what_it_will_do_and_what_it_did(ilgov: Ilgov, tmp_path: Path) -
     code, stdout, stderr = ilgov("trace", "record", "--out", out, *SHORT)
     assert (0, "") == (code, stderr)
     runs = read_table(out, kind="traces")[0].num_rows
-    first, second = stdout.splitlines()
+    first, times, second = stdout.splitlines()
+    assert times.startswith("about ")
+    assert f" here; on a real board {runs} runs, each 202 s to settle and 2 s to measure" in times
     assert first.startswith(f"2 scenarios, {runs} simulated runs on hikey970 (fan); held out")
     assert second.startswith(f"{out}: {runs} runs, 0 throttled")
     assert 0 == ilgov("trace", "check", out, "--board", "hikey970").code
