@@ -33,7 +33,7 @@ class Phases:
 
     def hear(self, log_level: float) -> float:
         """The difference between where the level is going and the one just read, 0 if unknown."""
-        if self._level is None or abs(log_level - self._level) < SAME:
+        if self._level is None or -SAME < log_level - self._level < SAME:
             self._level, self._turning = log_level, False
             return 0.0
         if self._turning:

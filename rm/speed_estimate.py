@@ -105,7 +105,8 @@ class SpeedEstimator:
         self._stalls = priors.stalls or priors.cycles
         self._seen: dict[int, _Seen] = {}
         self._time_s = -math.inf
-        self._seats: list[tuple[int, int, tuple[int, ...]]] = []
+        self._seats: list[tuple[int, tuple[int, ...]]] = []
+        self._counts: list[int] = []
         self._opps: tuple[int, ...] = ()
         self._places: list[Place] = []
         self._has_learnt = False
@@ -125,12 +126,15 @@ class SpeedEstimator:
             return
         self._time_s = observation.time_s
         apps, before = observation.applications, self._seats
+        seats, counts = [(app.id, app.cores) for app in apps], [app.threads for app in apps]
+        moved = seats != before
+        if moved:
+            self._seats = seats
         # In most rounds all are where they were, at the same clocks: then so much still holds that
         # the rest is a division, a logarithm and a comparison for each.
-        self._seats = [(app.id, app.threads, app.cores) for app in apps]
-        moved = self._seats != before
-        if moved or self._has_learnt or observation.opp_index != self._opps:
-            self._opps = observation.opp_index
+        same_load = not moved and counts == self._counts
+        if not same_load or self._has_learnt or observation.opp_index != self._opps:
+            self._opps, self._counts = observation.opp_index, counts
             self._places = self._found_places(observation)
             self._has_learnt = False
         if moved:
@@ -139,6 +143,12 @@ class SpeedEstimator:
             for app, place in zip(apps, self._places, strict=True):
                 if app.rate_ips > 0.0:
                     self._learn(app, place)
+
+    def seats(self, observation: Observation) -> list[tuple[int, tuple[int, ...]]]:
+        """Who is on which cores; the same list from round to round while that stays as it is."""
+        if observation.time_s == self._time_s:
+            return self._seats
+        return [(app.id, app.cores) for app in observation.applications]
 
     def stall_s_per_cycle(self, application_id: int, cluster: int | None = None) -> float:
         """Stall seconds per cycle of a program: its own as soon as two pairs tell.
@@ -296,10 +306,10 @@ class SpeedEstimator:
     def _learn_of_the_unmoved(
         self,
         applications: Sequence[ApplicationReading],
-        before: Sequence[tuple[int, int, tuple[int, ...]]],
+        before: Sequence[tuple[int, tuple[int, ...]]],
     ) -> None:
         """Learn where the same applications are there as `before`; forget those that are gone."""
-        cores = {number: cores for number, _, cores in before}
+        cores = dict(before)
         present = {app.id for app in applications}
         if cores.keys() != present:
             self._seen = {key: seen for key, seen in self._seen.items() if key in present}

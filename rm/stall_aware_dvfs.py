@@ -21,33 +21,33 @@ class StallAwareScaling:
 
     def __init__(self, board: Board, estimator: SpeedEstimator) -> None:
         """`estimator` must hear of every observation before `scale` does."""
-        self._board = board
+        self._freqs_hz = [cluster.freqs_hz for cluster in board.clusters]
         self._estimator = estimator
-        self._placed: list[tuple[int, tuple[int, ...]]] = []
+        self._seats: list[tuple[int, tuple[int, ...]]] = []
         self._wait = 0
 
     def scale(self, observation: Observation) -> tuple[int, ...]:
         """The operating point of every cluster."""
-        placed = [(app.id, app.cores) for app in observation.applications]
-        if placed != self._placed:
-            self._placed = placed
+        seats = self._estimator.seats(observation)
+        if seats is not self._seats and seats != self._seats:
+            self._seats = seats
             self._wait = SETTLE_ROUNDS
         if self._wait:
             self._wait -= 1
             return observation.opp_index
-        needs_hz = self._needs_hz(observation)
-        pairs = zip(self._board.clusters, needs_hz, strict=True)
-        return tuple(opp_at_least(cluster.freqs_hz, need) for cluster, need in pairs)
+        pairs = zip(self._freqs_hz, self._needs_hz(observation), strict=True)
+        return tuple([opp_at_least(freqs_hz, need_hz) for freqs_hz, need_hz in pairs])
 
     def _needs_hz(self, observation: Observation) -> list[float]:
         """Per cluster the largest demand, 0 where nobody runs."""
-        needs = [0.0] * len(self._board.clusters)
+        # As `needed_hz`, with the reciprocal left to the end: the least time needs the most.
+        least_s = [math.inf] * len(self._freqs_hz)
         pairs = zip(observation.applications, self._estimator.places(observation), strict=True)
         for app, place in pairs:
-            need = needed_hz(place.freq_hz, app.rate_ips / app.target_ips, place.stall_s)
-            if need > needs[place.cluster]:
-                needs[place.cluster] = need
-        return needs
+            left_s = app.rate_ips / app.target_ips * place.cycle_s - place.stall_s
+            if left_s < least_s[place.cluster]:
+                least_s[place.cluster] = left_s
+        return [1.0 / left_s if left_s > 0.0 else math.inf for left_s in least_s]
 
 
 def needed_hz(freq_hz: float, reached: float, stall_s_per_cycle: float) -> float:

@@ -4,6 +4,7 @@ from collections import deque
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from platforms.linux.errors import Unreadable
 from platforms.linux.files.cpu_list import parse_cpu_list
@@ -18,7 +19,7 @@ _BYTES_PER_CORE = 128
 """A line of the account is shorter for some thousand years of clock ticks."""
 
 
-class _Columns(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class _Columns(Struct, frozen=True, array_like=True, gc=False):
     """A core's line: clock ticks since boot by what it did. Old kernels have the first four."""
 
     core: int
@@ -36,7 +37,7 @@ _decode = msgspec.json.Decoder(list[_Columns]).decode
 """Reads the columns as JSON: much faster than to split and convert them one by one."""
 
 _Account = dict[int, tuple[int, int]]
-"""Busy and idle clock ticks of each core that is online."""
+"""Busy and idle clock ticks since boot of each core that is online."""
 
 
 class CoreTime:
@@ -50,8 +51,9 @@ class CoreTime:
         self._cores = _possible(root) if cores is None else cores
         self._most_bytes = _BYTES_PER_CORE * (self._cores + 1)
         self._least_ticks = least_window_s * TICKS_PER_S
-        self._past: deque[tuple[int, _Account]] = deque([self._read()])
         self._shares = (0.0,) * self._cores
+        self._past: deque[_Account] = deque()
+        self.read()
 
     def read(self) -> tuple[float, ...]:
         """The busy share of each core, 0 to 1, since the previous read or `least_window_s` ago.
@@ -59,18 +61,26 @@ class CoreTime:
         The earlier of both. A core that is offline, or came online just now, has 0. Where the
         account cannot be read the shares stay as they are.
         """
-        past = self._past
-        ticks, now = self._read()
-        if not now:
+        rows, past, now = self._read(), self._past, _Account()
+        if not rows:
             return self._shares
-        while len(past) > 1 and ticks - past[1][0] >= self._least_ticks:
+        while len(past) > 1 and self._is_long_ago(past[1], rows[0]):
             past.popleft()
-        before = past[0][1]
-        past.append((ticks, now))
-        shares = [0.0] * self._cores
-        for core, account in now.items():
-            if core < self._cores:
-                shares[core] = busy_share(before.get(core), account)
+        before, cores = past[0] if past else {}, self._cores
+        shares = [0.0] * cores
+        for row in rows:
+            core = row.core
+            # Waiting for a disk is idle; what guests had is in the first two columns already.
+            busy = row.user + row.nice + row.system + row.irq + row.softirq + row.steal
+            idle = row.idle + row.waiting
+            now[core] = busy, idle
+            if core in before and core < cores:
+                busy_before, idle_before = before[core]
+                busy -= busy_before
+                idle -= idle_before
+                if busy > 0:
+                    shares[core] = busy / (busy + idle) if idle > 0 else 1.0
+        past.append(now)
         self._shares = tuple(shares)
         return self._shares
 
@@ -78,49 +88,30 @@ class CoreTime:
         """Close the file."""
         self._file.close()
 
-    def _read(self) -> tuple[int, _Account]:
-        """The account, and how far the core that was online longest has come, clock ticks."""
+    def _read(self) -> list[_Columns]:
+        """The lines of the cores that are online, none where they cannot be read."""
         try:
-            account = parse_account(self._file.read_start(self._most_bytes))
+            return parse_account(self._file.read_start(self._most_bytes))
         except (Unreadable, ValueError, msgspec.DecodeError):
-            return 0, {}
-        return max([busy + idle for busy, idle in account.values()], default=0), account
+            return []
+
+    def _is_long_ago(self, account: _Account, row: _Columns) -> bool:
+        """Whether the least window has passed since, by a core that is online now."""
+        if row.core not in account:
+            return True
+        ticks = row.user + row.nice + row.system + row.irq + row.softirq + row.steal
+        return ticks + row.idle + row.waiting - sum(account[row.core]) >= self._least_ticks
 
 
-def parse_account(text: bytes) -> _Account:
-    r"""Busy and idle clock ticks since boot of every core that is online.
+def parse_account(text: bytes) -> list[_Columns]:
+    r"""The lines of all cores in ``/proc/stat``; DecodeError for what is none.
 
-    Waiting for a disk is idle; time that guests had is in the first two columns already.
-
-    >>> parse_account(b"cpu  9 9 9\ncpu0 5 1 2 90 3 1 1 0 0 0\ncpu4 7 0 0 80 0 0 0 2 5 0\nintr 0")
-    {0: (10, 93), 4: (9, 80)}
+    >>> parse_account(b"cpu  9 9 9 9\ncpu0 5 1 2 90 3 1 1 0 0 0\ncpu4 7 0 0 80\nintr 0")[1]
+    _Columns(core=4, user=7, nice=0, system=0, idle=80, waiting=0, irq=0, softirq=0, steal=0)
     """
-    lines = text.partition(b"\n")[2]
-    cores = lines[: lines.rfind(b"\n", 0, lines.find(b"intr")) if b"intr" in lines else None]
-    rows = _decode(b"[[" + cores[3:].replace(b"\ncpu", b"],[").replace(b" ", b",") + b"]]")
-    return {
-        row.core: (
-            row.user + row.nice + row.system + row.irq + row.softirq + row.steal,
-            row.idle + row.waiting,
-        )
-        for row in rows
-    }
-
-
-def busy_share(before: tuple[int, int] | None, now: tuple[int, int]) -> float:
-    """The busy share between two accounts of a core, the first None where it was offline.
-
-    >>> busy_share((10, 90), (13, 92))
-    0.6
-    >>> busy_share((10, 90), (10, 89))
-    0.0
-    """
-    if before is None:
-        return 0.0
-    busy, idle = now[0] - before[0], now[1] - before[1]
-    if busy <= 0:
-        return 0.0
-    return busy / (busy + idle) if idle > 0 else 1.0
+    begin, end = text.find(b"\ncpu"), text.find(b"\nintr")
+    lines = text[begin + 4 : end if end >= 0 else None]
+    return _decode(b"[[%b]]" % lines.replace(b"\ncpu", b"],[").replace(b" ", b","))
 
 
 def _possible(root: Path) -> int:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from platforms.board import Board
 from platforms.decision_check import IllegalDecision, decision_problems
-from platforms.linux.applications.application_reader import ApplicationReader, ReadApplication
+from platforms.linux.applications.application_reader import ApplicationReader
+from platforms.linux.applications.followed_application import FollowedApplication, ReadApplication
 from platforms.linux.clocks.steered_clusters import ClusterReading, SteeredClusters
 from platforms.linux.core_time import CoreTime
 from platforms.linux.errors import JournalUnusable, Unreadable
@@ -21,7 +22,7 @@ from platforms.linux.managed import ManagedProcess
 from platforms.linux.online_cores import OnlineCores
 from platforms.linux.processes.seating import Seating
 from platforms.linux.thermal_zones import ThermalZones
-from platforms.platform import ApplicationReading, Clock, Decision, Observation
+from platforms.platform import Clock, Decision, Observation
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ class LinuxBoard:
         self._applications = applications
         self._last_s = clock.now_s()
         self.clusters: tuple[ClusterReading, ...] = ()
-        self.read_applications: tuple[ReadApplication, ...] = ()
+        self._read: tuple[FollowedApplication, ...] = ()
         self.cores_online: frozenset[int] = frozenset(range(board.core_count))
         self.moved: tuple[int, ...] = ()
         self.refused: tuple[str, ...] = ()
@@ -73,6 +74,11 @@ class LinuxBoard:
 
     # --- what is seen ---------------------------------------------------------------------------
 
+    @property
+    def read_applications(self) -> tuple[ReadApplication, ...]:
+        """All applications that were there at the last observation."""
+        return tuple([app.state() for app in self._read])
+
     def observe(self) -> Observation:
         """The present state; rates are means since the previous call."""
         machine, now_s = self._machine, self._clock.now_s()
@@ -81,25 +87,11 @@ class LinuxBoard:
         self.cores_online = self._read_online()
         self.clusters = machine.clusters.read(now_s)
         freqs_hz = tuple([cluster.freq_hz for cluster in self.clusters])
-        self.read_applications = machine.reader.read(self._applications(), freqs_hz, window_s)
+        self._read = machine.reader.read(self._applications(), freqs_hz, window_s)
         return Observation(
             now_s,
             window_s,
-            tuple(
-                [
-                    ApplicationReading(
-                        app.id,
-                        app.name,
-                        app.target_ips,
-                        app.rate_ips,
-                        app.l2d_per_s,
-                        app.cores,
-                        app.threads,
-                    )
-                    for app in self.read_applications
-                    if app.rate_ips is not None
-                ]
-            ),
+            tuple([app.reading for app in self._read if app.reading is not None]),
             tuple([cluster.opp for cluster in self.clusters]),
             tuple([cluster.cap for cluster in self.clusters]),
             machine.core_time.read(),

@@ -89,17 +89,18 @@ class _Watched:
         zone = zone_for(zones, self.zone_name)
         self.file = KernelFile(zone.folder / "temp") if zone else None
 
-    def read(self, now_s: float) -> None:
-        """Take a new value; keep the last one where there is none."""
-        if self.file is None:
-            return
-        try:
-            self.temp_c = self.file.read_int() / 1e3
-        except Unreadable:
-            if not Path(self.file.path).exists():  # the driver is gone; the zone may come back
-                self.close()
-        else:
-            self.read_s = now_s
+    def read(self, now_s: float) -> TemperatureReading | None:
+        """A new value, or the last one where there is none; None if there never was one."""
+        if self.file is not None:
+            try:
+                self.temp_c = self.file.read_int() / 1e3
+                self.read_s = now_s
+            except Unreadable:
+                if not Path(self.file.path).exists():  # the driver is gone; the zone may come back
+                    self.close()
+        if self.temp_c is None:
+            return None
+        return TemperatureReading(self.sensor, self.temp_c, now_s - self.read_s)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -122,14 +123,14 @@ class ThermalZones:
 
         `now_s` is the clock's time; a read that fails leaves the value as it was, older.
         """
-        self._find_missing(now_s)
+        found = []
         for watched in self._watched:
-            watched.read(now_s)
-        return tuple(
-            TemperatureReading(watched.sensor, watched.temp_c, now_s - watched.read_s)
-            for watched in self._watched
-            if watched.temp_c is not None
-        )
+            if watched.file is None and now_s >= self._look_again_s:
+                self._find_missing(now_s)
+            reading = watched.read(now_s)
+            if reading is not None:
+                found.append(reading)
+        return tuple(found)
 
     def missing(self) -> tuple[str, ...]:
         """The sensors that were never read."""
@@ -147,9 +148,8 @@ class ThermalZones:
             watched.close()
 
     def _find_missing(self, now_s: float) -> None:
-        lacking = [watched for watched in self._watched if watched.file is None]
-        if lacking and now_s >= self._look_again_s:
-            self._look_again_s = now_s + LOOK_AGAIN_S
-            zones = find_zones(self._root)
-            for watched in lacking:
+        self._look_again_s = now_s + LOOK_AGAIN_S
+        zones = find_zones(self._root)
+        for watched in self._watched:
+            if watched.file is None:
                 watched.open(zones)

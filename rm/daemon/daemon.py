@@ -218,10 +218,8 @@ class Daemon:
 
     def _write_log(self, observation: Observation, decision: Decision, loop_s: float) -> None:
         platform = self._opened.platform
-        steers = self._supervisor.steers
-        outcome = Outcome(moved=platform.moved, refused=platform.refused) if steers else Outcome()
-        choice = decision.opp_index
-        changes = bool(decision.migrations or outcome.refused) or (
+        steers, choice = self._supervisor.steers, decision.opp_index
+        changes = bool(decision.migrations or (steers and platform.refused)) or (
             choice is not None and choice != self._clusters_before
         )
         if choice is not None:
@@ -231,7 +229,7 @@ class Daemon:
                 self._board,
                 observation,
                 decision,
-                outcome,
+                Outcome(moved=platform.moved, refused=platform.refused) if steers else Outcome(),
                 number=self._governor.rounds,
                 state=self._supervisor.states.state,
                 reason=self._supervisor.states.reason,

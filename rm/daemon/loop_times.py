@@ -30,8 +30,10 @@ class RunningTimes:
         step_s = duration_s - self._mean_s
         self._mean_s += step_s / self.count
         self._squares += step_s * (duration_s - self._mean_s)
-        self._least_s = min(self._least_s, duration_s)
-        self._most_s = max(self._most_s, duration_s)
+        if duration_s < self._least_s:
+            self._least_s = duration_s
+        if duration_s > self._most_s:
+            self._most_s = duration_s
 
     def summary(self, *, missed_rounds: int) -> LoopTimes:
         """What the status shows; zeros before the first round."""

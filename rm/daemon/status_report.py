@@ -7,7 +7,7 @@ from importlib.metadata import version
 from npu_runtime.isolation import Counts as IsolationCounts
 from npu_runtime.isolation import IsolatedBackend
 from npu_runtime.load import LoadedPolicy
-from platforms.linux.applications.application_reader import ReadApplication
+from platforms.linux.applications.followed_application import ReadApplication
 from platforms.linux.managed import ManagedProcess
 from platforms.platform import Observation
 from rm.daemon.opened_board import OpenedBoard

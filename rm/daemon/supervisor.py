@@ -18,6 +18,8 @@ from rm.safety.states import Health, StateMachine, Transition
 
 logger = logging.getLogger(__name__)
 
+WELL = Health()
+
 
 class Steered(Protocol):
     """A board whose knobs can be taken and given back."""
@@ -115,13 +117,12 @@ class Supervisor:
             self._release()
 
     def _health(self, now_s: float) -> Health:
-        return Health(
-            sensor=self._sensor_problem,
-            rival=self._watches.rivals.problem(now_s),
-            policy=self._policy.problem,
-            knobs=self._take_problem or self._board.knob_problem,
-            backend=self._backend_problem(),
-        )
+        rival, policy = self._watches.rivals.problem(now_s), self._policy.problem
+        sensor, backend = self._sensor_problem, self._backend_problem()
+        knobs = self._take_problem or self._board.knob_problem
+        if not (sensor or rival or policy or knobs or backend):
+            return WELL  # as nearly always
+        return Health(sensor=sensor, rival=rival, policy=policy, knobs=knobs, backend=backend)
 
     def _enter(self, transition: Transition) -> None:
         logger.warning(

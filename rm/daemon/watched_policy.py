@@ -2,6 +2,7 @@
 
 import logging
 import math
+from collections.abc import Mapping
 from operator import index
 
 from platforms.board import Board
@@ -22,6 +23,7 @@ class WatchedPolicy:
         """`policy` is asked from now on."""
         self._board = board
         self._policy = policy
+        self._legal: tuple[int, ...] | None = None
         self.name = policy.name
         self.problem: str | None = None
 
@@ -48,7 +50,8 @@ class WatchedPolicy:
         """The policy's migrations, if it has any that are legal."""
         try:
             moves = tuple([_plain(move) for move in self._policy.migrate(observation)])
-            self._check(observation, Decision(moves))
+            threads = {app.id: app.threads for app in observation.applications}
+            self._check(threads, Decision(moves))
         except Exception as error:  # noqa: BLE001 - whatever it is, the governor goes on
             self._note("migrate", error)
             return ()
@@ -58,14 +61,15 @@ class WatchedPolicy:
         """The policy's operating points, if they are legal."""
         try:
             opps = tuple([index(opp) for opp in self._policy.scale(observation)])
-            self._check(observation, Decision((), opps))
+            if opps != self._legal:  # what was legal once always is
+                self._check({}, Decision((), opps))
+                self._legal = opps
         except Exception as error:  # noqa: BLE001 - whatever it is, the governor goes on
             self._note("scale", error)
             return observation.opp_index
         return opps
 
-    def _check(self, observation: Observation, decision: Decision) -> None:
-        threads = {app.id: app.threads for app in observation.applications}
+    def _check(self, threads: Mapping[int, int], decision: Decision) -> None:
         for problem in decision_problems(self._board, threads, decision):
             raise ValueError(problem)
 

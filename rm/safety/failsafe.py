@@ -62,8 +62,10 @@ class Failsafe:
 
     def _is_cool(self, readings: Sequence[TemperatureReading]) -> bool:
         """Whether every sensor has a reading that can be believed, below the critical one."""
-        cool = [r for r in readings if r.temp_c < self._critical_c and self._is_known(r)]
-        return len(cool) == len(readings) == len(self._stale_s)
+        for reading in readings:
+            if not (reading.temp_c < self._critical_c and self._is_known(reading)):
+                return False
+        return len(readings) == len(self._stale_s)
 
     def _hot(self, observation: Observation, limit_c: float) -> Iterator[str]:
         """What is hot, or may be."""

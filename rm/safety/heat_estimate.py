@@ -55,7 +55,7 @@ class HeatEstimate:
             self._power.idle_core_w(i) * len(cluster.cores) + self._power.idle_shared_w(i)
             for i, cluster in enumerate(board.clusters)
         )
-        self._busy_s = np.zeros(board.core_count)
+        self._busy: list[tuple[float, tuple[float, ...]]] = []
         self._pending_s = 0.0
         self._energy_j = np.zeros((len(board.thermal.nodes), 2))
         self._energy_s = 0.0
@@ -72,8 +72,9 @@ class HeatEstimate:
         if observation.opp_index != self._opps:
             self._book()
             self._opps = observation.opp_index
-        self._busy_s += passed_s * np.array(observation.core_utilisation)
-        self._pending_s += passed_s
+        if passed_s > 0.0:
+            self._busy.append((passed_s, observation.core_utilisation))
+            self._pending_s += passed_s
         if self._energy_s + self._pending_s < STEP_S:
             return False
         self._book()
@@ -96,9 +97,11 @@ class HeatEstimate:
     def _book(self) -> None:
         """Turn the busy time at the operating points of this time into heat."""
         if self._pending_s > 0.0:
-            self._energy_j += self._powers(self._opps, self._busy_s, self._pending_s)
+            passed_s, shares = zip(*self._busy, strict=True)
+            busy_s = np.array(passed_s) @ np.array(shares)
+            self._energy_j += self._powers(self._opps, busy_s, self._pending_s)
             self._energy_s += self._pending_s
-            self._busy_s[:] = 0.0
+            self._busy.clear()
             self._pending_s = 0.0
 
     def _advance(self) -> None:

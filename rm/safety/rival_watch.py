@@ -27,6 +27,8 @@ class RivalWatch:
 
     def problem(self, now_s: float) -> str | None:
         """Why there seems to be a rival; None while there is none."""
+        if not self._seen_s:
+            return None
         recent = [time_s for time_s in self._seen_s if now_s - time_s <= self._within_s]
         if len(recent) > self._tolerance:
             self._doubted = True

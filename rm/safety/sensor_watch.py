@@ -119,18 +119,21 @@ class SensorWatch:
 
     def problem(self, observation: Observation) -> str | None:
         """Why the sensors cannot be believed now; None while they can. Once per observation."""
+        now_s = observation.time_s
         found = {reading.sensor: reading for reading in observation.temperatures}
         for name, track in self._tracks.items():
-            if name in found and is_plausible(found[name].temp_c):
-                self._follow(track, found[name], observation.time_s)
+            reading = found.get(name)
+            if reading is not None and is_plausible(reading.temp_c):
+                self._follow(track, reading, now_s)
         if self._estimate.add(observation):
-            self._compare(observation.time_s)
-        self.problems = {}
+            self._compare(now_s)
+        problems = {}
         for name, track in self._tracks.items():
-            text = self._doubt(track, found.get(name), observation.time_s)
+            text = self._doubt(track, found.get(name), now_s)
             if text is not None:
-                self.problems[name] = f"sensor {name} {text}"
-        return next(iter(self.problems.values()), None)
+                problems[name] = f"sensor {name} {text}"
+        self.problems = problems
+        return next(iter(problems.values())) if problems else None
 
     # --- inside ---------------------------------------------------------------------------------
 

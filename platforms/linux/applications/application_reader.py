@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from pathlib import Path
 
-from platforms.linux.applications.followed_application import FollowedApplication, ReadApplication
+from platforms.linux.applications.followed_application import FollowedApplication
 from platforms.linux.applications.meters import (
     TYPICAL_L2D_PER_INSTRUCTION,
     CountedHeartbeatMeter,
@@ -27,8 +27,6 @@ from platforms.linux.processes.process_threads import ThreadsOf
 from platforms.linux.processes.processes import ProcessTable
 from platforms.linux.processes.seen_cores import Clusters, CoreMap
 from platforms.platform import Clock
-
-__all__ = ["ApplicationReader", "ReadApplication"]
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +69,7 @@ class ApplicationReader:
 
     def read(
         self, managed: Sequence[ManagedProcess], freqs_hz: Sequence[float], window_s: float
-    ) -> tuple[ReadApplication, ...]:
+    ) -> tuple[FollowedApplication, ...]:
         """All of `managed` that run and were looked at already, at most a newcomer more; in order.
 
         `freqs_hz` is the frequency of each cluster now, `window_s` the time since the previous
@@ -87,9 +85,8 @@ class ApplicationReader:
                 if known is None and allowance:
                     allowance -= 1
                     known = self._meet(process, now_s)
-            reading = None if known is None else known.read(freqs_hz, window_s, now_s)
-            if reading is not None:
-                found.append(reading)
+            if known is not None and known.read(freqs_hz, window_s, now_s):
+                found.append(known)
         return tuple(found)
 
     def rescan(self, managed: Sequence[ManagedProcess]) -> None:

@@ -1,6 +1,6 @@
 """One application that is being measured: its meter, its threads, and where they are."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from msgspec import Struct
 
@@ -9,6 +9,7 @@ from platforms.linux.knobs.system_calls import SchedulerCalls
 from platforms.linux.managed import ManagedProcess
 from platforms.linux.processes.process_threads import ThreadsOf
 from platforms.linux.processes.seen_cores import CoreMap, seen_cores
+from platforms.platform import ApplicationReading
 
 LEAST_WINDOW_S = 0.001
 """Over a shorter window no rate is measured: the one before still holds."""
@@ -36,7 +37,10 @@ class ReadApplication(Struct, frozen=True, gc=False):
 
 
 class FollowedApplication:
-    """What is known of `process` since `met_s`."""
+    """What is known of `process` since `met_s`.
+
+    `reading` is what policies see of it, None as long as its rate is not known; `state` is all.
+    """
 
     def __init__(
         self,
@@ -57,10 +61,12 @@ class FollowedApplication:
         self._busy = 1
         self._last_core: int | None = None
         self._usable: frozenset[int] | None = None
-        self._mask: frozenset[int] = frozenset()
+        self._mask: Set[int] = frozenset()
         self._tid = process.key.pid
         self._place: tuple[tuple[int, ...], int] = ((), 0)
+        self._cluster = 0
         self._measured: Measured | None = None
+        self.reading: ApplicationReading | None = None
 
     def measure_by(self, meter: Meter, now_s: float) -> None:
         """Take another meter from now on."""
@@ -79,39 +85,56 @@ class FollowedApplication:
         self._settle()
         self.meter.look(self.threads.cpu_s)
 
-    def read(
-        self, freqs_hz: Sequence[float], window_s: float, now_s: float
-    ) -> ReadApplication | None:
-        """Its state now, None when it has ended; `freqs_hz` is the frequency of each cluster."""
-        mask = self._read_mask()
+    def read(self, freqs_hz: Sequence[float], window_s: float, now_s: float) -> bool:
+        """Read it; False when it has ended. `freqs_hz` is the frequency of each cluster."""
+        try:
+            mask: Set[int] | None = self._calls.get_affinity(self._tid)
+        except OSError:
+            mask = self._read_mask()
         if mask is None:
-            return None
+            return False
         if mask != self._mask:
             self._mask = mask
             self._settle()
-        cores, threads = self._place
         measured = self._measured
         age_s = now_s - self._met_s
         if age_s < window_s:
             window_s = age_s
         if window_s >= LEAST_WINDOW_S or measured is None:
-            measured = self._measured = self.meter.read(
-                max(window_s, LEAST_WINDOW_S),
-                freqs_hz[self._board.owner[cores[0]]],
+            if window_s < LEAST_WINDOW_S:
+                window_s = LEAST_WINDOW_S
+            measured = self._measured = self.meter.read(window_s, freqs_hz[self._cluster])
+        rate_ips, process = measured.rate_ips, self.process
+        if rate_ips is None:
+            self.reading = None
+        else:
+            cores, threads = self._place
+            self.reading = ApplicationReading(
+                process.id,
+                process.name,
+                measured.target_ips,
+                rate_ips,
+                measured.l2d_per_s,
+                cores,
+                threads,
             )
+        return True
+
+    def state(self) -> ReadApplication:
+        """All that was read the last time."""
+        measured = self._measured or Measured(None, 0.0)
         return ReadApplication(
             self.process.id,
             self.process.name,
             measured.target_ips,
             measured.rate_ips,
             measured.l2d_per_s,
-            cores,
-            threads,
-            measured.heartbeats_per_s,
+            *self._place,
+            self.meter.heartbeats_per_s,
             self.meter.measured_by,
         )
 
-    def _read_mask(self) -> frozenset[int] | None:
+    def _read_mask(self) -> Set[int] | None:
         """The mask of its busiest thread, or of its first; None when both are gone."""
         for tid in (self._tid, self.process.key.pid):
             try:
@@ -133,5 +156,6 @@ class FollowedApplication:
             usable=self._usable,
         )
         owner = self._board.owner
-        if before and owner[before[0]] != owner[self._place[0][0]]:
+        self._cluster = owner[self._place[0][0]]
+        if before and owner[before[0]] != self._cluster:
             self.meter.moved()

@@ -36,7 +36,6 @@ class Measured(Struct, frozen=True, gc=False):
     rate_ips: float | None
     target_ips: float
     l2d_per_s: float = 0.0
-    heartbeats_per_s: float | None = None
 
 
 class Meter(Protocol):
@@ -44,6 +43,11 @@ class Meter(Protocol):
 
     measured_by: MeasuredBy
     is_lost: bool
+
+    @property
+    def heartbeats_per_s(self) -> float | None:
+        """Over the same window as the rate, None where none count: for who asks."""
+        ...
 
     def read(self, window_s: float, freq_hz: float) -> Measured:
         """Its rate over the last `window_s`, its cores running at `freq_hz`."""
@@ -62,6 +66,7 @@ class InstructionMeter:
     """Counts instructions, for a target in instructions/s."""
 
     measured_by: MeasuredBy = "counters"
+    heartbeats_per_s = None
 
     def __init__(self, counters: Counters, key: ProcessKey, target_ips: float) -> None:
         self._counters = counters
@@ -109,6 +114,11 @@ class CountedHeartbeatMeter:
         self._recent = RecentCounts(window_s=window_for(target_per_s))
         self.is_lost = False
 
+    @property
+    def heartbeats_per_s(self) -> float:
+        """Over some heartbeats."""
+        return self._recent.beats_per_s
+
     def read(self, window_s: float, freq_hz: float) -> Measured:
         """The rate at this frequency over some heartbeats; not known before there are a few."""
         count, recent = self._counters.read(self._key), self._recent
@@ -122,9 +132,9 @@ class CountedHeartbeatMeter:
             self._per_beat.add(self._beats.total, work, window_s)
         per_beat = self._per_beat.value
         if per_beat is None:
-            return Measured(None, 0.0, 0.0, recent.beats_per_s)
+            return Measured(None, 0.0)
         rate_ips, l2d_per_s = recent.at(freq_hz)
-        return Measured(rate_ips, self._target_per_s * per_beat, l2d_per_s, recent.beats_per_s)
+        return Measured(rate_ips, self._target_per_s * per_beat, l2d_per_s)
 
     def moved(self) -> None:
         """The cycles of one core type say nothing of another's."""
@@ -148,17 +158,22 @@ class HeartbeatMeter:
         self._begin: tuple[int, float] | None = None
         self.per_beat: float | None = None
 
+    @property
+    def heartbeats_per_s(self) -> float:
+        """Over some heartbeats."""
+        return self._rate.mean_per_s
+
     def read(self, window_s: float, freq_hz: float) -> Measured:
         """The rate at this frequency over some heartbeats; not known before there are a few."""
-        self._rate.add(work=self._beats.new(), time_s=window_s, freq_hz=freq_hz)
-        self._time_s += window_s
-        self._cycles += window_s * freq_hz
-        beats_per_s = self._rate.mean_per_s
-        if self.per_beat is None:
-            return Measured(None, 0.0, 0.0, beats_per_s)
-        rate_ips = self._rate.at(freq_hz) * self.per_beat
+        rate, per_beat = self._rate, self.per_beat
+        rate.add(self._beats.new(), window_s, freq_hz)
+        if per_beat is None:
+            self._time_s += window_s
+            self._cycles += window_s * freq_hz
+            return Measured(None, 0.0)
+        rate_ips = rate.at(freq_hz) * per_beat
         l2d_per_s = rate_ips * TYPICAL_L2D_PER_INSTRUCTION
-        return Measured(rate_ips, self._target_per_s * self.per_beat, l2d_per_s, beats_per_s)
+        return Measured(rate_ips, self._target_per_s * per_beat, l2d_per_s)
 
     def moved(self) -> None:
         """The cycles of one core type say nothing of another's."""
@@ -182,6 +197,7 @@ class NoMeter:
     """Nothing measures this application; `why`, in words."""
 
     measured_by: MeasuredBy = "nothing"
+    heartbeats_per_s = None
     is_lost = False
 
     def __init__(self, target: float, why: str) -> None:

@@ -26,15 +26,15 @@ class RecentCounts:
         self, beats: int, instructions: float, l2d: float, time_s: float, freq_hz: float
     ) -> None:
         """So much was done in `time_s` seconds while the cores ran at `freq_hz`."""
-        cycles = time_s * freq_hz
-        self._parts.append((beats, instructions, l2d, time_s, cycles))
+        cycles, parts = time_s * freq_hz, self._parts
+        parts.append((beats, instructions, l2d, time_s, cycles))
         self._beats += beats
         self._instructions += instructions
         self._l2d += l2d
         self._time_s += time_s
         self._cycles += cycles
-        while self._time_s - self._parts[0][3] >= self._window_s:
-            beats, instructions, l2d, time_s, cycles = self._parts.popleft()
+        while self._time_s - parts[0][3] >= self._window_s:
+            beats, instructions, l2d, time_s, cycles = parts.popleft()
             self._beats -= beats
             self._instructions -= instructions
             self._l2d -= l2d
@@ -55,8 +55,11 @@ class RecentCounts:
         """Instructions/s and L2D accesses/s at this frequency; 0 before anything was added."""
         if self._cycles <= 0.0:
             return 0.0, 0.0
-        share = freq_hz / self._cycles
-        return max(0.0, self._instructions * share), max(0.0, self._l2d * share)
+        share, instructions, l2d = freq_hz / self._cycles, self._instructions, self._l2d
+        return (
+            instructions * share if instructions > 0.0 else 0.0,
+            l2d * share if l2d > 0.0 else 0.0,
+        )
 
     def _begin(self) -> None:
         self._beats = 0

@@ -35,19 +35,19 @@ class RecentRate:
     """
 
     def __init__(self, *, window_s: float) -> None:
-        self._window_s = window_s
+        self._window_s = window_s - 1e-9
         self._parts: deque[tuple[float, float, float]] = deque()
         self._work = self._time_s = self._cycles = 0.0
 
-    def add(self, *, work: float, time_s: float, freq_hz: float) -> None:
+    def add(self, work: float, time_s: float, freq_hz: float) -> None:
         """`work` was done in `time_s` seconds while the application's cores ran at `freq_hz`."""
-        cycles = time_s * freq_hz
-        self._parts.append((work, time_s, cycles))
+        cycles, parts = time_s * freq_hz, self._parts
+        parts.append((work, time_s, cycles))
         self._work += work
         self._time_s += time_s
         self._cycles += cycles
-        while self._time_s - self._parts[0][1] >= self._window_s - 1e-9:
-            old_work, old_time_s, old_cycles = self._parts.popleft()
+        while self._time_s - parts[0][1] >= self._window_s:
+            old_work, old_time_s, old_cycles = parts.popleft()
             self._work -= old_work
             self._time_s -= old_time_s
             self._cycles -= old_cycles
@@ -71,4 +71,4 @@ class RecentRate:
         """Work per second at this frequency."""
         if self._cycles <= 0.0:
             return self.mean_per_s
-        return max(0.0, self._work) / self._cycles * freq_hz
+        return self._work / self._cycles * freq_hz if self._work > 0.0 else 0.0

@@ -46,14 +46,16 @@ class _Steered:
     """One cluster with its actuator; `is_taken`: its knobs are ours.
 
     `differs_since_s` is when its clock began not to be the one asked for, None while it is.
+    `quiet` is what was read while all was as asked, and what that was turned into.
     """
 
-    __slots__ = ("actuator", "cluster", "differs_since_s", "is_taken", "refusals")
+    __slots__ = ("actuator", "cluster", "differs_since_s", "is_taken", "quiet", "refusals")
 
     def __init__(self, cluster: Cluster, actuator: Actuator) -> None:
         self.cluster = cluster
         self.actuator = actuator
         self.differs_since_s: float | None = None
+        self.quiet: tuple[DomainReading, ClusterReading] | None = None
         self.is_taken = False
         self.refusals = 0
 
@@ -61,6 +63,7 @@ class _Steered:
         """What was asked holds no more, nor since when it did not."""
         self.actuator.forget()
         self.differs_since_s = None
+        self.quiet = None
 
     @property
     def is_there(self) -> bool:
@@ -161,12 +164,20 @@ class SteeredClusters:
             return ClusterReading(cluster.name, 0, 0, low_hz, low_hz, None)
         cap_hz = actuator.allowed_hz(reading)
         asked_hz = actuator.asked_hz
+        # In most rounds a clock that is as asked shows the same as before: nothing to compare then.
+        if steered.quiet is not None:
+            before, found = steered.quiet
+            if reading is before and cap_hz == found.cap_hz and asked_hz == found.asked_hz:
+                return found
         if asked_hz is not None and steered.is_taken and not self._writer.dry_run:
             self._compare(steered, reading, cap_hz, now_s)
         freqs_hz = cluster.freqs_hz
         cap = max(0, bisect_right(freqs_hz, cap_hz) - 1)
         opp = min(cap, nearest(freqs_hz, reading.freq_hz))
-        return ClusterReading(cluster.name, opp, cap, reading.freq_hz, cap_hz, asked_hz)
+        found = ClusterReading(cluster.name, opp, cap, reading.freq_hz, cap_hz, asked_hz)
+        is_as_asked = steered.differs_since_s is None and (asked_hz is None or asked_hz <= cap_hz)
+        steered.quiet = (reading, found) if is_as_asked else None
+        return found
 
     def _compare(
         self, steered: _Steered, reading: DomainReading, cap_hz: int, now_s: float

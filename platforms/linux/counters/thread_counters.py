@@ -4,7 +4,6 @@ import errno
 import os
 import struct
 from collections.abc import Sequence
-from operator import add, sub
 
 from msgspec import Struct
 
@@ -52,8 +51,8 @@ class ThreadCounters:
         self._leaders: list[int] = []
         group = struct.Struct(f"={_VALUES + len(groups[0])}Q")
         self._unpack, self._size = group.unpack, group.size
+        self._events = len(groups[0])
         self._last: list[tuple[int, ...]] = []
-        self._last_total: list[int] = []
 
     @property
     def threads(self) -> int:
@@ -83,20 +82,18 @@ class ThreadCounters:
         """Prepare to read; what was counted before does not matter."""
         self._leaders = [group[0] for thread in self._open for group in thread]
         self._last = self._read()
-        self._last_total = _total(self._last)
 
     def read(self) -> Count:
         """What was done since the previous read; OSError where the kernel gives no count."""
         last, now = self._last, self._read()
         if now == last:
             return NOTHING
-        total = _total(now)
-        _, enabled, running, *done = map(sub, total, self._last_total)
-        self._last, self._last_total = now, total
+        self._last = now
+        enabled, running, instructions, cycles, l2d = _steps(now, last, self._events)
         ran = enabled / len(self._groups)  # all PMUs are enabled all the time
-        if running < _ALL_COUNTED * ran or min(done) < 0:
+        if running < _ALL_COUNTED * ran or instructions < 0 or cycles < 0 or l2d < 0:
             return Count(ran * 1e-9, running * 1e-9, *self._scaled(now, last))
-        return Count(ran * 1e-9, running * 1e-9, *done)
+        return Count(ran * 1e-9, running * 1e-9, instructions, cycles, l2d)
 
     def close(self) -> None:
         """Close all descriptors."""
@@ -134,11 +131,23 @@ class ThreadCounters:
         return done
 
 
-def _total(readings: Sequence[tuple[int, ...]]) -> list[int]:
-    """The sum of all readings, place by place."""
-    if len(readings) == 2:  # one thread on a board with two core types: quicker
-        return list(map(add, *readings))
-    return list(map(sum, zip(*readings, strict=True)))
+def _steps(
+    now: Sequence[tuple[int, ...]], last: Sequence[tuple[int, ...]], events: int
+) -> tuple[int, int, int, int, int]:
+    """From one reading to the next, over all groups: enabled, running, and three values."""
+    if len(now) == 2:  # one thread on a board with two core types, as most: without loops
+        (a, b), (c, d) = now, last
+        return (
+            a[1] - c[1] + b[1] - d[1],
+            a[2] - c[2] + b[2] - d[2],
+            a[3] - c[3] + b[3] - d[3],
+            a[4] - c[4] + b[4] - d[4] if events > 1 else 0,
+            a[5] - c[5] + b[5] - d[5] if events > 2 else 0,
+        )
+    totals = [map(sum, zip(*readings, strict=True)) for readings in (now, last)]
+    _, enabled, running, *values = [after - before for after, before in zip(*totals, strict=True)]
+    instructions, cycles, l2d, *_ = *values, 0, 0
+    return enabled, running, instructions, cycles, l2d
 
 
 def _together(descriptors: Sequence[int]) -> tuple[int, ...]:

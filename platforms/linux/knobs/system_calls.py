@@ -6,7 +6,7 @@ can be used (offline, or outside the thread's cpuset), EPERM where it may not be
 
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from pathlib import Path
 from typing import Protocol
 
@@ -19,7 +19,7 @@ AFFINITY_FOLDER = "ilgov-affinity"
 class SchedulerCalls(Protocol):
     """Reads and sets the cores of one thread."""
 
-    def get_affinity(self, tid: int) -> frozenset[int]:
+    def get_affinity(self, tid: int) -> Set[int]:
         """Return the cores that the thread may run on, of those that are online."""
         ...
 
@@ -35,9 +35,9 @@ class SchedulerCalls(Protocol):
 class KernelCalls:
     """The kernel's own."""
 
-    def get_affinity(self, tid: int) -> frozenset[int]:
+    def get_affinity(self, tid: int) -> Set[int]:
         """Return the cores that the thread may run on, of those that are online."""
-        return frozenset(os.sched_getaffinity(tid))
+        return os.sched_getaffinity(tid)  # as it is: it is asked for every round
 
     def get_mask(self, tid: int) -> frozenset[int]:
         """Return the cores that the thread may run on, those that are unplugged among them.

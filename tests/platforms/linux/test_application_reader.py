@@ -12,8 +12,8 @@ from platforms.linux.applications.application_reader import (
     LOOKED_AT_PER_RESCAN,
     NEWCOMERS_PER_RESCAN,
     ApplicationReader,
-    ReadApplication,
 )
+from platforms.linux.applications.followed_application import ReadApplication
 from platforms.linux.counters.counters import Count, Counters, NoCounters
 from platforms.linux.knobs.system_calls import calls_for
 from platforms.linux.managed import ManagedProcess, ProcessKey, RateUnit, Target
@@ -91,7 +91,7 @@ class Machine:
     def read(self, window_s: float = PERIOD_S) -> dict[int, ReadApplication]:
         """As once in a DVFS period, after that time."""
         self.clock.time_s += window_s
-        found = self.reader.read(self.managed, FREQS_HZ, window_s)
+        found = [app.state() for app in self.reader.read(self.managed, FREQS_HZ, window_s)]
         for app in found:
             assert [] == list(placement_problems(BOARD, app.threads, app.cores))
         return {app.id: app for app in found}

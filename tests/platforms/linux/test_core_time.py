@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from platforms.linux.core_time import CoreTime, parse_account
+from platforms.linux.core_time import CoreTime
 from tests.platforms.linux.fake_root import FakeRoot
 
 
@@ -67,9 +67,25 @@ def test_a_machine_without_the_account_shows_idle_cores(root: FakeRoot) -> None:
     assert (0.0,) * 8 == CoreTime(root.path).read()
 
 
-def test_old_kernels_have_fewer_columns() -> None:
-    """Four at least."""
-    assert {0: (6, 4)} == parse_account(b"cpu 1 2 3 4\ncpu0 1 2 3 4\nintr 5")
+def test_old_kernels_have_fewer_columns(root: FakeRoot) -> None:
+    """Four at least: what is not told is nothing."""
+    root.write("/proc/stat", "cpu  1 2 3 4\ncpu0 1 2 3 4\nintr 5\n")
+    times = CoreTime(root.path, cores=1)
+    root.write("/proc/stat", "cpu  2 3 4 7\ncpu0 2 3 4 7\nintr 5\n")
+    assert (0.5,) == times.read()
+
+
+def test_a_core_that_comes_first_does_not_stretch_the_window(root: FakeRoot) -> None:
+    """Its account is behind the others' by as long as it was away."""
+    root.unplug(0)
+    times = CoreTime(root.path)
+    root.run_for(100.0, busy={1: 0.5})
+    times.read()
+    root.plug(0)
+    for _ in range(3):
+        root.run_for(1.0, busy={1: 0.25})
+        seen = times.read()
+    assert (0.0, 0.25) == pytest.approx(seen[:2])
 
 
 def test_this_machine_s_work_is_seen() -> None:
