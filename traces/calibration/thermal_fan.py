@@ -94,24 +94,39 @@ def fit_with_fan(
     """Fit `plan`, which has the cooling setups `off` and `on`, to steady `rows` and to `others`.
 
     `known` marks the rows whose temperatures may be used; the power of all of them is. Rows in
-    which the fan swings are left out of the fit and count for the rule only.
+    which the fan swings are left out of the fit and count for the rule only. A state that no row is
+    in keeps its prior.
     """
     power_w = rows.core_w.sum(axis=1) + rows.shared_w
     low, high = np.quantile(power_w, (0.25, 0.9))
     share = np.where(power_w < low, 0.0, np.where(power_w > high, 1.0, 0.5))
-    found: FanFit | None = None
     for _ in range(_ROUNDS):
-        runs = [
-            _picked(rows, known & (share == state), name) for state, name in ((0, off), (1, on))
-        ]
-        fit = fit_thermal(plan, replace(others, runs=(*runs, *others.runs)))
-        off_c, on_c = _both(fit, rows, off, on)
-        found = FanFit(fit, _best_rule(off_c, on_c, rows.temp_c, known), off, on)
-        before, share = share, fan_shares(off_c, on_c, found.rule)
+        off_c, on_c = _both(_fitted(plan, rows, known, share, others, off, on), rows, off, on)
+        before = share
+        share = fan_shares(off_c, on_c, _best_rule(off_c, on_c, rows.temp_c, known))
         if (before == share).all():
             break
-    assert found is not None
-    return found
+    fit = _fitted(plan, rows, known, share, others, off, on, pin_unidentified=True)
+    rule = _best_rule(*_both(fit, rows, off, on), rows.temp_c, known)
+    return FanFit(fit, rule, off, on)
+
+
+def _fitted(
+    plan: ThermalPlan,
+    rows: ThermalRun,
+    known: NDArray[np.bool_],
+    share: Vector,
+    others: ThermalData,
+    off: str,
+    on: str,
+    *,
+    pin_unidentified: bool = False,
+) -> ThermalFit:
+    """A fit to the known rows that are wholly in one of the fan's two states."""
+    picks = [(known & (share == state), name) for state, name in ((0, off), (1, on))]
+    runs = [_picked(rows, keep, name) for keep, name in picks if keep.any()]
+    data = replace(others, runs=(*runs, *others.runs))
+    return fit_thermal(plan, data, pin_unidentified=pin_unidentified)
 
 
 def _both(fit: ThermalFit, rows: ThermalRun, off: str, on: str) -> tuple[Matrix, Matrix]:
