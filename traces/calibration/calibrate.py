@@ -8,7 +8,7 @@ import pyarrow as pa
 from msgspec.structs import replace
 
 from platforms.application import ApplicationProfile
-from platforms.board import Board
+from platforms.board import Board, CoolingSetup, Thermal
 from platforms.errors import InvalidInput
 from traces.calibration.cluster_study import ClusterStudy, run_means, study_cluster
 from traces.calibration.cluster_values import board_leakage, calibrated_cluster
@@ -104,8 +104,45 @@ def _calibrated(
         notes.append("heat is the skeleton's: no file tells power and temperature together")
         return board, tuple(notes)
     section = suggest_thermal_section(heat.fit, board, data=data)
-    board = replace(board, thermal=section.thermal, cooling=section.cooling)
+    board = replace(
+        board,
+        thermal=_rounded_thermal(section.thermal),
+        cooling=(*map(_rounded_cooling, section.cooling), *_kept(board, section.cooling, notes)),
+    )
     return board, (*notes, *section.notes)
+
+
+def _kept(
+    board: Board, fitted: Sequence[CoolingSetup], notes: list[str]
+) -> tuple[CoolingSetup, ...]:
+    """The skeleton's cooling setups that nobody measured; what follows another one is dropped."""
+    names = {setup.name for setup in fitted}
+    kept = tuple(setup for setup in board.cooling if setup.name not in names and not setup.then)
+    if kept:
+        listed = ", ".join(setup.name for setup in kept)
+        notes.append(f"cooling {listed}: as the skeleton has it, nobody measured under it")
+    return kept
+
+
+def _rounded_thermal(thermal: Thermal) -> Thermal:
+    nodes = tuple(
+        replace(node, capacity_j_per_k=_rounded(node.capacity_j_per_k)) for node in thermal.nodes
+    )
+    links = tuple(
+        replace(link, conductance_w_per_k=_rounded(link.conductance_w_per_k))
+        for link in thermal.links
+    )
+    return replace(thermal, nodes=nodes, links=links)
+
+
+def _rounded_cooling(setup: CoolingSetup) -> CoolingSetup:
+    way = _rounded(setup.conductance_w_per_k)
+    return replace(setup, conductance_w_per_k=way, ambient_c=_rounded(setup.ambient_c))
+
+
+def _rounded(value: float) -> float:
+    """To four digits: more would only look exact."""
+    return float(f"{value:.4g}")
 
 
 def own_sensors(

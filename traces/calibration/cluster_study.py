@@ -99,15 +99,14 @@ def program_energies(
 
 def _why_no_power(table: pa.Table, index: int, sensors: Sequence[int]) -> str:
     """Why a cluster's power cannot be fitted; nothing where it can."""
+    if not (table["cluster"].to_numpy() == index).any():
+        return "no program ran on it alone"
     if not sensors:
         return "no sensor is named as its own"
     try:
         samples, events, _ = power_samples(table, index, sensors)
     except ValueError:
         return "no row has its power, voltage, temperature and load"
-    own = table["cluster"].to_numpy() == index
-    if not own.any():
-        return "no program ran on it alone"
     if len(samples.power_w) < _FEWEST_ROWS or len(np.unique(samples.freq_hz)) < 2:
         return f"its rail is known in {len(samples.power_w)} rows, at too few clocks"
     return "" if "cycles_per_s" in events else "nobody counted its cycles, or its load is unknown"

@@ -92,6 +92,8 @@ def study_heat(
     sensors = [_sensor(board, name, data, useful) for name in data.sensors]
     used = {run.cooling for run in data.runs}
     cooling = [setup for setup in board.cooling if setup.name in used]
+    if not ambient_known:
+        cooling = [replace(setup, ambient_c=_coolest_c(data, setup.name)) for setup in cooling]
     clusters = [(cluster.name, cluster.cores) for cluster in board.clusters]
     own = [name for name in data.sensors if name in {s.name for s in board.sensors}]
     plan = plan_of(board.thermal, clusters, cooling, sensors, ambient_known=ambient_known)
@@ -103,6 +105,15 @@ def study_heat(
         if not run.start_known:
             left[run.name][:FIRST_STEPS] = np.nan
     return HeatStudy(fit_thermal(plan, data), data, left)
+
+
+def _coolest_c(data: ThermalData, cooling: str) -> float:
+    """The coolest that was read under a setup: air and constant heat together are at most that.
+
+    The fit begins there, since from far off it may end in a worse place.
+    """
+    read = [run.temp_c[np.isfinite(run.temp_c)] for run in data.runs if run.cooling == cooling]
+    return float(np.concatenate(read).min())
 
 
 def _tells_heat(file: InputFile, board: Board) -> bool:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from traces.calibration.cluster_study import ClusterStudy
 from traces.calibration.speed_study import ProgramStudy
 
@@ -10,60 +12,78 @@ OUTLIER = 3.0
 
 _HARDLY_BUSY = 0.5
 _MEMORY_BOUND = 0.35
+_FALLING = 0.8
 _OWN_THREADS = 1.3
 _SHARED_CORES = 0.85
 
 
 @dataclass(frozen=True)
 class Workload:
-    """What is known of a workload: its instances, busy cores and stall at the highest clock."""
+    """What is known of a workload, None where it is not.
+
+    Its instances, busy cores, stall at the highest clock, and whether its cycles per instruction
+    fall where the clock rises.
+    """
 
     name: str
     instances: int
-    busy_cores: float | None
-    stall_share: float | None
+    busy_cores: float | None = None
+    stall_share: float | None = None
+    cycles_fall: bool = False
 
 
 def workload_of(study: ClusterStudy, name: str, instances: int) -> Workload:
     """What a study knows of a program with some instances."""
-    fits = [
-        one
-        for one in study.speeds.programs
-        if one.program.application == name and one.program.instances == instances
-    ]
-    stall = _stall(fits[0]) if fits else None
-    return Workload(name, instances, study.busy.get((name, instances)), stall)
+    busy = study.busy.get((name, instances))
+    for one in study.speeds.programs:
+        if one.program.application == name and one.program.instances == instances:
+            top_hz = float(one.program.speeds.freq_hz.max())
+            return Workload(name, instances, busy, one.fit.stall_share(top_hz), _cycles_fall(one))
+    return Workload(name, instances, busy)
 
 
-def _stall(program: ProgramStudy) -> float:
-    return program.fit.stall_share(float(program.program.speeds.freq_hz.max()))
+def _cycles_fall(program: ProgramStudy) -> bool:
+    """Whether cycles per instruction fall clearly from some clock to a higher one."""
+    speeds = program.program.speeds
+    cycles = speeds.s_per_instruction * speeds.freq_hz
+    return bool((cycles < _FALLING * np.maximum.accumulate(cycles)).any())
 
 
 def causes(workload: Workload, cores: int) -> list[str]:
     """The known causes of errors that hold for a workload on a cluster of `cores`."""
+    if workload.name == "idle":
+        return ["nothing runs: clock tree, leakage, and what is left of the run before"]
     found = []
     busy, count = workload.busy_cores, workload.instances
-    if workload.name == "idle":
-        return ["nothing runs: clock tree, leakage and what is left from the run before"]
     if busy is not None and busy < _HARDLY_BUSY * min(count, cores):
-        found.append(
-            f"mostly idle ({busy:.2f} cores busy with {count} running): it waits for files or "
-            "others, and what its counters show per cycle differs by clock"
-        )
+        found.append(f"mostly idle ({busy:.2f} cores busy with {count} running)")
     if busy is not None and busy > _OWN_THREADS * count:
-        found.append(f"starts threads of its own ({busy:.1f} cores busy with {count} running)")
-    if workload.stall_share is not None and workload.stall_share > _MEMORY_BOUND:
+        found.append(f"has threads of its own ({busy:.1f} cores busy with {count} running)")
+    if workload.cycles_fall:
         found.append(
-            f"memory-bound ({workload.stall_share:.0%} stall at the top): its stall is no "
-            "constant, the L2's clock follows the core's, and the memory saturates"
+            "cycles per instruction fall where the clock rises, which no stall does: a run of "
+            "fixed length sees other parts of the program at each clock"
+        )
+    elif workload.stall_share is not None and workload.stall_share > _MEMORY_BOUND:
+        found.append(
+            f"memory-bound ({workload.stall_share:.0%} stall at the top): the memory keeps up with "
+            "slow clocks and saturates at fast ones, so that its stall is no constant"
         )
     if count > 1 and busy is not None and busy > _SHARED_CORES * min(count, cores):
-        found.append(f"{count} instances share the L2 and the memory, and are not pinned to cores")
+        found.append(f"{count} instances share the L2 and the memory, unpinned")
     return found
 
 
-def explanation(workload: Workload, cores: int, *, error: float, usual: float) -> str:
-    """The causes of an outlier's error; nothing for a workload that is none."""
+def explanation(
+    workload: Workload, cores: int, *, error: float, usual: float, at_lowest: bool = False
+) -> str:
+    """The causes of an outlier's error; nothing for a workload that is none.
+
+    `at_lowest` says that the error is that at the lowest clock.
+    """
     if error < OUTLIER * usual:
         return ""
-    return "; ".join(causes(workload, cores)) or "no known cause"
+    found = causes(workload, cores)
+    if at_lowest:
+        found.append("the lowest clock: caches and memory are fast against the core there")
+    return "; ".join(found) or "no known cause"

@@ -25,8 +25,14 @@ from traces.calibration.report_page import (
     table_html,
 )
 from traces.calibration.report_parameters import parameter_sections
+from traces.calibration.thermal_data import ThermalRun
 
 Vector = NDArray[np.float64]
+
+OUTLIER_K = 1.25
+"""A workload whose RMS of temperature is this many times the median workload's is an outlier."""
+
+_VARIES = 0.1
 
 
 def report_html(done: Calibration, files: Sequence[InputFile], *, command: str) -> str:
@@ -36,7 +42,7 @@ def report_html(done: Calibration, files: Sequence[InputFile], *, command: str) 
     for study in done.clusters:
         sections += _cluster_sections(study, len(done.board.clusters[study.index].cores))
     if done.heat:
-        sections += _heat_sections(done, done.heat)
+        sections += _heat_sections(done.heat)
     sections += parameter_sections(done)
     head = [
         ("board", f"{done.board.title} ({done.board.soc})"),
@@ -116,6 +122,11 @@ def _cluster_sections(study: ClusterStudy, cores: int) -> Iterator[str]:
                 f"speed-{study.index}",
                 "Time per instruction, each clock by a fit to the program's other clocks.",
             ),
+            paragraph(
+                "Cycles and stall (ns) per instruction; the stall's share of time at the highest "
+                "clock; errors at clocks that were held out (median, worst), at all others from "
+                "two clocks, and of the program held out, seen at one clock."
+            ),
             _speed_table(study, cores),
         )
     if study.power:
@@ -128,6 +139,10 @@ def _cluster_sections(study: ClusterStudy, cores: int) -> Iterator[str]:
                 "counted event, clock tree and leakage.",
             ),
             _grid_table(study),
+            paragraph(
+                "Busy cores; activity in the board file; errors of the program held out by its "
+                "counters (median, mean, worst), and (board file) with its activity from one clock."
+            ),
             _power_table(study, cores),
         )
 
@@ -150,12 +165,18 @@ def _speed_table(study: ClusterStudy, cores: int) -> str:
                 f"{worst[place]:.1%} ({at / 1e6:g} MHz)",
                 _percent(_median(one.from_two_clocks)),
                 _percent(_median(one.by_program)),
-                explanation(workload, cores, error=worst[place], usual=usual),
+                explanation(
+                    workload,
+                    cores,
+                    error=worst[place],
+                    usual=usual,
+                    at_lowest=bool(at == one.program.speeds.freq_hz.min()),
+                ),
             )
         )
     headers = (
-        *("program", "cycles", "stall, ns", "stalled at the top", "by clock, median"),
-        *("worst", "from two clocks", "held out", "why an outlier"),
+        *("program", "cycles", "ns stall", "stall", "median", "worst clock"),
+        *("two clocks", "held out", "why an outlier"),
     )
     return table_html(headers, rows, wide=(8,))
 
@@ -208,22 +229,22 @@ def _power_table(study: ClusterStudy, cores: int) -> str:
             )
         )
     headers = (
-        *("workload", "busy cores", "activity", "median error", "mean error", "worst"),
-        *("by the board file", "why an outlier"),
+        *("workload", "busy", "activity", "median", "mean", "worst", "board file"),
+        "why an outlier",
     )
     return table_html(headers, rows, wide=(7,))
 
 
-def _heat_sections(done: Calibration, heat: HeatStudy) -> Iterator[str]:
+def _heat_sections(heat: HeatStudy) -> Iterator[str]:
     if heat.runs(settled=True):
         yield section_html(
             "Steady temperatures",
             figure_html(
                 steady_figure(heat),
                 "steady",
-                "Run means of each sensor, each workload by a fit to the others.",
+                "Run means over the sensors, each workload by a fit to the others.",
             ),
-            _heat_table(done, heat, settled=True),
+            _heat_table(heat, settled=True),
         )
     if heat.runs(settled=False):
         yield section_html(
@@ -235,11 +256,11 @@ def _heat_sections(done: Calibration, heat: HeatStudy) -> Iterator[str]:
                 "its power (orange), with the RMS of the difference. The start comes from the "
                 f"first {FIRST_STEPS} samples.",
             ),
-            _heat_table(done, heat, settled=False),
+            _heat_table(heat, settled=False),
         )
 
 
-def _heat_table(done: Calibration, heat: HeatStudy, *, settled: bool) -> str:
+def _heat_table(heat: HeatStudy, *, settled: bool) -> str:
     names = sorted({run.application for run in heat.runs(settled=settled)})
     rms = {name: heat.rms_k(settled=settled, application=name) for name in names}
     usual = float(np.median(list(rms.values())))
@@ -266,30 +287,34 @@ def _heat_table(done: Calibration, heat: HeatStudy, *, settled: bool) -> str:
                 f"{-over.mean():+.2f}",
                 f"{over[np.abs(over).argmax()] * -1:+.1f}",
                 sensors,
-                _heat_cause(done, name, rms[name], usual),
+                _heat_cause(runs, rms[name], usual),
             )
         )
     headers = (
-        *("workload", "power, W", "RMS, K", "mean, K", "largest, K", "RMS by sensor, K"),
+        *("workload", "W", "RMS, K", "mean, K", "largest, K", "RMS by sensor, K"),
         "why an outlier",
     )
     return table_html(headers, rows, texts=(0, 5), wide=(6,))
 
 
-def _heat_cause(done: Calibration, name: str, rms: float, usual: float) -> str:
+def _heat_cause(runs: Sequence[ThermalRun], rms: float, usual: float) -> str:
     """Known causes of errors of temperatures, for workloads clearly worse than usual."""
-    if rms < 1.5 * usual:
+    if rms < OUTLIER_K * usual:
         return ""
-    if name == "idle":
+    if runs[0].application == "idle":
         return (
-            "hardly any power: what is seen is the heat left from the run before, and a fan that "
-            "has not stopped yet"
+            "hardly any power: what is seen is heat left from the run before, and a fan that has "
+            "not stopped yet"
         )
-    study = next((s for s in done.clusters if s.speeds.programs), None)
-    known = explanation(workload_of(study, name, 1), 4, error=1.0, usual=0.1) if study else ""
-    return (known + "; " if known and known != "no known cause" else "") + (
-        "the fan's steps follow temperature, one constant conductance does not"
-    )
+    if runs[0].settled:
+        return "a fan that follows temperature is no constant conductance"
+    power = [run.core_w.sum(axis=1) for run in runs]
+    varies = float(np.median([np.std(one) / max(np.mean(one), 1e-9) for one in power]))
+    if varies > _VARIES:
+        return (
+            f"its power varies by {varies:.0%} within a run: when it changes is known to a sample"
+        )
+    return "no known cause"
 
 
 def _median(errors: Vector) -> float:

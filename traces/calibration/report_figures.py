@@ -41,7 +41,7 @@ def pair_figure(
         texts = [label for label, is_own in zip(labels, own, strict=True) if is_own]
         for column, (x, y) in enumerate(((measured, modelled), (against, left)), start=1):
             figure.add_trace(
-                go.Scattergl(
+                go.Scatter(
                     x=_short(x[own]),
                     y=_short(y[own]),
                     mode="markers",
@@ -135,17 +135,16 @@ def power_figure(study: ClusterStudy) -> go.Figure:
 
 
 def steady_figure(heat: HeatStudy) -> go.Figure:
-    """Steady temperatures of workloads that were held out, per sensor; power on the right."""
+    """Steady temperatures of workloads that were held out, mean of the sensors."""
     read, left, power, labels, groups = [], [], [], [], []
     for run in heat.runs(settled=True):
-        total = run.core_w.sum(axis=1) + run.shared_w
-        for column, sensor in enumerate(heat.data.sensors):
-            known = np.isfinite(run.temp_c[:, column])
-            read.append(run.temp_c[known, column])
-            left.append(heat.left[run.name][known, column])
-            power.append(total[known])
-            labels += [f"{run.application}, {watt:.2f} W" for watt in total[known]]
-            groups += [sensor] * int(known.sum())
+        over = heat.left[run.name]
+        known = np.isfinite(over).any(axis=0)
+        read.append(run.temp_c[:, known].mean(axis=1))
+        left.append(over[:, known].mean(axis=1))
+        power.append(run.core_w.sum(axis=1) + run.shared_w)
+        labels += [f"{run.application}, {watt:.2f} W" for watt in power[-1]]
+        groups += [run.cooling] * len(over)
     measured, over = np.concatenate(read), np.concatenate(left)
     return pair_figure(
         measured,

@@ -57,7 +57,8 @@ table { border-collapse: collapse; font-size: 14px; border-top: 2px solid #222;
 th, td { padding: 3px 10px 3px 0; text-align: right; white-space: nowrap; }
 th { font-size: 13px; vertical-align: bottom; border-bottom: 1px solid #222; }
 th.text, td.text { text-align: left; }
-td.wide { text-align: left; white-space: normal; min-width: 240px; max-width: 430px; }
+td.wide { text-align: left; white-space: normal; min-width: 260px; font-size: 13px;
+  line-height: 1.3; }
 tr.odd td { background: #f7f7f5; }
 td.missed { color: #a61b1b; font-weight: bold; }
 details { margin: 8px 0; }
