@@ -33,9 +33,10 @@ def demands_hz(
     """Per cluster the largest demand of these applications, 0 where there is none."""
     owner, clusters, opps = board.cluster_of_core, board.clusters, observation.opp_index
     largest = [0.0] * len(clusters)
+    freqs_hz = [cluster.freqs_hz[opp] for cluster, opp in zip(clusters, opps, strict=True)]
     for application in applications:
         cluster = owner[application.cores[0]]
-        demand = demanded_hz(application, clusters[cluster].freqs_hz[opps[cluster]])
+        demand = demanded_hz(application, freqs_hz[cluster])
         if demand > largest[cluster]:
             largest[cluster] = demand
     return largest
@@ -59,6 +60,7 @@ class QosScaling:
     def __init__(self, board: Board) -> None:
         """For any board; all clusters are treated alike."""
         self._board = board
+        self._freqs_hz = [cluster.freqs_hz for cluster in board.clusters]
         self._placed: dict[int, tuple[int, ...]] = {}
         self._wait = 0
 
@@ -74,9 +76,9 @@ class QosScaling:
         largest = demands_hz(self._board, observation, observation.applications)
         return tuple(
             [
-                _step(opp, opp_at_least(cluster.freqs_hz, demand) if demand else 0)
-                for cluster, opp, demand in zip(
-                    self._board.clusters, observation.opp_index, largest, strict=True
+                _step(opp, opp_at_least(freqs_hz, demand) if demand else 0)
+                for freqs_hz, opp, demand in zip(
+                    self._freqs_hz, observation.opp_index, largest, strict=True
                 )
             ]
         )

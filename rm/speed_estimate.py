@@ -39,6 +39,10 @@ UNLIKELY = 1.8
 part of it, is taken for a phase that turned in between; a second one is believed (chosen)."""
 
 
+MOST_UNHEARD = 32
+"""Rounds after which phases are followed though nobody asks: the list must end somewhere."""
+
+
 class Place(Struct, frozen=True, gc=False):
     """Where an application is, with what follows from that until something is learnt of it.
 
@@ -92,6 +96,11 @@ class _Seen:
         self.ratios.clear()
         self.usual_stalls.clear()
 
+    def hear(self, place: Place, instruction_s: float, time_s: float) -> None:
+        """Another reading, from which its phases are followed."""
+        self.place, self.instruction_s, self.time_s = place, instruction_s, time_s
+        self.ahead = self.phases.hear(math.log(instruction_s / place.cycle_s * place.on_reference))
+
 
 class SpeedEstimator:
     """Listens to every observation; `stall_aware` False takes all time for cycles (linear)."""
@@ -110,6 +119,8 @@ class SpeedEstimator:
         self._opps: tuple[int, ...] = ()
         self._places: list[Place] = []
         self._has_learnt = False
+        self._is_even = False
+        self._unheard: list[tuple[float, list[float]]] = []
         self._allowed: list[tuple[int, tuple[int, ...]]] = []
         self._placed: list[tuple[int, ...]] = []
         self._threads: list[tuple[int, float, float, float, float]] = []
@@ -128,13 +139,17 @@ class SpeedEstimator:
         apps, before = observation.applications, self._seats
         seats, counts = [(app.id, app.cores) for app in apps], [app.threads for app in apps]
         moved = seats != before
-        if moved:
-            self._seats = seats
-        # In most rounds all are where they were, at the same clocks: then so much still holds that
-        # the rest is a division, a logarithm and a comparison for each.
-        same_load = not moved and counts == self._counts
-        if not same_load or self._has_learnt or observation.opp_index != self._opps:
-            self._opps, self._counts = observation.opp_index, counts
+        changed = moved or counts != self._counts or observation.opp_index != self._opps
+        if not changed and self._is_even:
+            # As in most rounds: nothing to be set against each other, and how far programs are
+            # within their phases is worked out when somebody asks.
+            self._unheard.append((observation.time_s, [app.rate_ips for app in apps]))
+            if len(self._unheard) >= MOST_UNHEARD:
+                self._hear()
+            return
+        self._hear()
+        if changed or self._has_learnt:
+            self._seats, self._counts, self._opps = seats, counts, observation.opp_index
             self._places = self._found_places(observation)
             self._has_learnt = False
         if moved:
@@ -143,6 +158,7 @@ class SpeedEstimator:
             for app, place in zip(apps, self._places, strict=True):
                 if app.rate_ips > 0.0:
                     self._learn(app, place)
+        self._is_even = not self._has_learnt and self._have_all_been_heard()
 
     def seats(self, observation: Observation) -> list[tuple[int, tuple[int, ...]]]:
         """Who is on which cores; the same list from round to round while that stays as it is."""
@@ -187,6 +203,7 @@ class SpeedEstimator:
 
         On an idle memory. Of an application of several threads it is what one of them takes.
         """
+        self._hear()
         cycles = [self._cycles(observation, app.id) for app in applications]
         table = np.array(cycles).reshape(len(applications), len(self._board.clusters))
         found = []
@@ -303,6 +320,23 @@ class SpeedEstimator:
         factors = iter(self._factors)
         return [max([next(factors) for _ in cores]) for cores in placed]
 
+    def _hear(self) -> None:
+        """Follow the phases through the rounds in which nothing else was to be learnt."""
+        unheard, self._unheard = self._unheard, []
+        if not unheard:
+            return
+        for at, ((number, _), place) in enumerate(zip(self._seats, self._places, strict=True)):
+            seen = self._seen[number]
+            for time_s, rates_ips in unheard:
+                if rates_ips[at] > 0.0:
+                    seen.hear(place, place.share / rates_ips[at], time_s)
+
+    def _have_all_been_heard(self) -> bool:
+        """Whether the last reading of each is of where it is now."""
+        seen = [self._seen.get(number) for number, _ in self._seats]
+        pairs = zip(seen, self._places, strict=True)
+        return all(one is not None and one.place is place for one, place in pairs)
+
     def _learn_of_the_unmoved(
         self,
         applications: Sequence[ApplicationReading],
@@ -325,8 +359,7 @@ class SpeedEstimator:
         instruction_s = place.share / app.rate_ips
         if place is not seen.place and self._learn_from_pair(seen, place, instruction_s):
             place = self._place_again(app.id, place)
-        seen.place, seen.instruction_s, seen.time_s = place, instruction_s, self._time_s
-        seen.ahead = seen.phases.hear(math.log(instruction_s / place.cycle_s * place.on_reference))
+        seen.hear(place, instruction_s, self._time_s)
 
     def _learn_from_pair(self, seen: _Seen, place: Place, instruction_s: float) -> bool:
         """Set a reading against the one before it; whether that taught anything."""

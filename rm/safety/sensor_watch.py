@@ -183,6 +183,14 @@ class SensorWatch:
             track.is_out = True
 
     def _doubt(self, track: _Track, reading: TemperatureReading | None, now_s: float) -> str | None:
+        if (
+            reading is not None
+            and LOWEST_C <= reading.temp_c <= HIGHEST_C
+            and reading.age_s <= track.stale_after_s
+            and not track.is_out
+            and now_s - track.jumped_s >= JUMP_HELD_S
+        ):
+            return None  # as nearly always
         if reading is None:
             return "must have a reading (got none)"
         if not is_plausible(reading.temp_c):

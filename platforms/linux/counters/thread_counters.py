@@ -135,15 +135,18 @@ def _steps(
     now: Sequence[tuple[int, ...]], last: Sequence[tuple[int, ...]], events: int
 ) -> tuple[int, int, int, int, int]:
     """From one reading to the next, over all groups: enabled, running, and three values."""
-    if len(now) == 2:  # one thread on a board with two core types, as most: without loops
+    if len(now) == 2:  # one thread on a board with two core types, as most
         (a, b), (c, d) = now, last
-        return (
-            a[1] - c[1] + b[1] - d[1],
-            a[2] - c[2] + b[2] - d[2],
-            a[3] - c[3] + b[3] - d[3],
-            a[4] - c[4] + b[4] - d[4] if events > 1 else 0,
-            a[5] - c[5] + b[5] - d[5] if events > 2 else 0,
-        )
+        if a[_RUNNING] == c[_RUNNING]:
+            a, b, c, d = b, a, d, c
+        if b[_RUNNING] == d[_RUNNING]:  # it stayed with one of them: the other has not counted
+            return (
+                a[_ENABLED] - c[_ENABLED] + b[_ENABLED] - d[_ENABLED],
+                a[_RUNNING] - c[_RUNNING],
+                a[_VALUES] - c[_VALUES],
+                a[_VALUES + 1] - c[_VALUES + 1] if events > 1 else 0,
+                a[_VALUES + 2] - c[_VALUES + 2] if events > 2 else 0,
+            )
     totals = [map(sum, zip(*readings, strict=True)) for readings in (now, last)]
     _, enabled, running, *values = [after - before for after, before in zip(*totals, strict=True)]
     instructions, cycles, l2d, *_ = *values, 0, 0

@@ -24,9 +24,11 @@ class KernelFile(KeptFile):
 
     def read_bytes(self) -> bytes:
         """Return the whole content as it is now."""
-        data = self.read_start(_CHUNK_BYTES)
         try:
-            return self._read_on(data) if len(data) == _CHUNK_BYTES else data
+            if self._descriptor < 0:
+                self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            data = os.pread(self._descriptor, _CHUNK_BYTES, 0)
+            return data if len(data) < _CHUNK_BYTES else self._read_on(data)
         except OSError as error:
             self.close()
             raise self._unreadable(error.strerror or str(error), error.errno) from error
