@@ -12,7 +12,7 @@ from platforms.board import Board
 from traces.calibration.activity import ActivityFit, ProgramEnergy, fit_activity, level_j
 from traces.calibration.cluster_values import ClusterPower, energy_per_cycle
 from traces.calibration.leakage_growth import study_growth
-from traces.calibration.power import LEAKAGE_REF_C, PowerFit, fit_power, resampled
+from traces.calibration.power import LEAKAGE_REF_C, PowerFit, PowerSamples, fit_power, resampled
 from traces.calibration.power_study import PowerStudy, power_samples, study_power
 from traces.calibration.speed import SpeedFit
 from traces.calibration.speed_study import SpeedStudy, program_speeds, study_speeds
@@ -20,6 +20,7 @@ from traces.measurements import list_array, matrix
 
 Vector = NDArray[np.float64]
 
+_ONE_CORE = 1.1
 _FEWEST_ROWS = 12
 """Fewer rows with power than this are not fitted."""
 
@@ -67,7 +68,7 @@ def study_cluster(
         return ClusterStudy(index, name, speeds, None, why, np.array([]), busy)
     samples, _, _ = power_samples(table, index, sensors)
     growth = study_growth(samples, board.leakage, rng=rng)
-    study = study_power(table, index, sensors, rng=rng, growth_per_k=growth.used_per_k)
+    study = _told_apart(study_power(table, index, sensors, rng=rng, growth_per_k=growth.used_per_k))
     single = {p.program.application: p.fit for p in speeds.programs if p.program.instances == 1}
     energies = program_energies(study, study.fit, single)
     if not energies:
@@ -87,7 +88,7 @@ def program_energies(
 ) -> dict[str, ProgramEnergy]:
     """Energy per cycle and busy share of every program's single instances, by clock."""
     samples = study.samples
-    energy_j = energy_per_cycle(fit, samples.events_per_s)
+    energy_j = _core_energy_j(fit, samples)
     found = {}
     for name, speed in speeds.items():
         rows = (samples.group == name) & (study.instances <= 1) & (energy_j > 0)
@@ -95,6 +96,28 @@ def program_energies(
             share = np.array([1.0 - speed.stall_share(hz) for hz in samples.freq_hz[rows]])
             found[name] = ProgramEnergy(energy_j[rows], share)
     return found
+
+
+def _core_energy_j(fit: PowerFit, samples: PowerSamples) -> Vector:
+    """What a busy cycle takes at one volt (J) in every row, by what was counted.
+
+    Cycles alone tell no program from another: then it is what the rail draws beyond the rest.
+    """
+    if fit.events != ("cycles_per_s",):
+        return energy_per_cycle(fit, samples.events_per_s)
+    idle = replace(samples, events_per_s=np.zeros_like(samples.events_per_s))
+    core_w = samples.power_w - fit.power_w(idle)
+    cycles = np.maximum(samples.events_per_s[:, 0], 1.0)
+    return np.asarray(core_w / (samples.volt_v**2 * cycles), float)
+
+
+def _told_apart(study: PowerStudy) -> PowerStudy:
+    """The study; where one core at most was ever busy, its clock tree is the core's."""
+    fit = study.fit
+    if fit.events != ("cycles_per_s",) or study.samples.busy_cores.max() > _ONE_CORE:
+        return study
+    alone = replace(fit, energy_j=fit.energy_j + fit.busy_f, busy_f=0.0)
+    return replace(study, fit=alone)
 
 
 def _why_no_power(table: pa.Table, index: int, sensors: Sequence[int]) -> str:
@@ -150,8 +173,9 @@ def _reference_interval(
             busy_f=busy_f,
             leakage_w=leakage_w,
         )
-        program = program_energies(study, fit, only)[activity.reference]
-        levels.append(level_j(program, activity.floor))
+        fit = _told_apart(replace(study, fit=fit)).fit
+        program = program_energies(study, fit, only).get(activity.reference)
+        levels.append(level_j(program, activity.floor) if program else 0.0)
     low, high = np.quantile(levels, [0.025, 0.975])
     return float(low), float(high)
 
@@ -168,8 +192,12 @@ def _board_errors(
         seen = out & (study.instances <= 1) & np.isclose(samples.freq_hz, reference_hz)
         if not seen.any():
             continue
-        fit = fit_power(samples.where(~out), study.fit.events, growth_per_k=study.fit.growth_per_k)
-        energy = energy_per_cycle(fit, samples.events_per_s[seen])
+        others = samples.where(~out)
+        fit = fit_power(others, study.fit.events, growth_per_k=study.fit.growth_per_k)
+        fit = _told_apart(replace(study, samples=others, fit=fit)).fit
+        energy = _core_energy_j(fit, samples.where(seen))
+        if not (energy > 0).all():
+            continue
         share = 1.0 - speed.stall_share(reference_hz)
         level = level_j(ProgramEnergy(energy, np.full(len(energy), share)), floor)
         rows = samples.where(out)
