@@ -1,8 +1,8 @@
 """How long an import takes against pyarrow's parsing of the same file, and how much memory.
 
 Run by hand, on a machine that does nothing else: ``pytest benchmarks/test_import_speed.py -s``.
-The two are timed in turn, three times each, and the fastest of each counts. `ROWS` lines are what
-the issue asks for; the widest format makes 1.2 GB of them.
+The two are timed in turn, three times each, and the fastest of each counts. `ROWS` lines of the
+widest format make 1.2 GB.
 """
 
 import subprocess
