@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from traces.import_command import import_
+from traces.join_command import join
 from traces.record_command import record
 
 _MOST_CLUSTERS = 8
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
 def trace(parser: argparse.ArgumentParser) -> None:
     """Record runs on a board, import those of others, and check what is there."""
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for name, configure in (("record", record), ("import", import_), ("check", check)):
+    for name, configure in (
+        ("record", record),
+        ("join", join),
+        ("import", import_),
+        ("check", check),
+    ):
         summary = (configure.__doc__ or "").partition("\n")[0]
         configure(commands.add_parser(name, help=summary, description=summary, allow_abbrev=False))
 

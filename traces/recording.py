@@ -13,10 +13,10 @@ from platforms.board import Board
 from platforms.errors import InvalidInput
 from traces.experiment import open_simulated
 from traces.parts import Parts, is_made, join_parts, make_parts
-from traces.plan import Plan, PlannedScenario
+from traces.plan import Conduct, Plan, PlannedScenario
 from traces.record import Row, RunPlace, extra_columns, record_scenario
-from traces.schema import board_digest
 from traces.store import arrow_schema, read_table, write_table
+from traces.trace_metadata import trace_metadata
 from traces.workers import finished_jobs
 
 KnownRuns = dict[int, dict[RunPlace, Row]]
@@ -97,31 +97,10 @@ def _parts(out: Path, plan: Plan) -> Parts:
     return Parts(out=out, kind="traces", count=count, digest=plan.digest, stem="scenario")
 
 
-def trace_metadata(
-    board: Board, plan: Plan, words: Sequence[str] = (), *, simulated: bool = True
-) -> dict[str, object]:
-    """The metadata of a plan's traces; `words` are those of the command that recorded them."""
-    return {
-        "board": board.name,
-        "board_sha256": board_digest(board),
-        "cooling": plan.cooling,
-        "sensor": board.sensors[0].name,
-        "opps_hz": [list(cluster.freqs_hz) for cluster in board.clusters],
-        "seed": plan.seed,
-        "plan_sha256": plan.digest,
-        "pools": plan.pools,
-        "simulated": simulated,
-        "axes": plan.axes,
-        "design": plan.design,
-        "grid_sha256": plan.grid_digest,
-        "recorded_with": words,
-    }
-
-
-def row_schema(plan: Plan) -> pa.Schema:
-    """The columns of a plan's traces: those of every trace, and what its conduct adds."""
+def row_schema(conduct: Conduct) -> pa.Schema:
+    """The columns of traces that were recorded so: those of all traces, and what it adds."""
     schema = arrow_schema("traces")
-    for name, type_ in extra_columns(plan.conduct).items():
+    for name, type_ in extra_columns(conduct).items():
         schema = schema.append(pa.field(name, pa.type_for_alias(type_)))
     return schema
 
@@ -138,7 +117,7 @@ def known_runs(path: Path, plan: Plan) -> KnownRuns:
             f"(got {path}, whose plan differs)"
         )
     found: KnownRuns = {}
-    for row in table.select(row_schema(plan).names).to_pylist():
+    for row in table.select(row_schema(plan.conduct).names).to_pylist():
         place = row["application_core"], tuple(row["opp_index"])
         found.setdefault(row["scenario"], {})[place] = row
     return found
@@ -153,5 +132,5 @@ def _record_part(
 ) -> bytes:
     scenario, known = job
     rows = record_scenario(board, plan, scenario, open_simulated(board, plan, profiles), known)
-    table = pa.Table.from_pylist(rows, schema=row_schema(plan))
+    table = pa.Table.from_pylist(rows, schema=row_schema(plan.conduct))
     return parts.encode(scenario.number, table, trace_metadata(board, plan))

@@ -6,7 +6,7 @@ from pathlib import Path
 from platforms.errors import InvalidInput
 
 
-def add_root_option(parser: argparse.ArgumentParser) -> None:
+def add_root_option(parser: argparse._ActionsContainer) -> None:
     """Which file system is the machine's."""
     parser.add_argument(
         "--root",

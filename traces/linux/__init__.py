@@ -1,0 +1,1 @@
+"""Record on this machine: real programs, the kernel's knobs, real temperatures."""
