@@ -15,7 +15,7 @@ from rm.features import rows, table
 from rm.mapping.rows import OUTPUTS
 from rm.mapping.rows import table as heat_table
 from rm.policies.registry import PolicyContext
-from rm.policies.topil import TopIl, make
+from rm.policies.topil import LEAST_GAIN, WITHIN, TopIl, make
 from tests.platforms.programs import simulated
 from tests.rm.policy_files import write_policy
 from tests.rm.readings import HIKEY, observation, reading
@@ -72,6 +72,35 @@ def test_a_gain_below_the_least_is_not_worth_a_move() -> None:
     seen = observation(reading(0, cores=(4,)))
     assert () == _moves(seen, _scores(4, 1, 0.05), least_gain=0.1)
     assert (Migration(0, (1,)),) == _moves(seen, _scores(4, 1, 0.15), least_gain=0.1)
+
+
+@given(
+    st.lists(st.integers(0, 7), min_size=1, max_size=6, unique=True),
+    st.sampled_from([0.003, 0.05, 1.0]),
+    st.integers(0, 2**32 - 1),
+)
+def test_a_network_that_is_rounded_chooses_as_the_exact_one(
+    cores: list[int], spread: float, seed: int
+) -> None:
+    """As long as no score is off by more than a quarter of the window."""
+    rng = np.random.default_rng(seed)
+    seen = observation(*(reading(i, cores=(core,)) for i, core in enumerate(cores)))
+    scores = rng.normal(0.0, spread, (len(cores), 8))
+    rounded = scores + rng.uniform(-WITHIN / 4, WITHIN / 4, scores.shape)
+    exact = _FakeScorer(*scores.tolist())
+    alone = TopIl(HIKEY, exact).migrate(seen)
+    assert alone == TopIl(HIKEY, _FakeScorer(*rounded.tolist()), exact=exact).migrate(seen)
+
+
+def test_the_exact_network_is_asked_only_where_a_move_is_near() -> None:
+    """Most of the time the accelerator's scores alone say that nobody moves."""
+    seen = observation(reading(0, cores=(4,)))
+    exact = _FakeScorer(_scores(4, 1, 0.3))
+    far, near = LEAST_GAIN - 2 * WITHIN, LEAST_GAIN - WITHIN / 2
+    assert () == TopIl(HIKEY, _FakeScorer(_scores(4, 1, far)), exact=exact).migrate(seen)
+    assert [] == exact.batches
+    assert TopIl(HIKEY, _FakeScorer(_scores(4, 1, near)), exact=exact).migrate(seen)
+    assert 1 == len(exact.batches)
 
 
 @given(
