@@ -52,7 +52,7 @@ def _row(name: str, clock: float, cpi: float, stall_s: float, counted: bool) -> 
         "volt_v": [1.0, volt_v],
         "power_w": [0.1, power_w],
         "busy_cores": [0.0, busy],
-        "core_utilisation": [0.0, busy],
+        "core_utilisation": [0.0, 0.0, 0.0, 0.0, busy, 0.0, 0.0, 0.0],
         "temp_c": [50.0],
         "cycles_per_s": busy * clock if counted else nan,
         "instructions_per_s": busy * instructions if counted else nan,
