@@ -100,12 +100,18 @@ def _settled(
         for member, least in zip(members, demand.least_opp, strict=True)
     ]
     slower = np.ones_like(share)
+    at = np.arange(len(mappings))
     for _ in range(CLIMBS if demand.memory.any() else 0):
-        slower = _slowdowns(demand, mappings, members, share, needs)
-        needs = [
-            np.maximum(need, _needs(board, demand, x, members[x], share, slower))
-            for x, need in enumerate(needs)
-        ]
+        some, shares, of = mappings.rows(at), share[at], [member[at] for member in members]
+        slower[at] = found = _slowdowns(demand, some, of, shares, [need[at] for need in needs])
+        climbed = np.zeros(len(at), dtype=bool)
+        for x, need in enumerate(needs):
+            higher = np.maximum(need[at], _needs(board, demand, x, of[x], shares, found))
+            climbed |= higher > need[at]
+            need[at] = higher
+        at = at[climbed]  # the others would come out as they are
+        if not at.size:
+            break
     return needs, slower
 
 
