@@ -114,6 +114,7 @@ class SpeedEstimator:
         self._stalls = priors.stalls or priors.cycles
         self._seen: dict[int, _Seen] = {}
         self._time_s = -math.inf
+        self._heard: Observation | None = None
         self._seats: list[tuple[int, tuple[int, ...]]] = []
         self._counts: list[int] = []
         self._opps: tuple[int, ...] = ()
@@ -135,7 +136,7 @@ class SpeedEstimator:
         """
         if observation.time_s == self._time_s:
             return
-        self._time_s = observation.time_s
+        self._time_s, self._heard = observation.time_s, observation
         apps, before = observation.applications, self._seats
         seats, counts = [(app.id, app.cores) for app in apps], [app.threads for app in apps]
         moved = seats != before
@@ -162,7 +163,7 @@ class SpeedEstimator:
 
     def seats(self, observation: Observation) -> list[tuple[int, tuple[int, ...]]]:
         """Who is on which cores; the same list from round to round while that stays as it is."""
-        if observation.time_s == self._time_s:
+        if observation is self._heard:
             return self._seats
         return [(app.id, app.cores) for app in observation.applications]
 
@@ -182,7 +183,7 @@ class SpeedEstimator:
 
         Others' traffic is taken as it was before the last round taught anything.
         """
-        if observation.time_s != self._time_s:
+        if observation is not self._heard:
             return self._found_places(observation)
         if self._has_learnt:
             pairs = zip(observation.applications, self._places, strict=True)
