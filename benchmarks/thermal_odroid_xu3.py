@@ -25,7 +25,7 @@ import numpy as np
 from platforms.board import CoolingSetup, Sensor
 from traces.calibration.thermal_data import ThermalData, ThermalRun
 from traces.calibration.thermal_fan import FanFit, fit_with_fan
-from traces.calibration.thermal_fit import ThermalFit
+from traces.calibration.thermal_fit import ThermalFit, fit_thermal
 from traces.calibration.thermal_measurements import measured_data, merged
 from traces.calibration.thermal_network import SensorModel, ThermalPlan, plan_of, with_levels
 from traces.calibration.thermal_section import notes
@@ -169,6 +169,7 @@ def main() -> None:
     _, structure, place, found, final = min(tried, key=lambda one: one[0])
     print(f"chosen: {', '.join(structure.nodes[8:])}, CPU(4) in {place}\n")
     _steady(board, found.rows, final)
+    _one_state(board, structure)
     _transients(board, found.runs, structure)
     _two_cores(board, final.fit, place)
     _parameters(final.fit)
@@ -194,6 +195,23 @@ def _steady(board: Xu3, error: np.ndarray, final: FanFit) -> None:
             f"RMS {rms:.1f} K, fan on {fan[here].mean():.0%}"
         )
     print()
+
+
+def _one_state(board: Xu3, structure: ThermalPlan) -> None:
+    """The same rows with one way to the air for all."""
+    names = sorted(set(board.programs))
+    of_rows = np.array([names.index(name) % _FOLDS for name in board.programs])
+    error = np.full((len(of_rows), len(_A15)), np.nan)
+    for number in range(_FOLDS):
+        own = of_rows == number
+        seen = replace(board.rows, temp_c=np.where(own[:, None], np.nan, board.rows.temp_c))
+        fit = fit_thermal(structure, replace(board.one_core, runs=(seen, *board.one_core.runs)))
+        error[own] = fit.residuals(board.rows)[own, : len(_A15)]
+    hot = board.rows.core_w.sum(axis=1) + board.rows.shared_w > _BINS_W[-2]
+    print(
+        f"  with one state of the fan: {_rms(error):.2f} K, above {_BINS_W[-2]} W mean error "
+        f"{error[hot].mean():+.1f} K\n"
+    )
 
 
 def _transients(board: Xu3, left: dict[str, np.ndarray], structure: ThermalPlan) -> None:
