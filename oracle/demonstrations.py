@@ -185,21 +185,42 @@ def _scenario(board: Board, runs: pa.Table) -> Scenario:
     )
 
 
+@dataclass(frozen=True)
+class Demands:
+    """What is asked of a scenario, (demands,) and (demands, clusters): see `OracleParameters`.
+
+    `background_opp` are the points that the background needs, `background_hz` the frequencies.
+    """
+
+    target_ips: NDArray[np.float64]
+    background_opp: NDArray[np.int64]
+    background_hz: NDArray[np.float64]
+
+
+def draw_demands(
+    board: Board, scenario: Scenario, parameters: OracleParameters, rng: np.random.Generator
+) -> Demands:
+    """Draw targets, and demands of the background, for a scenario with a measured run."""
+    count = parameters.targets * parameters.demands
+    best_ips = float(np.nanmax(scenario.sweep.rate_ips))
+    lowest = np.log(parameters.lowest_target)
+    target_ips = best_ips * np.exp(rng.uniform(lowest, 0.0, size=count))
+    return Demands(target_ips, *_background(board, scenario, count, rng))
+
+
 def extract(board: Board, scenario: Scenario, parameters: OracleParameters) -> Extracted:
     """The demonstrations of one scenario; they depend on the seed and on it alone."""
     rng = np.random.default_rng([parameters.seed, scenario.number])
     count = parameters.targets * parameters.demands
     if not np.isfinite(scenario.sweep.rate_ips).any():  # every run was throttled
         return _nothing(board, scenario, count)
-    best_ips = float(np.nanmax(scenario.sweep.rate_ips))
-    lowest = np.log(parameters.lowest_target)
-    target_ips = best_ips * np.exp(rng.uniform(lowest, 0.0, size=count))
-    background_opp, background_hz = _background(board, scenario, count, rng)
+    demands = draw_demands(board, scenario, parameters, rng)
+    target_ips, background_hz = demands.target_ips, demands.background_hz
     choices = choose(
         scenario.sweep,
         board.cluster_of_core,
         target_ips=target_ips,
-        background_opp=background_opp,
+        background_opp=demands.background_opp,
     )
     labels = soft_labels(
         choices.temp_c,

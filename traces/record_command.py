@@ -49,7 +49,7 @@ Back ends (--on):
                    not beside 'ilgov run'. The file has a table per program:
                      [[programs]]
                      name = "adi"
-                     argv = ["/opt/polybench/adi", "1000"]     # started again whenever it ends
+                     argv = ["/usr/local/bin/adi", "1000"]     # started again whenever it ends
                      cwd = "/tmp"                              # optional
                      env = { OMP_NUM_THREADS = "1" }           # optional, added to a bare one
 

@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import rich.console
@@ -33,6 +34,54 @@ def test_it_says_what_it_will_do_and_what_it_did(ilgov: Ilgov, tmp_path: Path) -
     assert second.startswith(f"{out}: {runs} runs, 0 throttled")
     assert 0 == ilgov("trace", "check", out, "--board", "hikey970").code
     assert [out] == list(out.parent.iterdir())
+
+
+def test_a_dry_run_writes_nothing(ilgov: Ilgov, tmp_path: Path) -> None:
+    """It says what would be recorded, and how long that takes."""
+    words = ("trace", "record", "--out", tmp_path / "t.parquet", *SHORT, "--design", "latin:2")
+    code, stdout, _ = ilgov(*words, "--dry-run")
+    assert 0 == code
+    assert " simulated runs on hikey970 (fan) by design latin:2; held out" in stdout
+    assert " here; on a real board " in stdout
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_rows_say_where_runs_began_and_how_often_they_were_made(
+    ilgov: Ilgov, tmp_path: Path
+) -> None:
+    """In columns of their own, which the check and the oracle pass over."""
+    out = tmp_path / "t.parquet"
+    conduct = ("--repeats", 2, "--start-temp-c", 35, "--start-timeout-s", 30, "--settle-s", 5)
+    assert 0 == ilgov("trace", "record", "--out", out, *SHORT, *conduct).code
+    assert 0 == ilgov("trace", "check", out, "--board", "hikey970").code
+    table, _ = read_table(out, kind="traces")
+    assert {2} == set(table["repeats"].to_pylist())
+    assert {0} == set(table["rejected"].to_pylist())
+    assert {4} == set(table["temp_samples"].to_pylist())
+    for reached, temp_c in zip(
+        table["start_reached"].to_pylist(), table["start_temp_c"].to_pylist(), strict=True
+    ):
+        assert not reached or abs(temp_c - 35.0) <= 1.0
+    labels = ("oracle", "labels", "--traces", out, "--out", tmp_path / "d", "--targets", 2)
+    assert 0 == ilgov(*labels, "--demands", 2).code
+
+
+def test_only_another_design_of_the_same_plan_can_be_added_to(ilgov: Ilgov, tmp_path: Path) -> None:
+    """Its runs are taken over; those of another plan are of other programs."""
+    sparse, whole = tmp_path / "s.parquet", tmp_path / "w.parquet"
+    record = ("trace", "record", *SHORT, "--out")
+    assert 0 == ilgov(*record, sparse, "--design", "latin:2").code
+    assert 0 == ilgov(*record, whole, "--add-to", sparse).code
+    rows = {_place(row): row for row in read_table(whole, kind="traces")[0].to_pylist()}
+    for row in read_table(sparse, kind="traces")[0].to_pylist():
+        assert row == rows[_place(row)]
+    code, _, stderr = ilgov(*record, tmp_path / "x", "--seed", 1, "--add-to", sparse)
+    assert 2 == code
+    assert "--add-to must be a recording of the same plan, by another design (got " in stderr
+
+
+def _place(row: dict[str, Any]) -> tuple[object, ...]:
+    return row["scenario"], row["application_core"], tuple(row["opp_index"])
 
 
 @pytest.mark.parametrize("board", shipped_boards())
@@ -117,6 +166,10 @@ def _with_its_parts(out: Path, ilgov: Ilgov, command: tuple[object, ...]) -> Pat
         (["--variation", "1"], "--variation must lie in 0.0 ... 0.9 (got 1.0)"),
         (["--diversity", "nan"], "--diversity must lie in 0.0 ... 0.9 (got nan)"),
         (["--held-out-share", "0.95"], "--held-out-share must lie in 0.0 ... 0.9 (got 0.95)"),
+        (["--design", "some"], "--design must be full, corners, axes, latin:N or corners+latin:N"),
+        (["--repeats", "0"], "--repeats must lie in 1 ... 1000 (got 0)"),
+        (["--settle-s", "-1"], "--settle-s must lie in 0.0 ... 100000.0 (got -1.0)"),
+        (["--start-temp-c", "999"], "--start-temp-c must lie in 0.0 ... 120.0 (got 999.0)"),
         (["--seed", "-1"], "--seed must lie in 0 ... 4294967295 (got -1)"),
         (["--jobs", "0"], "--jobs must lie in 1 ... 10000 (got 0)"),
     ],

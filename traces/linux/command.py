@@ -14,7 +14,6 @@ from types import FrameType
 
 from platforms.board import Board
 from platforms.errors import InvalidInput
-from platforms.linux.errors import JournalUnusable
 from platforms.linux.knobs.journal import JOURNAL_NAME, Journal, read_boot_id
 from platforms.linux.knobs.restore import restore
 from platforms.linux.knobs.system_calls import calls_for
@@ -68,6 +67,9 @@ def record_on_linux(
     print(expected)
     if args.dry_run:
         return 0
+    if not args.fresh and _is_recorded(args.out, plan):
+        print(f"{args.out} holds this recording already (--fresh records it again)")
+        return 0
     if root == Path("/") and os.geteuid() != 0:
         raise InvalidInput(
             f"user must be root (got user {os.geteuid()}); run: sudo ilgov trace record"
@@ -104,7 +106,7 @@ def record_on_linux(
                     settle_s=expected.settle_s,
                     on_done=_progress(expected, len(log.rows), header.runs),
                 )
-        except (RunSpoiled, JournalUnusable) as error:
+        except (RunSpoiled, OSError) as error:
             raise InvalidInput(f"{error}; {len(log.rows)} runs are kept in {path}") from error
         except KeyboardInterrupt:
             print(f"{len(log.rows)} of {header.runs} runs are kept, in {path}", file=sys.stderr)
@@ -113,6 +115,15 @@ def record_on_linux(
     if _left_over(root, args.state_dir):
         return 1
     return _finish(path, args.out, runs=header.runs, throttled=throttled)
+
+
+def _is_recorded(out: Path, plan: Plan) -> bool:
+    """Whether `out` holds this plan's traces; nobody can tell without a Parquet library."""
+    if find_spec("pyarrow") is None:
+        return False
+    from traces.recording import is_recorded
+
+    return is_recorded(out, plan)
 
 
 def _finish(path: Path, out: Path, *, runs: int, throttled: int) -> int:

@@ -11,7 +11,7 @@ from traces.linux.programs import Program
 from traces.plan import Conduct, Plan, PlannedScenario
 from traces.schema import board_digest
 
-PROGRAMS = {name: Program(name=name, argv=(f"/opt/{name}",)) for name in ("adi", "lu", "syr2k")}
+PROGRAMS = {name: Program(name=name, argv=(f"/usr/bin/{name}",)) for name in ("adi", "lu", "syr2k")}
 INSTRUCTIONS = 5e8
 
 
