@@ -14,15 +14,18 @@ if TYPE_CHECKING:
     from traces.calibration.profiles import AssumedSpeed
 
 _MANUAL = """\
-Fits a board's models to measurements ('ilgov trace import') and writes a board file in which every
-value says where it is from: fitted with its 95 % interval, derived, or as the skeleton has it where
-the data do not tell it. Run means tell speed (cpi / f + stall per program) and power (energies per
-counted event, clock tree, leakage), samples and run means tell the thermal network. How wrong the
-fits are is measured on what they have not seen: clocks, programs and workloads that were held out.
+Fits a board's models to measurements ('ilgov trace import') or traces ('ilgov trace record') and
+writes a board file in which every value says where it is from: fitted with its 95 % interval,
+derived, or as the skeleton has it where the data do not tell it. Run means tell speed (cpi / f +
+stall per program) and power (energies per counted event, clock tree, leakage), samples and run
+means tell the thermal network. How wrong the fits are is measured on what they have not seen:
+clocks, programs and workloads that were held out.
 
 MEASUREMENTS are FILE[:cooling=NAME][:cores=4+5]: the cooling setup that the runs were under
 (default: the file's, else the skeleton's first), and the cores that programs ran on where the file
-does not say. Files must have the skeleton's clusters, cores and clocks.
+does not say. Files must have the skeleton's clusters, cores and clocks. Traces have no power:
+they tell speeds, and the thermal network under the power that the skeleton's model says; record
+them with --variation 0 --diversity 0, so that a program is the same in all of its runs.
 
 exit codes:
   0    done

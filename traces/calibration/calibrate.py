@@ -8,6 +8,7 @@ import pyarrow as pa
 from msgspec.structs import replace
 
 from platforms.application import ApplicationProfile
+from platforms.application_file import shipped_applications
 from platforms.board import Board, CoolingSetup, Thermal
 from platforms.errors import InvalidInput
 from traces.calibration.cluster_study import ClusterStudy, run_means, study_cluster
@@ -72,22 +73,39 @@ def calibrate(
         )
         for index in range(len(skeleton.clusters))
     )
-    on_step("heat")
     board = with_coolings(skeleton, [file.cooling for file in files], ambient_c)
-    heat = study_heat(files, board, ambient_known=ambient_c is not None)
+    board, notes = _with_power(board, studies, data)
+    shipped = shipped_applications()
+    made, left_out = profiles(
+        studies, board, suite=suite, data=data, assumed=assumed, known=shipped
+    )
+    on_step("heat")
+    heat = study_heat(
+        files, board, profiles=_completed(made, shipped), ambient_known=ambient_c is not None
+    )
     if heat is None and not any(study.power or study.speeds.programs for study in studies):
         raise InvalidInput(
             "MEASUREMENTS must tell speed at three clocks, power or temperature (got none of them)"
         )
     on_step("board")
-    board, notes = _calibrated(board, studies, heat, data)
-    made, left_out = profiles(studies, board, suite=suite, data=data, assumed=assumed)
-    return Calibration(board, skeleton, made, left_out, studies, heat, notes)
+    board, more = _with_heat(board, heat, data)
+    return Calibration(board, skeleton, made, left_out, studies, heat, (*notes, *more))
 
 
-def _calibrated(
-    board: Board, studies: Sequence[ClusterStudy], heat: HeatStudy | None, data: str
-) -> tuple[Board, tuple[str, ...]]:
+def _completed(
+    made: Sequence[ApplicationProfile], shipped: Mapping[str, ApplicationProfile]
+) -> dict[str, ApplicationProfile]:
+    """The fitted profiles; core types and programs that were not fitted as they are shipped."""
+    found = dict(shipped)
+    for one in made:
+        usual = shipped[one.name].core_profiles if one.name in shipped else {}
+        found[one.name] = replace(one, core_profiles=usual | one.core_profiles)
+    return found
+
+
+def _with_power(
+    board: Board, studies: Sequence[ClusterStudy], data: str
+) -> tuple[Board, list[str]]:
     fitted = [study.power for study in studies if study.power]
     board = replace(board, leakage=board_leakage(board.leakage, [p.growth for p in fitted], data))
     clusters = tuple(
@@ -99,17 +117,21 @@ def _calibrated(
         for study in studies
         if not study.power
     ]
-    board = replace(board, clusters=clusters)
+    return replace(board, clusters=clusters), notes
+
+
+def _with_heat(board: Board, heat: HeatStudy | None, data: str) -> tuple[Board, list[str]]:
+    notes: list[str] = []
     if heat is None:
         notes.append("heat is the skeleton's: no file tells power and temperature together")
-        return board, tuple(notes)
+        return board, notes
     section = suggest_thermal_section(heat.fit, board, data=data)
     board = replace(
         board,
         thermal=_rounded_thermal(section.thermal),
         cooling=(*map(_rounded_cooling, section.cooling), *_kept(board, section.cooling, notes)),
     )
-    return board, (*notes, *section.notes)
+    return board, [*notes, *section.notes]
 
 
 def _kept(

@@ -124,6 +124,8 @@ def _why_no_power(table: pa.Table, index: int, sensors: Sequence[int]) -> str:
     """Why a cluster's power cannot be fitted; nothing where it can."""
     if not (table["cluster"].to_numpy() == index).any():
         return "no program ran on it alone"
+    if not np.isfinite(matrix(table, "power_w")[:, index]).any():
+        return "nobody measured its rail"
     if not sensors:
         return "no sensor is named as its own"
     try:

@@ -1,20 +1,23 @@
 """A board's thermal network from measurements: which runs, which sensors, held out by workload."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from platforms.application import ApplicationProfile
 from platforms.board import Board, CoolingSetup, Sensor
 from platforms.errors import InvalidInput
+from platforms.simulated.power import LeakageShape
 from traces.calibration.input_file import InputFile
 from traces.calibration.thermal_data import ThermalData, ThermalRun
 from traces.calibration.thermal_fit import ThermalFit, fit_thermal
 from traces.calibration.thermal_measurements import measured_data, merged
 from traces.calibration.thermal_network import plan_of, with_levels
 from traces.calibration.thermal_structure import held_out_residuals
+from traces.calibration.thermal_traces import recorded_data
 
 Matrix = NDArray[np.float64]
 
@@ -64,9 +67,15 @@ def root_mean_square(values: NDArray[np.float64]) -> float:
 
 
 def study_heat(
-    files: Sequence[InputFile], board: Board, *, ambient_known: bool = False
+    files: Sequence[InputFile],
+    board: Board,
+    *,
+    profiles: Mapping[str, ApplicationProfile] | None = None,
+    ambient_known: bool = False,
 ) -> HeatStudy | None:
     """Fit the network of `board` to all files that tell power and temperature; None for none.
+
+    Traces tell no power: they count with what the model of `board` says of these `profiles`.
 
     With `ambient_known` the air's temperature is the cooling setups', else it is fitted. Sensors
     are the board's own, and those that a file says to sit where one of the board's does. Where
@@ -75,17 +84,7 @@ def study_heat(
     useful = [file for file in files if _tells_heat(file, board)]
     if not useful:
         return None
-    parts = [
-        measured_data(
-            file.table,
-            file.metadata,
-            cooling=file.cooling,
-            busy_cores=file.busy_cores,
-            sensors={name: name for name in file.sensors_on(board)},
-        )
-        for file in useful
-    ]
-    data = merged(parts)
+    data = merged([_data(file, board, profiles or {}) for file in useful])
     names = [run.name for run in data.runs]
     if len(set(names)) < len(names):
         raise InvalidInput("measurements must have each run once (got one that is in two files)")
@@ -100,11 +99,26 @@ def study_heat(
     plan = with_levels(plan, own[1:])
     workloads = sorted({run.application for run in data.runs})
     fold_of = {name: number % FOLDS for number, name in enumerate(workloads)}
-    left = held_out_residuals(plan, data, fold_of.__getitem__, first_steps=FIRST_STEPS)
+    shape = LeakageShape.build(board.leakage)
+    left = held_out_residuals(plan, data, fold_of.__getitem__, first_steps=FIRST_STEPS, shape=shape)
     for run in data.runs:
         if not run.start_known:
             left[run.name][:FIRST_STEPS] = np.nan
-    return HeatStudy(fit_thermal(plan, data), data, left)
+    return HeatStudy(fit_thermal(plan, data, shape=shape), data, left)
+
+
+def _data(file: InputFile, board: Board, profiles: Mapping[str, ApplicationProfile]) -> ThermalData:
+    """The runs of a file under its cooling setup."""
+    if file.recorded is None:
+        return measured_data(
+            file.table,
+            file.metadata,
+            cooling=file.cooling,
+            busy_cores=file.busy_cores,
+            sensors={name: name for name in file.sensors_on(board)},
+        )
+    table, metadata = file.recorded
+    return recorded_data(table, replace(metadata, cooling=file.cooling), board, profiles)
 
 
 def _coolest_c(data: ThermalData, cooling: str) -> float:
@@ -118,6 +132,8 @@ def _coolest_c(data: ThermalData, cooling: str) -> float:
 
 def _tells_heat(file: InputFile, board: Board) -> bool:
     power = file.power_w
+    if file.recorded is not None:
+        return bool(file.sensors_on(board))
     return (
         file.metadata.power_of == "cluster rails"
         and bool(file.sensors_on(board))

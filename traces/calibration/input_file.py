@@ -4,14 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from platforms.board import Board
 from platforms.errors import InvalidInput
+from traces.calibration.recorded_runs import KIND as TRACES
+from traces.calibration.recorded_runs import as_measurements, read_recorded
 from traces.measurements import matrix, read_measurements
-from traces.schema import MeasurementMetadata
+from traces.schema import MeasurementMetadata, TraceMetadata
+from traces.store import METADATA_KEY
 
 
 @dataclass(frozen=True)
@@ -20,6 +25,7 @@ class InputFile:
 
     `busy_cores` are those that programs ran on where rows do not say (none: all of the cluster's).
     `places` says of sensors that the board does not have which of its sensors sits there too.
+    `recorded` are the recorder's own rows where the file holds traces; `table` then has the speeds.
     """
 
     path: Path
@@ -28,6 +34,7 @@ class InputFile:
     cooling: str
     busy_cores: tuple[int, ...] = ()
     places: Mapping[str, str] = field(default_factory=dict)
+    recorded: tuple[pa.Table, TraceMetadata] | None = None
 
     @property
     def power_w(self) -> NDArray[np.float64]:
@@ -52,10 +59,27 @@ def read_input(text: str, board: Board, *, places: Mapping[str, str] | None = No
     Raises InvalidInput for a wrong text, for a file of other clusters, cores or clocks.
     """
     path, options = _parsed(text)
-    table, metadata = read_measurements(path)
+    recorded = None
+    if kind_of(path) == TRACES:
+        recorded = read_recorded(path)
+        table, metadata = as_measurements(path, *recorded, board)
+    else:
+        table, metadata = read_measurements(path)
     check_fits(path, table, metadata, board)
     cooling = options.get("cooling") or metadata.cooling or board.cooling[0].name
-    return InputFile(path, table, metadata, cooling, _cores(text, options, board), places or {})
+    cores = _cores(text, options, board)
+    return InputFile(path, table, metadata, cooling, cores, places or {}, recorded)
+
+
+def kind_of(path: Path) -> str | None:
+    """The kind that a Parquet file says it is of; None where it cannot be read or says none."""
+    try:
+        metadata = pq.read_metadata(path).metadata or {}
+        document = msgspec.json.decode(metadata.get(METADATA_KEY, b"{}"))
+    except (OSError, pa.ArrowException, msgspec.DecodeError):
+        return None
+    kind = document.get("kind") if isinstance(document, dict) else None
+    return kind if isinstance(kind, str) else None
 
 
 def _parsed(text: str) -> tuple[Path, dict[str, str]]:

@@ -48,9 +48,11 @@ def profiles(
     suite: str,
     data: str,
     assumed: Sequence[AssumedSpeed] = (),
+    known: Mapping[str, ApplicationProfile] | None = None,
 ) -> tuple[tuple[ApplicationProfile, ...], tuple[str, ...]]:
     """Profiles of all programs that ran as one instance, and which were left out, with the reason.
 
+    Where a program's power was not measured its activity is that of `known`'s of the same name.
     A program whose time does not fall with the clock has no cycles to speak of and is left out.
     """
     types = {cluster.name: cluster.core_type for cluster in board.clusters}
@@ -75,7 +77,10 @@ def profiles(
             if like and types[one.name] not in own:
                 own[types[one.name]] = _scaled(like.speed, types[one.like], one)
     latency_s = board.memory.latency_s
-    made = [_profile(name, suite, told[name], seen[name], latency_s, data) for name in sorted(told)]
+    made = [
+        _profile(name, suite, told[name], seen[name], latency_s, data, (known or {}).get(name))
+        for name in sorted(told)
+    ]
     return tuple(made), tuple(left_out)
 
 
@@ -100,16 +105,18 @@ def _profile(
     seen: tuple[ClusterStudy, ProgramStudy],
     latency_s: float,
     data: str,
+    known: ApplicationProfile | None,
 ) -> ApplicationProfile:
     study, program = seen
     activities = study.power.activity.activity if study.power else {}
+    usual = known.activity if known else _ACTIVITY_USUAL
     stall_s = fit_speed(program.program.speeds, terms=2).stall_s.value
     l2d = _l2d_per_instruction(program)
     return ApplicationProfile(
         name=name,
         suite=suite,
         core_profiles={core_type: one.speed for core_type, one in told.items()},
-        activity=_rounded(activities.get(name, _ACTIVITY_USUAL)),
+        activity=_rounded(activities.get(name, usual)),
         l2d_per_instruction=_rounded(_L2D_USUAL if l2d is None else l2d),
         bytes_per_instruction=_rounded(stall_s / latency_s * LINE_BYTES * MISSES_AT_ONCE),
         sources={
@@ -117,6 +124,8 @@ def _profile(
             "activity": (
                 f"fitted: {data}, on {study.name}"
                 if name in activities
+                else "assumed: as the shipped program of this name"
+                if known
                 else "assumed: nobody measured the power of this program alone"
             ),
             "l2d_per_instruction": (

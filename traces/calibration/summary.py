@@ -74,7 +74,7 @@ def _known(value: float) -> float | None:
 
 
 def summary_lines(done: Calibration, out: Path) -> Iterator[str]:
-    """The same as text, worst news included."""
+    """The same as text."""
     yield f"{out}: {done.board.title}, calibrated; errors are of what the fits did not see"
     for study in done.clusters:
         yield from _cluster_lines(study)

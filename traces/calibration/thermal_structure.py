@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from platforms.board import Thermal, ThermalLink, ThermalNode
+from platforms.simulated.power import LeakageShape
 from traces.calibration.thermal_data import ThermalData
 from traces.calibration.thermal_fit import ThermalFit, fit_thermal
 from traces.calibration.thermal_network import ThermalPlan
@@ -103,12 +104,16 @@ def held_out_residuals(
     fold_of: Callable[[str], int],
     *,
     first_steps: int | None = None,
+    shape: LeakageShape | None = None,
 ) -> dict[str, np.ndarray]:
-    """Read minus predicted (steps x sensors, K) per run, each by a fit that never saw its fold."""
+    """Read minus predicted (steps x sensors, K) per run, each by a fit that never saw its fold.
+
+    `shape` is how leakage follows temperature where power is modelled.
+    """
     folds = [fold_of(run.application) for run in data.runs]
     found = {}
     for fold in sorted(set(folds)):
-        fit = fit_thermal(plan, data.only([other != fold for other in folds]))
+        fit = fit_thermal(plan, data.only([other != fold for other in folds]), shape=shape)
         for run, own in zip(data.runs, folds, strict=True):
             if own == fold:
                 found[run.name] = fit.residuals(run, first_steps=first_steps)
