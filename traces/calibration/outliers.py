@@ -13,8 +13,10 @@ OUTLIER = 3.0
 _HARDLY_BUSY = 0.5
 _MEMORY_BOUND = 0.35
 _FALLING = 0.8
+_SHARES_MEMORY = 0.1
 _OWN_THREADS = 1.3
 _SHARED_CORES = 0.85
+_ALWAYS = 0.8
 
 
 @dataclass(frozen=True)
@@ -69,21 +71,34 @@ def causes(workload: Workload, cores: int) -> list[str]:
             f"memory-bound ({workload.stall_share:.0%} stall at the top): the memory keeps up with "
             "slow clocks and saturates at fast ones, so that its stall is no constant"
         )
-    if count > 1 and busy is not None and busy > _SHARED_CORES * min(count, cores):
+    shares = workload.stall_share is None or workload.stall_share > _SHARES_MEMORY
+    crowded = busy is not None and busy > _SHARED_CORES * min(count, cores)
+    if count > 1 and crowded and shares:
         found.append(f"{count} instances share the L2 and the memory, unpinned")
     return found
 
 
 def explanation(
-    workload: Workload, cores: int, *, error: float, usual: float, at_lowest: bool = False
+    workload: Workload,
+    cores: int,
+    *,
+    error: float,
+    usual: float,
+    at_lowest: bool = False,
+    bias: float = 0.0,
 ) -> str:
     """The causes of an outlier's error; nothing for a workload that is none.
 
-    `at_lowest` says that the error is that at the lowest clock.
+    `at_lowest` says that the error is that at the lowest clock, `bias` is the mean error of power.
     """
     if error < OUTLIER * usual:
         return ""
     found = causes(workload, cores)
+    if abs(bias) > _ALWAYS * error:
+        more = "more" if bias < 0 else "less"
+        found.insert(
+            0, f"draws {more} than its counters say at all clocks: no event tells its kind of work"
+        )
     if at_lowest:
         found.append("the lowest clock: caches and memory are fast against the core there")
     return "; ".join(found) or "no known cause"

@@ -225,6 +225,7 @@ def _power_table(study: ClusterStudy, cores: int) -> str:
                     cores,
                     error=medians[key],
                     usual=usual,
+                    bias=float(errors.mean()),
                 ),
             )
         )

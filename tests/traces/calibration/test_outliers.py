@@ -30,6 +30,21 @@ def test_a_workload_like_the_others_is_not_explained() -> None:
     assert explanation(memory_bound, 4, error=0.04, usual=0.01)
 
 
+def test_power_that_is_off_alike_at_all_clocks_is_the_programs_own() -> None:
+    """Its mean error is then as large as its median one; signs that mix say nothing."""
+    plain = Workload("a", 1, busy_cores=1.0, stall_share=0.0)
+    more = explanation(plain, 4, error=0.1, usual=0.01, bias=-0.1)
+    assert more.startswith("draws more than its counters say at all clocks")
+    assert "draws less" in explanation(plain, 4, error=0.1, usual=0.01, bias=0.09)
+    assert "no known cause" == explanation(plain, 4, error=0.1, usual=0.01, bias=0.01)
+
+
+def test_programs_that_never_stall_do_not_wait_for_each_other() -> None:
+    """Four of them are no cause by themselves."""
+    assert [] == causes(Workload("a", 4, busy_cores=3.9, stall_share=0.0), 4)
+    assert 1 == len(causes(Workload("a", 4, busy_cores=3.9, stall_share=0.2), 4))
+
+
 def test_an_outlier_without_a_known_cause_says_so() -> None:
     """Instead of something that sounds like one; the lowest clock is one."""
     plain = Workload("a", 1, busy_cores=1.0, stall_share=0.1)
