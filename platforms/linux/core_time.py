@@ -39,6 +39,9 @@ _decode = msgspec.json.Decoder(list[_Columns]).decode
 _Account = dict[int, tuple[int, int]]
 """Busy and idle clock ticks since boot of each core that is online."""
 
+_NEVER = (-1 << 62, 0)
+"""When a core was not there."""
+
 
 class CoreTime:
     """Busy shares of cores 0 to `cores` - 1."""
@@ -64,7 +67,9 @@ class CoreTime:
         rows, past, now = self._read(), self._past, _Account()
         if not rows:
             return self._shares
-        while len(past) > 1 and self._is_long_ago(past[1], rows[0]):
+        first = rows[0]
+        least, ticks = self._least_ticks, _ticks(first)
+        while len(past) > 1 and ticks - sum(past[1].get(first.core, _NEVER)) >= least:
             past.popleft()
         before, cores = past[0] if past else {}, self._cores
         shares = [0.0] * cores
@@ -74,12 +79,10 @@ class CoreTime:
             busy = row.user + row.nice + row.system + row.irq + row.softirq + row.steal
             idle = row.idle + row.waiting
             now[core] = busy, idle
-            if core in before and core < cores:
-                busy_before, idle_before = before[core]
-                busy -= busy_before
-                idle -= idle_before
-                if busy > 0:
-                    shares[core] = busy / (busy + idle) if idle > 0 else 1.0
+            was = before.get(core)
+            if was is not None and busy > was[0] and core < cores:
+                busy, idle = busy - was[0], idle - was[1]
+                shares[core] = busy / (busy + idle) if idle > 0 else 1.0
         past.append(now)
         self._shares = tuple(shares)
         return self._shares
@@ -95,12 +98,11 @@ class CoreTime:
         except (Unreadable, ValueError, msgspec.DecodeError):
             return []
 
-    def _is_long_ago(self, account: _Account, row: _Columns) -> bool:
-        """Whether the least window has passed since, by a core that is online now."""
-        if row.core not in account:
-            return True
-        ticks = row.user + row.nice + row.system + row.irq + row.softirq + row.steal
-        return ticks + row.idle + row.waiting - sum(account[row.core]) >= self._least_ticks
+
+def _ticks(row: _Columns) -> int:
+    """How far a core's account has come."""
+    busy = row.user + row.nice + row.system + row.irq + row.softirq + row.steal
+    return busy + row.idle + row.waiting
 
 
 def parse_account(text: bytes) -> list[_Columns]:

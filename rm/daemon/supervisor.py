@@ -14,11 +14,9 @@ from platforms.linux.errors import JournalUnusable, Unreadable, WriteRefused
 from platforms.platform import Decision, Observation
 from rm.daemon.watched_policy import WatchedPolicy
 from rm.daemon.watches import Watches
-from rm.safety.states import Health, StateMachine, Transition
+from rm.safety.states import WELL, Health, StateMachine, Transition
 
 logger = logging.getLogger(__name__)
-
-WELL = Health()
 
 
 class Steered(Protocol):

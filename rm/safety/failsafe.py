@@ -8,7 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from platforms.board import Board
 from platforms.platform import Observation, TemperatureReading
-from rm.safety.plausible import STALE_AFTER_S, is_plausible, stale_limit_s
+from rm.safety.plausible import (
+    HIGHEST_C,
+    LOWEST_C,
+    STALE_AFTER_S,
+    is_plausible,
+    stale_limit_s,
+)
 
 Opps = tuple[int, ...]
 
@@ -62,10 +68,14 @@ class Failsafe:
 
     def _is_cool(self, readings: Sequence[TemperatureReading]) -> bool:
         """Whether every sensor has a reading that can be believed, below the critical one."""
+        critical_c, stale_s = self._critical_c, self._stale_s
         for reading in readings:
-            if not (reading.temp_c < self._critical_c and self._is_known(reading)):
+            temp_c = reading.temp_c
+            if not (temp_c < critical_c and LOWEST_C <= temp_c <= HIGHEST_C):
                 return False
-        return len(readings) == len(self._stale_s)
+            if not reading.age_s <= stale_s.get(reading.sensor, STALE_AFTER_S):
+                return False
+        return len(readings) == len(stale_s)
 
     def _hot(self, observation: Observation, limit_c: float) -> Iterator[str]:
         """What is hot, or may be."""

@@ -123,7 +123,7 @@ class SensorWatch:
         found = {reading.sensor: reading for reading in observation.temperatures}
         for name, track in self._tracks.items():
             reading = found.get(name)
-            if reading is not None and is_plausible(reading.temp_c):
+            if reading is not None and LOWEST_C <= reading.temp_c <= HIGHEST_C:
                 self._follow(track, reading, now_s)
         if self._estimate.add(observation):
             self._compare(now_s)

@@ -33,6 +33,10 @@ class Health(Struct, frozen=True, kw_only=True):
         return self.sensor or self.rival or self.policy or self.knobs
 
 
+WELL = Health()
+"""Nothing is wrong: one for all rounds."""
+
+
 class Transition(Struct, frozen=True, kw_only=True):
     """A change of state at `time_s`, with its reason (None: all is well again)."""
 
@@ -76,7 +80,7 @@ class StateMachine:
 
     def update(self, now_s: float, health: Health) -> Transition | None:
         """Take a look; the transition, if there is one. Once stopped, always stopped."""
-        if self.state == "stopped":
+        if self.state == "stopped" or (health is WELL and self.state == "normal"):
             return None
         obstacle = health.obstacle
         if obstacle is not None:

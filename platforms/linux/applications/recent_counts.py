@@ -6,6 +6,11 @@ heartbeats come in lumps, and work is set against the clock cycles that were off
 
 from collections import deque
 
+from platforms.linux.applications.recent_rate import COUNT_ANEW_AFTER_S
+
+_Sums = tuple[int, float, float, float, float]
+"""Heartbeats, instructions, L2D accesses, seconds, clock cycles."""
+
 
 class RecentCounts:
     """Instructions, L2D accesses and heartbeats of the last `window_s`.
@@ -19,48 +24,56 @@ class RecentCounts:
 
     def __init__(self, *, window_s: float) -> None:
         self._window_s = window_s - 1e-9
-        self._parts: deque[tuple[int, float, float, float, float]] = deque()
-        self._begin()
+        self.clear()
 
     def add(
         self, beats: int, instructions: float, l2d: float, time_s: float, freq_hz: float
     ) -> None:
         """So much was done in `time_s` seconds while the cores ran at `freq_hz`."""
-        cycles, parts = time_s * freq_hz, self._parts
-        parts.append((beats, instructions, l2d, time_s, cycles))
-        self._beats += beats
-        self._instructions += instructions
-        self._l2d += l2d
-        self._time_s += time_s
-        self._cycles += cycles
-        while self._time_s - parts[0][3] >= self._window_s:
-            beats, instructions, l2d, time_s, cycles = parts.popleft()
-            self._beats -= beats
-            self._instructions -= instructions
-            self._l2d -= l2d
-            self._time_s -= time_s
-            self._cycles -= cycles
+        marks = self._marks
+        before = marks[-1]
+        now_s = before[3] + time_s
+        marks.append(
+            (
+                before[0] + beats,
+                before[1] + instructions,
+                before[2] + l2d,
+                now_s,
+                before[4] + time_s * freq_hz,
+            )
+        )
+        while now_s - marks[1][3] >= self._window_s:
+            marks.popleft()
+        if now_s > COUNT_ANEW_AFTER_S:
+            self._count_anew()
 
     def clear(self) -> None:
         """Begin a new window: what was seen is not comparable with what comes."""
-        self._parts.clear()
-        self._begin()
+        # Sums over all time, as they were after each part; the window begins at the first of them.
+        self._marks: deque[_Sums] = deque([(0, 0.0, 0.0, 0.0, 0.0)])
 
     @property
     def beats_per_s(self) -> float:
         """Heartbeats/s, whatever the frequencies were; 0 before anything was added."""
-        return self._beats / self._time_s if self._time_s > 0.0 else 0.0
+        first, last = self._marks[0], self._marks[-1]
+        passed_s = last[3] - first[3]
+        return (last[0] - first[0]) / passed_s if passed_s > 0.0 else 0.0
 
     def at(self, freq_hz: float) -> tuple[float, float]:
         """Instructions/s and L2D accesses/s at this frequency; 0 before anything was added."""
-        if self._cycles <= 0.0:
+        first, last = self._marks[0], self._marks[-1]
+        cycles = last[4] - first[4]
+        if cycles <= 0.0:
             return 0.0, 0.0
-        share, instructions, l2d = freq_hz / self._cycles, self._instructions, self._l2d
-        return (
-            instructions * share if instructions > 0.0 else 0.0,
-            l2d * share if l2d > 0.0 else 0.0,
-        )
+        share = freq_hz / cycles
+        return (last[1] - first[1]) * share, (last[2] - first[2]) * share
 
-    def _begin(self) -> None:
-        self._beats = 0
-        self._instructions = self._l2d = self._time_s = self._cycles = 0.0
+    def _count_anew(self) -> None:
+        """Let the sums begin with the window, so that they stay exact."""
+        beats, instructions, l2d, time_s, cycles = self._marks[0]
+        self._marks = deque(
+            [
+                (b - beats, i - instructions, a - l2d, t - time_s, c - cycles)
+                for b, i, a, t, c in self._marks
+            ]
+        )

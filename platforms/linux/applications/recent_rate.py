@@ -11,6 +11,9 @@ from collections import deque
 
 LEAST_WINDOW_S = 0.2
 MOST_WINDOW_S = 30.0
+COUNT_ANEW_AFTER_S = 1000.0
+"""Sums begin anew after so long, before what is added gets lost in them."""
+
 LUMPS = 10
 """A window has room for so many heartbeats at the target: one more or less is a tenth."""
 
@@ -36,39 +39,43 @@ class RecentRate:
 
     def __init__(self, *, window_s: float) -> None:
         self._window_s = window_s - 1e-9
-        self._parts: deque[tuple[float, float, float]] = deque()
-        self._work = self._time_s = self._cycles = 0.0
+        self.clear()
 
     def add(self, work: float, time_s: float, freq_hz: float) -> None:
         """`work` was done in `time_s` seconds while the application's cores ran at `freq_hz`."""
-        cycles, parts = time_s * freq_hz, self._parts
-        parts.append((work, time_s, cycles))
-        self._work += work
-        self._time_s += time_s
-        self._cycles += cycles
-        while self._time_s - parts[0][1] >= self._window_s:
-            old_work, old_time_s, old_cycles = parts.popleft()
-            self._work -= old_work
-            self._time_s -= old_time_s
-            self._cycles -= old_cycles
+        marks = self._marks
+        work_before, before_s, cycles_before = marks[-1]
+        now_s = before_s + time_s
+        marks.append((work_before + work, now_s, cycles_before + time_s * freq_hz))
+        while now_s - marks[1][1] >= self._window_s:
+            marks.popleft()
+        if now_s > COUNT_ANEW_AFTER_S:
+            self._count_anew()
 
     def clear(self) -> None:
         """Begin a new window: what was seen is not comparable with what comes."""
-        self._parts.clear()
-        self._work = self._time_s = self._cycles = 0.0
+        # Sums over all time, as they were after each part; the window begins at the first of them.
+        self._marks: deque[tuple[float, float, float]] = deque([(0.0, 0.0, 0.0)])
 
     @property
     def time_s(self) -> float:
         """Seconds that the window holds so far."""
-        return self._time_s
+        return self._marks[-1][1] - self._marks[0][1]
 
     @property
     def mean_per_s(self) -> float:
         """Work per second, whatever the frequencies were; 0 before anything was added."""
-        return max(0.0, self._work) / self._time_s if self._time_s > 0.0 else 0.0
+        (work_before, before_s, _), (work, now_s, _) = self._marks[0], self._marks[-1]
+        return (work - work_before) / (now_s - before_s) if now_s > before_s else 0.0
 
     def at(self, freq_hz: float) -> float:
         """Work per second at this frequency."""
-        if self._cycles <= 0.0:
+        (work_before, _, cycles_before), (work, _, cycles) = self._marks[0], self._marks[-1]
+        if cycles <= cycles_before:
             return self.mean_per_s
-        return self._work / self._cycles * freq_hz if self._work > 0.0 else 0.0
+        return (work - work_before) / (cycles - cycles_before) * freq_hz
+
+    def _count_anew(self) -> None:
+        """Let the sums begin with the window, so that they stay exact."""
+        work, time_s, cycles = self._marks[0]
+        self._marks = deque([(w - work, t - time_s, c - cycles) for w, t, c in self._marks])

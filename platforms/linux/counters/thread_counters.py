@@ -10,8 +10,9 @@ from msgspec import Struct
 from platforms.linux.counters.counter_scaling import scaled
 from platforms.linux.counters.perf_event import Event, close_all, open_group
 
-_ENABLED, _RUNNING, _VALUES = 1, 2, 3
-"""A group reads as: number of events, time enabled and time running in ns, a value per event."""
+_ENABLED, _RUNNING, _VALUES = 0, 1, 2
+"""A group reads as: time enabled and time running in ns, a value per event. The number of events,
+which comes first, is passed over."""
 
 _ALL_COUNTED = 0.998
 """A share of the time above this is all of it: PMUs are read one after the other."""
@@ -49,7 +50,7 @@ class ThreadCounters:
         self._grouped = grouped
         self._open: list[list[list[int]]] = []
         self._leaders: list[int] = []
-        group = struct.Struct(f"={_VALUES + len(groups[0])}Q")
+        group = struct.Struct(f"=8x{_VALUES + len(groups[0])}Q")
         self._unpack, self._size = group.unpack, group.size
         self._events = len(groups[0])
         self._last: list[tuple[int, ...]] = []
@@ -148,7 +149,7 @@ def _steps(
                 a[_VALUES + 2] - c[_VALUES + 2] if events > 2 else 0,
             )
     totals = [map(sum, zip(*readings, strict=True)) for readings in (now, last)]
-    _, enabled, running, *values = [after - before for after, before in zip(*totals, strict=True)]
+    enabled, running, *values = [after - before for after, before in zip(*totals, strict=True)]
     instructions, cycles, l2d, *_ = *values, 0, 0
     return enabled, running, instructions, cycles, l2d
 
@@ -162,4 +163,4 @@ def _together(descriptors: Sequence[int]) -> tuple[int, ...]:
             raise OSError(errno.EIO, "a counter shows nothing")
         parts.append(struct.unpack("=3Q", data))
     _, enabled, running = parts[0]
-    return (len(parts), enabled, running, *[value for value, _, _ in parts])
+    return (enabled, running, *[value for value, _, _ in parts])
