@@ -31,6 +31,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--board", default="hikey970", help="shipped board or board file [%(default)s]"
     )
     parser.add_argument(
+        "--plant",
+        metavar="BOARD",
+        help="what is simulated, where it is not --board itself: a board of the same clusters, "
+        "frequencies and sensors whose other values the policies do not know; cooling setups, "
+        "--applications, the workload and the oracle are its own [--board]",
+    )
+    parser.add_argument(
         "--out",
         type=Path,
         required=True,
@@ -121,15 +128,19 @@ def _run(args: argparse.Namespace) -> int:
     from platforms.board_file import load_board
     from rm.evaluation.comparison import check_policies
     from rm.evaluation.kept import KeptEpisodes
+    from rm.evaluation.plant import boards_text, check_plant
     from rm.evaluation.report import write_report
     from rm.evaluation.results import write_results
     from rm.evaluation.timing import policy_times, write_timings
     from traces.output import check_output_folder
 
     board = load_board(args.board)
+    plant = load_board(args.plant) if args.plant else None
+    if plant:
+        check_plant(board, plant)
     _check(args)
     policies = _policies(board, args)
-    plan = _plan(board, policies, args)
+    plan = _plan(board, plant, policies, args)
     check_output_folder(args.out)
     check_policies(setup for setups in plan.values() for setup in setups)
     kept = KeptEpisodes(args.out)
@@ -139,13 +150,15 @@ def _run(args: argparse.Namespace) -> int:
     times = policy_times([finished.times for part in found.values() for finished in part])
     for condition, part in found.items():
         folder = args.out if condition is None else args.out / condition.folder
-        write_results(folder, [finished.outcome for finished in part], board=board)
+        outcomes_of = [finished.outcome for finished in part]
+        write_results(folder, outcomes_of, board=board, plant=plant)
     write_timings(args.out, times)
     report = args.out / "report.html"
     write_report(
         report,
         outcomes,
-        board=board,
+        board=plant or board,
+        boards=boards_text(board, plant),
         command=_command_line(args),
         generalisation=generalisation,
         times=times,
@@ -153,6 +166,8 @@ def _run(args: argparse.Namespace) -> int:
     kept.forget()
     print_summary(outcomes, as_json=args.json, generalisation=generalisation, times=times)
     if not args.json:
+        if plant:
+            print(boards_text(board, plant))
         print(f"results: {args.out}/*.parquet\nreport:  {report}")
     return 0
 
@@ -170,17 +185,20 @@ def _policies(board: "Board", args: argparse.Namespace) -> tuple[str, ...]:
     return chosen.policies
 
 
-def _plan(board: "Board", policies: Sequence[str], args: argparse.Namespace) -> _Plan:
+def _plan(
+    board: "Board", plant: "Board | None", policies: Sequence[str], args: argparse.Namespace
+) -> _Plan:
     from rm.evaluation.selection import chosen_coolings
 
     workload = WorkloadParameters(**{name: getattr(args, name) for name in _WORKLOAD_HELP})
-    coolings = chosen_coolings(args.cooling, board)
+    coolings = chosen_coolings(args.cooling, plant or board)
     applications = comma_separated(args.applications) or [""]
-    plan: _Plan = {None: _setups(board, args, policies, coolings, applications, workload)}
+    boards = (board, plant)
+    plan: _Plan = {None: _setups(boards, args, policies, coolings, applications, workload)}
     if args.generalisation:
         for condition in _conditions(coolings, applications):
             plan[condition] = _setups(
-                board,
+                boards,
                 args,
                 _trained(policies),
                 condition.coolings,
@@ -222,7 +240,7 @@ def _trained(policies: Sequence[str]) -> tuple[str, ...]:
 
 
 def _setups(
-    board: "Board",
+    boards: tuple["Board", "Board | None"],
     args: argparse.Namespace,
     policies: Sequence[str],
     coolings: Sequence[str],
@@ -234,8 +252,9 @@ def _setups(
     from rm.evaluation.selection import PolicyFiles
     from traces.experiment import check_applications
 
+    board, plant = boards
     profiles = find_applications(applications)
-    check_applications(board, profiles)
+    check_applications(plant or board, profiles)
     files = PolicyFiles.given(args.policy_file or [])
     return [
         EpisodeSetup(
@@ -249,6 +268,7 @@ def _setups(
             duration_s=args.duration_s,
             start_temp_c=args.start_temp_c,
             judge_s=args.judge_s or None,
+            plant=plant,
         )
         for cooling in coolings
         for policy in policies

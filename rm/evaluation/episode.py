@@ -31,7 +31,8 @@ class EpisodeSetup(Struct, frozen=True, kw_only=True):
 
     It lasts `duration_s` whatever the policy does, from `start_temp_c` in every node (None: the
     air's temperature, an idle board's); it is sampled once every `sample_s`, and judged once every
-    `judge_s` (None: never).
+    `judge_s` (None: never). Policies know `board`; what they govern is `plant`, the truth (None:
+    the same).
     """
 
     board: Board
@@ -46,6 +47,12 @@ class EpisodeSetup(Struct, frozen=True, kw_only=True):
     start_temp_c: float | None = None
     sample_s: float = 1.0
     judge_s: float | None = None
+    plant: Board | None = None
+
+    @property
+    def governed(self) -> Board:
+        """The board that is simulated."""
+        return self.plant or self.board
 
 
 class Finished(Struct, frozen=True):
@@ -118,12 +125,13 @@ def run_episode(setup: EpisodeSetup) -> EpisodeOutcome:
 
 def run_timed_episode(setup: EpisodeSetup) -> Finished:
     """Run it with an eye on the clock on the wall."""
+    plant = setup.governed
     jobs = draw_workload(
-        setup.board, setup.profiles, setup.workload, np.random.default_rng([setup.seed, _WORKLOAD])
+        plant, setup.profiles, setup.workload, np.random.default_rng([setup.seed, _WORKLOAD])
     )
     simulated = SimulatedBoard(
-        setup.board,
-        cooling=setup.board.cooling_named(setup.cooling),
+        plant,
+        cooling=plant.cooling_named(setup.cooling),
         rng=np.random.default_rng([setup.seed, _NOISE]),
         jobs=jobs,
         start_temp_c=setup.start_temp_c,

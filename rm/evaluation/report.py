@@ -46,12 +46,14 @@ def write_report(
     outcomes: Sequence[EpisodeOutcome],
     *,
     board: Board,
+    boards: str = "",
     command: str,
     generalisation: Sequence[GeneralisationRow] = (),
     times: Sequence[PolicyTimes] = (),
 ) -> None:
     """Write the page that compares `outcomes` to `path`.
 
+    `board` is the one that was governed; `boards` is a sentence where policies know another one.
     `command` is the command line that makes the same page again, the wall `times` left aside. Equal
     arguments give equal bytes with the same versions of ilgov, numpy, plotly and Python. Raises
     InvalidInput where there are no outcomes, ValueError where two are of the same policy, cooling
@@ -79,7 +81,7 @@ def write_report(
         (
             f"<h1>{escape(title)}</h1>",
             f'<p class="lead"><b>{SIMULATED}</b></p>',
-            definitions_html(_what_was_run(data, outcomes, board, command)),
+            definitions_html(_what_was_run(data, outcomes, board, command, boards)),
             *(section_html(name, html) for name, html in sections if html),
         )
     )
@@ -119,7 +121,11 @@ def _decision_time(times: Sequence[PolicyTimes], data: Comparison) -> str:
 
 
 def _what_was_run(
-    data: Comparison, outcomes: Sequence[EpisodeOutcome], board: Board, command: str
+    data: Comparison,
+    outcomes: Sequence[EpisodeOutcome],
+    board: Board,
+    command: str,
+    boards: str,
 ) -> list[tuple[str, str]]:
     seeds = sorted({outcome.seed for outcome in outcomes})
     durations_s = sorted({outcome.duration_s for outcome in outcomes})
@@ -128,6 +134,7 @@ def _what_was_run(
     )
     return [
         ("board", escape(f"{board.title} ({board.soc}; board file {board.name}), simulated")),
+        *([("boards", escape(boards))] if boards else []),
         ("policies", escape(", ".join(data.policies))),
         ("cooling setups", escape("; ".join(_cooling_text(name, board) for name in data.coolings))),
         ("seeds", ", ".join(map(str, seeds))),

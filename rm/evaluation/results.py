@@ -28,15 +28,24 @@ _Row = dict[str, Any]
 _Run = tuple[str, str, int]
 
 
-def write_results(folder: Path, outcomes: Sequence[EpisodeOutcome], *, board: Board) -> None:
+def write_results(
+    folder: Path,
+    outcomes: Sequence[EpisodeOutcome],
+    *,
+    board: Board,
+    plant: Board | None = None,
+) -> None:
     """Write `outcomes` into `folder` as three files: all of them, or none where writing fails.
 
+    Their metadata name the board and, where policies know another one, that as `policies_board`.
     Equal outcomes give equal bytes. Raises ValueError where two outcomes are of the same policy,
     cooling and seed, or where all outcomes together have no application or no moment.
     """
     _check_distinct(outcomes)
     tables = {kind: _table(kind, outcomes) for kind in _KINDS}
-    metadata = {"board": board.name, _DIGEST: _digest(tables)}
+    metadata = {"board": (plant or board).name, _DIGEST: _digest(tables)}
+    if plant:
+        metadata["policies_board"] = board.name
     with ExitStack() as files:
         for kind, table in tables.items():
             temporary = files.enter_context(replacing(_path(folder, kind)))
