@@ -1,7 +1,8 @@
 """What the runs of a scenario that nobody made would have shown, by a model of those that were.
 
 Per cluster the time per instruction is ``cpi / f + stall`` and a part that grows with any cluster's
-clock (who shares the memory waits longer). The temperature is linear in few features: per cluster
+clock (who shares the memory waits longer); what of it no formula tells is carried over from the
+clocks that were measured. The temperature is linear in few features: per cluster
 ``f V^2``, as dynamic power goes, the same once more weighted with the clock, the busy share of the
 program's cycles, and products of these, since leakage grows with heat; ridge regression keeps what
 the runs do not tell small, and its strength is the one that predicts left-out runs best.
@@ -77,9 +78,11 @@ class FillModel:
         self._ridge = _Ridge(
             self._heat_features(runs.core[known], runs.opps[known]), runs.temp_c[known]
         )
-        rate = self.predict(runs.core[known], runs.opps[known]).rate_ips
+        self._remainder: dict[int, tuple[Vector, Vector]] = {}
+        rate = 1.0 / self._time(runs.core[known], runs.opps[known])
         misses = rate / runs.rate_ips[known] - 1.0
         free = max(len(misses) - sum(np.count_nonzero(fit) for fit in self._times.values()), 1)
+        self._remainder = self._fit_remainder(runs.core[known], runs.opps[known], misses + 1.0)
         self.doubt = Doubt(float(np.sqrt(np.sum(misses**2) / free)), self._ridge.left_out_rms)
 
     @property
@@ -120,7 +123,27 @@ class FillModel:
         for cluster, coefficients in self._times.items():
             here = self._owner[core] == cluster
             time[here] = self._time_features(opps[here], cluster) @ coefficients
+            if cluster in self._remainder:
+                clocks, factor = self._remainder[cluster]
+                own_hz = self._clocks[cluster][opps[here, cluster]]
+                time[here] *= np.interp(own_hz, clocks, factor)
         return time
+
+    def _fit_remainder(
+        self, core: Index, opps: Index, factor: Vector
+    ) -> dict[int, tuple[Vector, Vector]]:
+        """Per cluster: measured clocks, and by what factor the model's time is too short there.
+
+        What no formula tells is then at least right where it was measured, and between.
+        """
+        found = {}
+        for cluster in self._times:
+            here = self._owner[core] == cluster
+            points = opps[here, cluster]
+            seen = np.unique(points)
+            means = np.array([factor[here][points == point].mean() for point in seen])
+            found[cluster] = self._clocks[cluster][seen], means
+        return found
 
     # --- heat -----------------------------------------------------------------------------------
 
