@@ -56,7 +56,8 @@ def opp_at_least(freqs_hz: tuple[int, ...], demand_hz: float) -> int:
     2
     """
     # A demand that is met to a part in a million is met: rates are measured, not exact.
-    return min(bisect_left(freqs_hz, demand_hz * (1.0 - 1e-6)), len(freqs_hz) - 1)
+    found = bisect_left(freqs_hz, demand_hz * (1.0 - 1e-6))
+    return found if found < len(freqs_hz) else found - 1
 
 
 class QosScaling:

@@ -121,20 +121,19 @@ class CountedHeartbeatMeter:
 
     def read(self, window_s: float, freq_hz: float) -> Measured:
         """The rate at this frequency over some heartbeats; not known before there are a few."""
-        count, recent = self._counters.read(self._key), self._recent
+        count, per_beat = self._counters.read(self._key), self._per_beat
         new = self._beats.new()
-        if count is None:
-            self.is_lost = True
-        elif not is_starved(count):
+        if count is None or is_starved(count):
+            self.is_lost = self.is_lost or count is None
+            rate_ips, l2d_per_s = self._recent.at(freq_hz)
+        else:
             work = count.instructions
             l2d = count.l2d if self._counts_l2d else typical_l2d(count)
-            recent.add(new, work, l2d, window_s, freq_hz)
-            self._per_beat.add(self._beats.total, work, window_s)
-        per_beat = self._per_beat.value
-        if per_beat is None:
+            rate_ips, l2d_per_s = self._recent.add(new, work, l2d, window_s, freq_hz)
+            per_beat.add(self._beats.total, work, window_s)
+        if per_beat.value is None:
             return Measured(None, 0.0)
-        rate_ips, l2d_per_s = recent.at(freq_hz)
-        return Measured(rate_ips, self._target_per_s * per_beat, l2d_per_s)
+        return Measured(rate_ips, self._target_per_s * per_beat.value, l2d_per_s)
 
     def moved(self) -> None:
         """The cycles of one core type say nothing of another's."""
@@ -166,12 +165,12 @@ class HeartbeatMeter:
     def read(self, window_s: float, freq_hz: float) -> Measured:
         """The rate at this frequency over some heartbeats; not known before there are a few."""
         rate, per_beat = self._rate, self.per_beat
-        rate.add(self._beats.new(), window_s, freq_hz)
+        at_freq = rate.add(self._beats.new(), window_s, freq_hz)
         if per_beat is None:
             self._time_s += window_s
             self._cycles += window_s * freq_hz
             return Measured(None, 0.0)
-        rate_ips = rate.at(freq_hz) * per_beat
+        rate_ips = at_freq * per_beat
         l2d_per_s = rate_ips * TYPICAL_L2D_PER_INSTRUCTION
         return Measured(rate_ips, self._target_per_s * per_beat, l2d_per_s)
 

@@ -28,24 +28,27 @@ class RecentCounts:
 
     def add(
         self, beats: int, instructions: float, l2d: float, time_s: float, freq_hz: float
-    ) -> None:
-        """So much was done in `time_s` seconds while the cores ran at `freq_hz`."""
+    ) -> tuple[float, float]:
+        """So much was done in `time_s` seconds while the cores ran at `freq_hz`.
+
+        Returns the rates at that frequency, as `at` does.
+        """
         marks = self._marks
-        before = marks[-1]
-        now_s = before[3] + time_s
-        marks.append(
-            (
-                before[0] + beats,
-                before[1] + instructions,
-                before[2] + l2d,
-                now_s,
-                before[4] + time_s * freq_hz,
-            )
-        )
+        beats_before, instructions_before, l2d_before, before_s, cycles_before = marks[-1]
+        now_s = before_s + time_s
+        instructions += instructions_before
+        l2d += l2d_before
+        cycles = cycles_before + time_s * freq_hz
+        marks.append((beats_before + beats, instructions, l2d, now_s, cycles))
         while now_s - marks[1][3] >= self._window_s:
             marks.popleft()
+        _, instructions_before, l2d_before, _, cycles_before = marks[0]
         if now_s > COUNT_ANEW_AFTER_S:
             self._count_anew()
+        if cycles <= cycles_before:
+            return 0.0, 0.0
+        share = freq_hz / (cycles - cycles_before)
+        return (instructions - instructions_before) * share, (l2d - l2d_before) * share
 
     def clear(self) -> None:
         """Begin a new window: what was seen is not comparable with what comes."""

@@ -41,16 +41,24 @@ class RecentRate:
         self._window_s = window_s - 1e-9
         self.clear()
 
-    def add(self, work: float, time_s: float, freq_hz: float) -> None:
-        """`work` was done in `time_s` seconds while the application's cores ran at `freq_hz`."""
+    def add(self, work: float, time_s: float, freq_hz: float) -> float:
+        """`work` was done in `time_s` seconds while the application's cores ran at `freq_hz`.
+
+        Returns the rate at that frequency, as `at` does.
+        """
         marks = self._marks
         work_before, before_s, cycles_before = marks[-1]
         now_s = before_s + time_s
-        marks.append((work_before + work, now_s, cycles_before + time_s * freq_hz))
+        work, cycles = work_before + work, cycles_before + time_s * freq_hz
+        marks.append((work, now_s, cycles))
         while now_s - marks[1][1] >= self._window_s:
             marks.popleft()
+        work_before, _, cycles_before = marks[0]
         if now_s > COUNT_ANEW_AFTER_S:
             self._count_anew()
+        if cycles <= cycles_before:
+            return self.mean_per_s
+        return (work - work_before) / (cycles - cycles_before) * freq_hz
 
     def clear(self) -> None:
         """Begin a new window: what was seen is not comparable with what comes."""

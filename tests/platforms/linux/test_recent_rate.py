@@ -3,6 +3,7 @@
 import pytest
 
 from platforms.linux.applications.per_heartbeat import WorkPerHeartbeat
+from platforms.linux.applications.recent_counts import RecentCounts
 from platforms.linux.applications.recent_rate import (
     LEAST_WINDOW_S,
     MOST_WINDOW_S,
@@ -129,3 +130,15 @@ def test_heartbeats_without_work_tell_nothing() -> None:
     for beats in range(10):
         beat.add(beats=beats, work=0.0, time_s=0.1)
     assert beat.value is None
+
+
+def test_counts_do_not_drift_and_each_addition_tells_the_rates() -> None:
+    """The same after hours, when the sums have begun anew some times."""
+    counts = RecentCounts(window_s=0.2)
+    for step in range(100_000):
+        told = counts.add(2, 1e8 + step % 7, 1e6, PERIOD_S, (0.5 + step % 4) * GHZ)
+        assert told == pytest.approx(counts.at((0.5 + step % 4) * GHZ))
+    for _ in range(4):
+        told = counts.add(1, 1.0, 0.5, PERIOD_S, GHZ)
+    assert (20.0, 10.0) == pytest.approx(told, rel=1e-3)
+    assert 20.0 == pytest.approx(counts.beats_per_s)
