@@ -27,7 +27,7 @@ def examine_configuration(machine: Machine) -> Iterator[Finding]:
         for line in machine.configuration_problem.splitlines():
             yield missing("configuration", line, "the daemon refuses to start", "correct the file")
     else:
-        yield degraded(
+        yield missing(
             "configuration",
             f"{machine.origin} is not there",
             "the daemon does not start without one; all else here is judged by the defaults",

@@ -18,7 +18,7 @@ def root(tmp_path: Path) -> FakeRoot:
 
 def test_a_machine_without_a_configuration_is_judged_by_the_defaults(root: FakeRoot) -> None:
     """And for the shipped board that it seems to be."""
-    assert {"configuration": "degraded"} == verdicts(examine_configuration, root)
+    assert {"configuration": "missing"} == verdicts(examine_configuration, root)
     (finding,) = findings(examine_board, root)
     assert "ok" == finding.verdict
     assert finding.found.startswith("hikey970 (found among the shipped ones)")

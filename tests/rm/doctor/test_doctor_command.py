@@ -57,6 +57,13 @@ def test_a_machine_that_lacks_something_could_not(command: Command, root: FakeRo
     assert lines[-1].startswith("the daemon could not run here: 1 missing")
 
 
+def test_a_daemon_without_a_configuration_could_not_run(command: Command, tmp_path: Path) -> None:
+    """As ``ilgov run`` says, whatever the machine is like."""
+    code, out = command("--root", FakeRoot(tmp_path / "bare").path)
+    assert 1 == code
+    assert out.splitlines()[-1].startswith("the daemon could not run here: 1 missing")
+
+
 def test_nothing_at_all_is_no_traceback(command: Command, tmp_path: Path) -> None:
     """An empty folder is the poorest machine."""
     code, out = command("--root", tmp_path)
