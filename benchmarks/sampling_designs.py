@@ -8,7 +8,8 @@ per design, as a Markdown table:
 
   runs, hours    of the recording, on a real board that settles as the board file says
   rate, temp     the model's error at points that were not run: RMS, and 95 % lie below the latter
-  other core     share of demands whose coolest core is another one than by the whole grid
+  other core     share of demands whose coolest core is another one than by the whole grid, and
+                 share where it is even on another cluster
   regret         how much hotter that core is, by the whole grid: mean over all demands, and 95 %
   missed         share of demands for which a core is chosen that in truth misses the target
 
@@ -62,6 +63,7 @@ class Figures:
     rate_error: Vector
     temp_error_k: Vector
     other_core: NDArray[np.bool_]
+    other_cluster: NDArray[np.bool_]
     regret_k: Vector
     missed: NDArray[np.bool_]
 
@@ -123,15 +125,29 @@ def compared(board: Board, whole: Scenario, other: Scenario) -> Figures:
     missed = ~np.isfinite(regret_k)
     rates = other.sweep.rate_ips[points] / whole.sweep.rate_ips[points] - 1.0
     temps = other.sweep.temp_c[points] - whole.sweep.temp_c[points]
-    other_core = chosen != true_c.argmin(axis=1)
-    return Figures(rates, temps, other_core, np.where(missed, 0.0, regret_k), missed)
+    owner, best = np.array(board.cluster_of_core), true_c.argmin(axis=1)
+    return Figures(
+        rate_error=rates,
+        temp_error_k=temps,
+        other_core=chosen != best,
+        other_cluster=owner[chosen] != owner[best],
+        regret_k=np.where(missed, 0.0, regret_k),
+        missed=missed,
+    )
 
 
 def line(name: str, runs: int, hours: float, found: Sequence[Figures]) -> str:
     """A row of the table."""
-    rate, temp, other, regret, missed = (
+    rate, temp, other, cluster, regret, missed = (
         np.concatenate([getattr(one, field) for one in found])
-        for field in ("rate_error", "temp_error_k", "other_core", "regret_k", "missed")
+        for field in (
+            "rate_error",
+            "temp_error_k",
+            "other_core",
+            "other_cluster",
+            "regret_k",
+            "missed",
+        )
     )
     if name == "full":
         return f"| {name} | {runs} | {hours:.0f} | – | – | – | – | – |"
@@ -141,7 +157,8 @@ def line(name: str, runs: int, hours: float, found: Sequence[Figures]) -> str:
 
     return (
         f"| {name} | {runs} | {hours:.0f} | {100 * rms(rate):.2f} % | {rms(temp):.2f} K, "
-        f"{np.percentile(np.abs(temp), 95):.2f} K | {100 * np.mean(other):.0f} % | "
+        f"{np.percentile(np.abs(temp), 95):.2f} K | {100 * np.mean(other):.0f} %, "
+        f"{100 * np.mean(cluster):.1f} % | "
         f"{np.mean(regret):.3f} K, {np.percentile(regret, 95):.2f} K | "
         f"{100 * np.mean(missed):.2f} % |"
     )

@@ -1,5 +1,6 @@
 """A recording on this machine: run after run, each kept before the next one begins."""
 
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from traces.linux.run_log import RunLog
 from traces.linux.started import Start
 from traces.plan import Plan, PlannedRun
 from traces.record import Row, RunPlace, record_run
+
+logger = logging.getLogger(__name__)
 
 Known = Mapping[int, Mapping[RunPlace, Row]]
 
@@ -69,11 +72,22 @@ def record_runs(
             first_id=next_id,
         ) as experiment:
             for number, run in missing:
-                log.add(number, record_run(board, plan, experiment, run))
+                row = record_run(board, plan, experiment, run)
+                log.add(number, row)
+                _say(number, row)
                 made += 1
                 on_done(made)
             next_id = experiment.next_id
     return made
+
+
+def _say(number: int, row: Row) -> None:
+    """What is wrong with a run, to whoever watches."""
+    where = f"run {number}, core {row['application_core']} at {row['opp_index']}"
+    if row["throttled"]:
+        logger.warning("%s: throttled, no measurement", where)
+    if row.get("start_reached") is False:
+        logger.warning("%s: began at %.1f degC, not as asked", where, row["start_temp_c"])
 
 
 def write_traces(path: Path, out: Path) -> int:

@@ -116,7 +116,7 @@ def test_the_file_is_traces_that_the_check_finds_sound(living: LivingBoard, tmp_
 
 
 def test_a_run_that_the_kernel_caps_is_throttled_and_the_next_one_is_tried(
-    living: LivingBoard, tmp_path: Path
+    living: LivingBoard, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A cap on the big cores spoils every run that wants more of them, and no other."""
     board = living.board.board
@@ -127,6 +127,7 @@ def test_a_run_that_the_kernel_caps_is_throttled_and_the_next_one_is_tried(
     expected = [opps[1] > 4 for opps in table["opp_index"].to_pylist()]
     assert expected == table["throttled"].to_pylist()
     assert 3 == sum(expected)
+    assert 3 == caplog.text.count("throttled, no measurement")
 
 
 def test_a_recording_goes_on_with_the_runs_that_are_there(
