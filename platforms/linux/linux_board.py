@@ -61,6 +61,9 @@ class LinuxBoard:
         self._applications = applications
         self._last_s = clock.now_s()
         self.clusters: tuple[ClusterReading, ...] = ()
+        self._freqs_hz: tuple[int, ...] = ()
+        self._opps: tuple[int, ...] = ()
+        self._caps: tuple[int, ...] = ()
         self._read: tuple[FollowedApplication, ...] = ()
         self.cores_online: frozenset[int] = frozenset(range(board.core_count))
         self.moved: tuple[int, ...] = ()
@@ -85,15 +88,19 @@ class LinuxBoard:
         window_s, self._last_s = now_s - self._last_s, now_s
         self.moved, self.refused = (), ()
         self.cores_online = self._read_online()
-        self.clusters = machine.clusters.read(now_s)
-        freqs_hz = tuple([cluster.freq_hz for cluster in self.clusters])
-        self._read = machine.reader.read(self._applications(), freqs_hz, window_s)
+        clusters = machine.clusters.read(now_s)
+        if clusters != self.clusters:
+            self.clusters = clusters
+            self._freqs_hz = tuple([cluster.freq_hz for cluster in clusters])
+            self._opps = tuple([cluster.opp for cluster in clusters])
+            self._caps = tuple([cluster.cap for cluster in clusters])
+        self._read = machine.reader.read(self._applications(), self._freqs_hz, window_s)
         return Observation(
             now_s,
             window_s,
             tuple([app.reading for app in self._read if app.reading is not None]),
-            tuple([cluster.opp for cluster in self.clusters]),
-            tuple([cluster.cap for cluster in self.clusters]),
+            self._opps,
+            self._caps,
             machine.core_time.read(),
             machine.zones.read(now_s),
         )

@@ -86,9 +86,10 @@ class Supervisor:
         transition = self.states.update(now_s, self._health(now_s))
         if transition is not None:
             self._enter(transition)
-        if self.states.governs and not self._holds:
+        governs = self.states.governs
+        if governs and not self._holds:
             self._take()
-        elif self._holds and not self.states.governs:
+        elif self._holds and not governs:
             self._release()
         return self._holds
 

@@ -56,7 +56,7 @@ class FollowedApplication:
         self.meter = meter
         self.threads = threads
         self._board = board
-        self._calls = calls
+        self._get_affinity = calls.get_affinity
         self._met_s = self._looked_s = now_s
         self._busy = 1
         self._last_core: int | None = None
@@ -88,7 +88,7 @@ class FollowedApplication:
     def read(self, freqs_hz: Sequence[float], window_s: float, now_s: float) -> bool:
         """Read it; False when it has ended. `freqs_hz` is the frequency of each cluster."""
         try:
-            mask: Set[int] | None = self._calls.get_affinity(self._tid)
+            mask: Set[int] | None = self._get_affinity(self._tid)
         except OSError:
             mask = self._read_mask()
         if mask is None:
@@ -138,7 +138,7 @@ class FollowedApplication:
         """The mask of its busiest thread, or of its first; None when both are gone."""
         for tid in (self._tid, self.process.key.pid):
             try:
-                return self._calls.get_affinity(tid)
+                return self._get_affinity(tid)
             except ProcessLookupError:
                 continue
             except OSError:

@@ -46,10 +46,19 @@ class _Steered:
     """One cluster with its actuator; `is_taken`: its knobs are ours.
 
     `differs_since_s` is when its clock began not to be the one asked for, None while it is.
-    `quiet` is what was read while all was as asked, and what that was turned into.
+    `quiet` is what was read while all was as asked, and what that was turned into. `just_read`: a
+    reading succeeded since a clock was asked for, so that it need not be looked for once more.
     """
 
-    __slots__ = ("actuator", "cluster", "differs_since_s", "is_taken", "quiet", "refusals")
+    __slots__ = (
+        "actuator",
+        "cluster",
+        "differs_since_s",
+        "is_taken",
+        "just_read",
+        "quiet",
+        "refusals",
+    )
 
     def __init__(self, cluster: Cluster, actuator: Actuator) -> None:
         self.cluster = cluster
@@ -57,6 +66,7 @@ class _Steered:
         self.differs_since_s: float | None = None
         self.quiet: tuple[DomainReading, ClusterReading] | None = None
         self.is_taken = False
+        self.just_read = False
         self.refusals = 0
 
     def forget(self) -> None:
@@ -130,8 +140,11 @@ class SteeredClusters:
         problems = []
         for steered, opp in zip(self._steered, opp_index, strict=True):
             freq_hz = steered.cluster.freqs_hz[opp]
-            if freq_hz == steered.actuator.asked_hz or not steered.is_there:
+            if freq_hz == steered.actuator.asked_hz:
                 continue
+            if not (steered.just_read or steered.is_there):
+                continue
+            steered.just_read = False
             try:
                 if not steered.is_taken:
                     self._take(steered)
@@ -139,6 +152,8 @@ class SteeredClusters:
                 self.writes += 1
                 steered.refusals = 0
             except WriteRefused as error:
+                if not steered.is_there:  # unplugged since it was read
+                    continue
                 steered.refusals += 1
                 self.refused += 1
                 problems.append(str(error))
@@ -159,9 +174,11 @@ class SteeredClusters:
         try:
             reading = actuator.domain.read()
         except Unreadable:  # every core of it is unplugged
+            steered.just_read = False
             steered.forget()
             low_hz = cluster.freqs_hz[0]
             return ClusterReading(cluster.name, 0, 0, low_hz, low_hz, None)
+        steered.just_read = True
         cap_hz = actuator.allowed_hz(reading)
         asked_hz = actuator.asked_hz
         # In most rounds a clock that is as asked shows the same as before: nothing to compare then.

@@ -167,7 +167,7 @@ class LivingBoard:
 
     def mask(self, tid: int) -> frozenset[int]:
         """The cores that a thread may run on."""
-        return self.calls.get_affinity(tid)
+        return frozenset(self.calls.get_affinity(tid))
 
     def masks(self) -> dict[str, str]:
         """Every mask that is not "all"."""

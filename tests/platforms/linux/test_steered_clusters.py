@@ -7,7 +7,7 @@ import pytest
 
 from platforms.board_file import load_board
 from platforms.errors import InvalidInput
-from platforms.linux.clocks.frequency_domain import find_domains
+from platforms.linux.clocks.frequency_domain import DomainReading, FrequencyDomain, find_domains
 from platforms.linux.clocks.steered_clusters import (
     REFUSALS_IN_A_ROW,
     SETTLES_WITHIN_S,
@@ -208,6 +208,35 @@ def test_an_unplugged_cluster_is_at_its_lowest_and_asked_nothing(living: LivingB
     read(living)
     assert () == ask(living, 0, 7)
     assert ((0, 6), (7, 8)) == read(living)
+
+
+def test_a_cluster_that_was_just_read_is_not_looked_for_again(
+    living: LivingBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A round reads every clock before it asks for any."""
+    read(living)
+    reads: list[str] = []
+    domain_read = FrequencyDomain.read
+
+    def counted(domain: FrequencyDomain) -> DomainReading:
+        reads.append(domain.path)
+        return domain_read(domain)
+
+    monkeypatch.setattr(FrequencyDomain, "read", counted)
+    assert () == ask(living, 2, 5)
+    assert [] == reads
+    assert () == ask(living, 1, 5)
+    assert ["/sys/devices/system/cpu/cpufreq/policy0"] == reads
+
+
+def test_a_cluster_that_is_unplugged_after_it_was_read_refuses_nothing(living: LivingBoard) -> None:
+    """It is as if it had been seen to be gone."""
+    for opp in range(2 * REFUSALS_IN_A_ROW):
+        plug(living)
+        read(living)
+        unplug(living)
+        assert () == ask(living, opp, opp)
+    assert (None, 0) == (living.clusters.problem, living.clusters.refused)
 
 
 @pytest.mark.parametrize("actuator", ["setspeed", "cap"])
