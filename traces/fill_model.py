@@ -41,6 +41,10 @@ class Runs:
     rate_ips: Vector
     temp_c: Vector
 
+    def where(self, keep: NDArray[np.bool_]) -> "Runs":
+        """A part of the runs."""
+        return Runs(self.core[keep], self.opps[keep], self.rate_ips[keep], self.temp_c[keep])
+
 
 @dataclass(frozen=True)
 class Predicted:
@@ -62,7 +66,10 @@ class FillModel:
     """The model of one scenario; `doubt` is its error at runs left out one by one."""
 
     def __init__(self, board: Board, runs: Runs) -> None:
-        """Fit it. Clusters with less than `FEWEST_CLOCKS` clocks are left out (`clusters`)."""
+        """Fit it. Clusters with less than `FEWEST_CLOCKS` clocks are left out (`clusters`).
+
+        Where that is all of them nothing is told, and the doubt is NaN.
+        """
         self._owner = np.array(board.cluster_of_core)
         self._clocks = _padded([np.array(c.freqs_hz, float) for c in board.clusters])
         self._power = _padded(
@@ -75,15 +82,19 @@ class FillModel:
         }
         known = np.isin(self._owner[runs.core], list(self._times))
         self._cores = np.unique(runs.core[known])
-        self._ridge = _Ridge(
-            self._heat_features(runs.core[known], runs.opps[known]), runs.temp_c[known]
-        )
         self._remainder: dict[int, tuple[Vector, Vector]] = {}
-        rate = 1.0 / self._time(runs.core[known], runs.opps[known])
-        misses = rate / runs.rate_ips[known] - 1.0
-        free = max(len(misses) - sum(np.count_nonzero(fit) for fit in self._times.values()), 1)
-        self._remainder = self._fit_remainder(runs.core[known], runs.opps[known], misses + 1.0)
-        self.doubt = Doubt(float(np.sqrt(np.sum(misses**2) / free)), self._ridge.left_out_rms)
+        self.doubt = Doubt(np.nan, np.nan)
+        if self._times:
+            self._fit(runs.where(known))
+
+    def _fit(self, runs: Runs) -> None:
+        """All but the time's formula, of runs on clusters that have one."""
+        self._ridge = _Ridge(self._heat_features(runs.core, runs.opps), runs.temp_c)
+        factor = 1.0 / (self._time(runs.core, runs.opps) * runs.rate_ips)
+        free = max(len(factor) - sum(np.count_nonzero(fit) for fit in self._times.values()), 1)
+        rate_rms = float(np.sqrt(np.sum((factor - 1.0) ** 2) / free))
+        self._remainder = self._fit_remainder(runs.core, runs.opps, factor)
+        self.doubt = Doubt(rate_rms, self._ridge.left_out_rms)
 
     @property
     def clusters(self) -> frozenset[int]:
@@ -94,8 +105,9 @@ class FillModel:
         """The rate (instructions/s) and the sensor's temperature of runs."""
         rate, temp = np.full(len(core), np.nan), np.full(len(core), np.nan)
         known = np.isin(self._owner[core], list(self._times))
-        rate[known] = 1.0 / self._time(core[known], opps[known])
-        temp[known] = self._ridge.predict(self._heat_features(core[known], opps[known]))
+        if known.any():
+            rate[known] = 1.0 / self._time(core[known], opps[known])
+            temp[known] = self._ridge.predict(self._heat_features(core[known], opps[known]))
         return Predicted(rate, temp)
 
     # --- speed ----------------------------------------------------------------------------------

@@ -93,3 +93,10 @@ def test_a_cluster_with_a_single_clock_is_not_told() -> None:
     found = model.predict(GRID[:, 0], GRID[:, 1:])
     assert (np.isnan(found.rate_ips) == (OWNER[GRID[:, 0]] == 1)).all()
     assert (np.isnan(found.temp_c) == (OWNER[GRID[:, 0]] == 1)).all()
+
+
+def test_a_single_run_tells_nothing() -> None:
+    """And breaks nothing either."""
+    model = FillModel(BOARD, runs(GRID[:1]))
+    assert frozenset() == model.clusters
+    assert np.isnan(model.predict(GRID[:, 0], GRID[:, 1:]).temp_c).all()
