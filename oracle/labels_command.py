@@ -15,8 +15,30 @@ if TYPE_CHECKING:
     from platforms.board import Board
 
 
+DESCRIPTION = """\
+Search the optimal decisions in traces and write demonstrations.
+
+Per scenario of the traces, targets and demands of the background are drawn; for each, every free
+core's best choice is the lowest operating point that meets the target, and its label follows from
+the temperature measured there. Nothing is simulated, and nothing is measured anew: the board file
+says only which cores and clocks there are.
+
+The traces must hold every run of their grid: every free core at every combination of the operating
+points. Where runs lack, the message says which, and the 'ilgov trace record' that adds them; with
+--fill model a model of the scenario's other runs fills them in. The column 'measured' of each
+demonstration is the share of the runs it rests on that were measured; the printed figures say how
+many runs were, and by how much the model misses the temperature of runs it was not shown.
+
+Measurements ('ilgov trace import') are taken as scenarios without background: the runs of one
+instance of a program on one known cluster, at clocks of the board; of a run with several rows the
+second half. Who could wander over its cluster counts as on the cluster's first core.
+"""
+
+
 def labels(parser: argparse.ArgumentParser) -> None:
     """Search the optimal decisions in traces and write demonstrations."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.description = DESCRIPTION
     parser.add_argument(
         "--traces",
         type=Path,

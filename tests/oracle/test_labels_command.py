@@ -317,6 +317,13 @@ def test_a_model_is_not_asked_where_everything_was_measured(
     assert files[0] == files[1]
 
 
+def test_the_help_says_what_becomes_of_runs_that_lack(ilgov: Ilgov) -> None:
+    """The manual of the command."""
+    text = ilgov("oracle", "labels", "--help").stdout
+    for said in ("--fill model", "column 'measured'", "Nothing is simulated", "ilgov trace import"):
+        assert said in text
+
+
 LONG = ("--targets", 200, "--demands", 50, "--shard-size", 1, "--jobs", 2)
 
 

@@ -36,6 +36,14 @@ def test_it_says_what_it_will_do_and_what_it_did(ilgov: Ilgov, tmp_path: Path) -
     assert [out] == list(out.parent.iterdir())
 
 
+def test_the_help_is_a_manual(ilgov: Ilgov) -> None:
+    """Designs, back ends, what rows say, and the exit codes."""
+    text = ilgov("trace", "record", "--help").stdout
+    for said in ("corners+latin:N", "start_reached", "rejected", "[[programs]]", "ilgov restore"):
+        assert said in text
+    assert "Exit codes:" in text
+
+
 def test_a_dry_run_writes_nothing(ilgov: Ilgov, tmp_path: Path) -> None:
     """It says what would be recorded, and how long that takes."""
     words = ("trace", "record", "--out", tmp_path / "t.parquet", *SHORT, "--design", "latin:2")
