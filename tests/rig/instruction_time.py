@@ -45,6 +45,11 @@ def instructions_of(
     return Counted(round(least / ns_per_instruction), round(median / ns_per_instruction))
 
 
+def counted(action: Callable[[], object]) -> int:
+    """Instructions of one run of an action, and of whatever else runs meanwhile."""
+    return round(_took_ns(action) / nanoseconds_per_instruction())
+
+
 def nanoseconds_per_instruction(command_line: Path = _COMMAND_LINE) -> int:
     """How long an instruction takes, as the guest was started."""
     for word in command_line.read_text().split():
