@@ -128,7 +128,7 @@ class CountedHeartbeatMeter:
             rate_ips, l2d_per_s = self._recent.at(freq_hz)
         else:
             work = count.instructions
-            l2d = count.l2d if self._counts_l2d else typical_l2d(count)
+            l2d = count.l2d if self._counts_l2d else work * TYPICAL_L2D_PER_INSTRUCTION
             rate_ips, l2d_per_s = self._recent.add(new, work, l2d, window_s, freq_hz)
             per_beat.add(self._beats.total, work, window_s)
         if per_beat.value is None:

@@ -27,12 +27,12 @@ class WorkPerHeartbeat:
         What was done before the first heartbeat is not counted.
         """
         self._work += work
-        self._time_s += time_s
+        self._time_s = passed_s = self._time_s + time_s
         last, self._last = self._last, beats
         if last is None or beats == last:
             return
         if self._begin is not None and beats > self._begin:
-            if self._time_s < self._least_s or self._work <= 0.0:
+            if passed_s < self._least_s or self._work <= 0.0:
                 return
             self._samples.append(self._work / (beats - self._begin))
             self.value = median(self._samples)

@@ -86,11 +86,11 @@ class ThreadCounters:
 
     def read(self) -> Count:
         """What was done since the previous read; OSError where the kernel gives no count."""
-        last, now = self._last, self._read()
-        if now == last:
-            return NOTHING
-        self._last = now
+        last, self._last = self._last, self._read()
+        now = self._last
         enabled, running, instructions, cycles, l2d = _steps(now, last, self._events)
+        if not enabled:
+            return NOTHING
         ran = enabled / len(self._groups)  # all PMUs are enabled all the time
         if running < _ALL_COUNTED * ran or instructions < 0 or cycles < 0 or l2d < 0:
             return Count(ran * 1e-9, running * 1e-9, *self._scaled(now, last))
