@@ -17,6 +17,9 @@ from traces.plan import PlannedScenario
 STALE_S = 5.0
 """A sensor's value that is older says nothing about a run."""
 
+LOADS_IN_S = 5.0
+"""A program that was just started loads and warms up for so long before it settles."""
+
 _ANY_TARGET = Target(1.0, "instructions/s")
 
 
@@ -50,6 +53,7 @@ class LinuxExperiment:
         self._place_of: dict[int, int] = {}
         self.next_id = first_id
         self._opps = machine.board.board.lowest_opps
+        self._loads_until_s = clock.now_s()
 
     def __enter__(self) -> "LinuxExperiment":
         return self
@@ -120,8 +124,9 @@ class LinuxExperiment:
             started.pause(paused)
 
     def settle(self, settle_s: float | None) -> None:
-        """Let the time pass, and keep everybody in place meanwhile."""
-        end_s = self.clock.now_s() + (self._settle_s if settle_s is None else settle_s)
+        """Let the time pass, and keep everybody in place meanwhile; longer after a start."""
+        begin_s = max(self.clock.now_s(), self._loads_until_s)
+        end_s = begin_s + (self._settle_s if settle_s is None else settle_s)
         period_s = self.board.sensors[0].period_s
         while (now_s := self.clock.now_s()) < end_s:
             self.clock.sleep_until(min(now_s + period_s, end_s))
@@ -159,6 +164,7 @@ class LinuxExperiment:
             if started is not None:
                 started.stop()
             self._running[place] = self._start(self._programs[name])
+            self._loads_until_s = self.clock.now_s() + LOADS_IN_S
             self._place_of[self.next_id] = place
             self.next_id += 1
         numbers = {place: number for number, place in self._place_of.items()}

@@ -1,5 +1,6 @@
 """Tests of recording on a fake root: who is pinned where, what is written, what is given back."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tests.traces.linux.fake_programs import (
 )
 from traces.check import check_traces
 from traces.experiment_protocol import RunSpoiled
+from traces.linux.experiment import LOADS_IN_S
 from traces.linux.recording import planned_runs, record_runs, take_over, write_traces
 from traces.linux.run_log import LogHeader, RunLog
 from traces.plan import Conduct, Plan, StartTemperature
@@ -148,6 +150,19 @@ def test_a_recording_goes_on_with_the_runs_that_are_there(
     assert 6 == recorded(living, plan, path)
     assert 0 == recorded(living, plan, path)
     assert 9 == write_traces(path, tmp_path / "t")
+
+
+def test_programs_may_load_before_the_first_run_counts(living: LivingBoard, tmp_path: Path) -> None:
+    """Once; the other runs settle and are measured for as long as the plan says."""
+    times = [living.clock.now_s()]
+    recorded(
+        living,
+        plan_for(living.board.board),
+        tmp_path / "log",
+        on_done=lambda made: times.append(living.clock.now_s()),
+    )
+    each_s = [after - before for before, after in itertools.pairwise(times)]
+    assert pytest.approx([LOADS_IN_S + 5.0] + [5.0] * 8) == each_s
 
 
 def test_a_program_that_ended_is_started_anew_and_its_run_made_again(
