@@ -51,6 +51,25 @@ class HeatStudy:
         ]
         return root_mean_square(np.concatenate(parts or [np.array([])]))
 
+    def without_model_k(self, *, settled: bool) -> float:
+        """What `rms_k` would be of no model at all.
+
+        Steady states: each sensor's mean under that cooling setup. Transients: all stays as the
+        samples that tell the start.
+        """
+        runs = self.runs(settled=settled)
+        if not settled:
+            parts = [
+                run.temp_c[FIRST_STEPS:] - run.temp_c[:FIRST_STEPS].mean(axis=0) for run in runs
+            ]
+        else:
+            parts = []
+            for cooling in {run.cooling for run in runs}:
+                read = np.concatenate([run.temp_c for run in runs if run.cooling == cooling])
+                known = np.isfinite(read).any(axis=0)
+                parts.append(read[:, known] - np.nanmean(read[:, known], axis=0))
+        return root_mean_square(np.concatenate([part.ravel() for part in parts] or [np.array([])]))
+
     def runs(self, *, settled: bool) -> list[ThermalRun]:
         """The steady states, or the transients."""
         return [run for run in self.data.runs if run.settled is settled]

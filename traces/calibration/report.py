@@ -70,7 +70,10 @@ def _overview(done: Calibration) -> str:
             if runs:
                 count = len({run.application for run in runs})
                 rms = f"{done.heat.rms_k(settled=settled):.2f} K RMS"
-                rows.append((what, rms, f"{len(runs)} runs of {count} workloads, held out"))
+                none = done.heat.without_model_k(settled=settled)
+                guess = "each sensor's mean" if settled else "all staying as it began"
+                held = f"{len(runs)} runs of {count} workloads, held out"
+                rows.append((what, rms, f"{held}; {guess} would be off by {none:.2f} K"))
     return table_html(("what", "error", "of what"), rows, texts=(0, 1), wide=(2,))
 
 

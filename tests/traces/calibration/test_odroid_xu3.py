@@ -86,6 +86,7 @@ def test_steady_temperatures_of_held_out_workloads_are_right_within_3_kelvin(
     assert done.heat is not None
     assert 45 == len(done.heat.runs(settled=True))
     assert done.heat.rms_k(settled=True) <= 3.0
+    assert done.heat.rms_k(settled=True) < 0.5 * done.heat.without_model_k(settled=True)
 
 
 def test_transients_of_held_out_parsec_programs_are_right_within_1_5_kelvin(
@@ -98,6 +99,7 @@ def test_transients_of_held_out_parsec_programs_are_right_within_1_5_kelvin(
     assert done.heat.rms_k(settled=False) <= 1.5
     for name in names:
         assert done.heat.rms_k(settled=False, application=name) <= 1.5
+    assert done.heat.rms_k(settled=False) < 0.5 * done.heat.without_model_k(settled=False)
 
 
 def test_the_shipped_board_is_what_the_data_make(done: Calibration) -> None:
