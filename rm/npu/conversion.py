@@ -41,8 +41,9 @@ class Order:
     """What is wanted; `batch` is None where any number of rows goes.
 
     `compiled` is what a vendor's converter made of the Caffe files already, `rknn_python` the
-    Python that has rknn-toolkit2. `board` is simulated for int8, which is calibrated and judged on
-    episodes, and for other precisions where `judged` says so, by `jobs` processes.
+    Python that has rknn-toolkit2. `board` is simulated where the result is judged by `jobs`
+    processes: a policy file of lower precision always, since nobody has the last word beside it,
+    int8 always, else where `judged` says so.
     """
 
     target: Target
@@ -54,6 +55,11 @@ class Order:
     board: Board | None = None
     judged: bool = False
     jobs: int = 1
+
+
+def is_judged(target: Target, precision: Precision, *, asked: bool) -> bool:
+    """Whether decisions are compared before anything is written."""
+    return asked or precision == "int8" or target.name == "onnx"
 
 
 class Refused(Exception):
@@ -246,7 +252,7 @@ def _check(file: PolicyFile, order: Order, parity: Parity) -> None:
 
 def _verdict(order: Order, judged: Callable[[Board], Verdict]) -> Verdict | None:
     """What a judge says, where one is asked; Refused where it says no."""
-    if order.precision != "int8" and not order.judged:
+    if not is_judged(order.target, order.precision, asked=order.judged):
         return None
     verdict = judged(_board(order))
     if not verdict.passes:

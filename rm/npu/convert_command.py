@@ -38,10 +38,11 @@ targets:
 The toolkit's simulator runs the result, and the scores are compared.
 
 float16 is written only where no score is off by more than 0.5 % of their range. int8 is calibrated
-on rows from simulated episodes that the policy governs, then judged on other episodes, with other
-applications: it is written only where it changes at most 1 % of the decisions and the hottest core
-is at most 0.05 K hotter in the mean. That takes minutes; for rk3588 and a policy that rates
-mappings, up to an hour. --judge judges float16 as well, which may change 0.1 %.
+on rows from simulated episodes that the policy governs. Then the result is judged on other
+episodes, with other applications: it is written only where it changes at most 1 % (int8) or 0.1 %
+(float16) of the decisions and the hottest core is at most 0.05 K hotter in the mean. That takes
+minutes; for a policy that rates mappings, up to an hour. float16 for rk3588 is judged with --judge
+only: beside it float32 has the last word on decisions that rounding could change.
 
 exit codes:
   0    written
@@ -92,7 +93,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "policy's]",
     )
     parser.add_argument(
-        "--judge", action="store_true", help="judge float16 by its decisions too, as int8 is"
+        "--judge", action="store_true", help="judge float16 for rk3588 by its decisions too"
     )
     parser.add_argument(
         "--jobs", type=int, default=2, help="processes that judge, for onnx [%(default)s]"
@@ -149,9 +150,9 @@ def _order(
     batch: int | None,
 ) -> "Order":
     from platforms.board_file import load_board
-    from rm.npu.conversion import Order
+    from rm.npu.conversion import Order, is_judged
 
-    is_simulated = precision == "int8" or args.judge
+    is_simulated = is_judged(target, precision, asked=args.judge)
     return Order(
         target=target,
         precision=precision,

@@ -186,8 +186,11 @@ def judges(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 Judges = Callable[[float], None]
 
 
-def test_float16_is_a_policy_file_of_its_own(policy: Path, convert: Convert) -> None:
-    """It says from which policy it was made; nobody is asked to judge it."""
+def test_float16_is_a_policy_file_of_its_own(
+    policy: Path, convert: Convert, judges: Judges
+) -> None:
+    """It says from which policy it was made."""
+    judges(0.0)
     assert 0 == convert("--target", "onnx")
     half = read_policy_file(policy.with_name("policy.float16.onnx"))
     assert "float16" == half.metadata.precision
@@ -233,12 +236,12 @@ def test_int8_that_changes_decisions_is_refused_with_its_table(
     assert json.loads(capsys.readouterr().out)["passes"] is False
 
 
-def test_float16_is_judged_where_that_is_asked_for(
+def test_float16_is_judged_where_it_stands_alone_or_that_is_asked_for(
     policy: Path, convert: Convert, judges: Judges, toolkit: Path
 ) -> None:
-    """By its decisions, as int8 always is."""
+    """By its decisions, as int8 always is; beside float32 its scores are enough."""
     judges(0.5)
-    assert 1 == convert("--target", "onnx", "--judge")
+    assert 1 == convert("--target", "onnx")
     assert 1 == convert("--target", "rk3588", "--judge", "--rknn-python", toolkit)
     assert ["policy.onnx"] == [path.name for path in policy.parent.iterdir()]
 
