@@ -60,10 +60,12 @@ class WatchedPolicy:
     def scale(self, observation: Observation) -> tuple[int, ...]:
         """The policy's operating points, if they are legal."""
         try:
-            opps = tuple([index(opp) for opp in self._policy.scale(observation)])
-            if opps != self._legal:  # what was legal once always is
-                self._check({}, Decision((), opps))
-                self._legal = opps
+            chosen, legal = self._policy.scale(observation), self._legal
+            if legal is not None and type(chosen) is tuple and chosen == legal:
+                return legal  # what was legal once always is
+            opps = tuple([index(opp) for opp in chosen])
+            self._check({}, Decision((), opps))
+            self._legal = opps
         except Exception as error:  # noqa: BLE001 - whatever it is, the governor goes on
             self._note("scale", error)
             return observation.opp_index

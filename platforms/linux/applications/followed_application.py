@@ -53,6 +53,7 @@ class FollowedApplication:
         now_s: float,
     ) -> None:
         self.process = process
+        self._id, self._name = process.id, process.name
         self.meter = meter
         self.threads = threads
         self._board = board
@@ -104,14 +105,14 @@ class FollowedApplication:
             if window_s < LEAST_WINDOW_S:
                 window_s = LEAST_WINDOW_S
             measured = self._measured = self.meter.read(window_s, freqs_hz[self._cluster])
-        rate_ips, process = measured.rate_ips, self.process
+        rate_ips = measured.rate_ips
         if rate_ips is None:
             self.reading = None
         else:
             cores, threads = self._place
             self.reading = ApplicationReading(
-                process.id,
-                process.name,
+                self._id,
+                self._name,
                 measured.target_ips,
                 rate_ips,
                 measured.l2d_per_s,

@@ -223,8 +223,9 @@ class _Beats:
 
     def new(self) -> int:
         """How many have come since; a count that starts again begins at nothing."""
-        before, self.total = self.total, self._count()
-        return self.total - before if self.total >= before else self.total
+        before = self.total
+        self.total = total = self._count()
+        return total - before if total >= before else total
 
 
 def typical_l2d(count: Count) -> float:
