@@ -24,8 +24,9 @@ clocks, programs and workloads that were held out.
 MEASUREMENTS are FILE[:cooling=NAME][:cores=4+5]: the cooling setup that the runs were under
 (default: the file's, else the skeleton's first), and the cores that programs ran on where the file
 does not say. Files must have the skeleton's clusters, cores and clocks. Traces have no power:
-they tell speeds, and the thermal network under the power that the skeleton's model says; record
-them with --variation 0 --diversity 0, so that a program is the same in all of its runs.
+they tell speeds, and the thermal network under the power that the skeleton's model says, or with
+--power heat both together (record under two cooling setups at least); record them with
+--variation 0 --diversity 0, so that a program is the same in all of its runs.
 
 exit codes:
   0    done
@@ -80,6 +81,14 @@ def calibrate(parser: argparse.ArgumentParser) -> None:
         help="how the values' sources call the measurements [the files' sources]",
     )
     told.add_argument("--suite", default="measured", help="the profiles' suite [%(default)s]")
+    told.add_argument(
+        "--power",
+        choices=("measured", "heat"),
+        default="measured",
+        help="heat: fit powers to the steady temperatures of traces, together with the network; "
+        "temperatures tell their products only, so the skeleton's scale of power is kept "
+        "[%(default)s: by rails, else the skeleton's]",
+    )
     parser.add_argument("--seed", type=int, default=0, help="draws the resamples [%(default)s]")
     parser.add_argument("--json", action="store_true", help="print what came of it as JSON")
     parser.set_defaults(run=_run)
@@ -115,6 +124,7 @@ def _run(args: argparse.Namespace) -> int:
             ambient_c=args.ambient_c,
             suite=args.suite,
             seed=args.seed,
+            power_from_heat=args.power == "heat",
             on_step=lambda step: show(STEPS.index(step)),
         )
     write_calibration(

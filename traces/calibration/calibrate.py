@@ -16,6 +16,11 @@ from traces.calibration.cluster_values import board_leakage, calibrated_cluster
 from traces.calibration.heat_study import HeatStudy, study_heat, with_coolings
 from traces.calibration.input_file import InputFile
 from traces.calibration.profiles import AssumedSpeed, profiles
+from traces.calibration.steady_fit import SteadyFit, fit_steady
+from traces.calibration.steady_plan import steady_plan
+from traces.calibration.steady_rows import steady_rows
+from traces.calibration.steady_values import fitted_board, with_activities
+from traces.calibration.steady_values import notes as steady_notes
 from traces.calibration.thermal_section import suggest_thermal_section
 from traces.schema import MeasurementMetadata
 
@@ -28,7 +33,7 @@ class Calibration:
     """A calibrated board with the fits behind it.
 
     `left_out` says which programs have no profile and why, `notes` what a reader of the board has
-    to know.
+    to know. `steady` is there where power was fitted to temperatures; `heat` is not, then.
     """
 
     board: Board
@@ -38,6 +43,7 @@ class Calibration:
     clusters: tuple[ClusterStudy, ...]
     heat: HeatStudy | None
     notes: tuple[str, ...]
+    steady: SteadyFit | None = None
 
 
 def calibrate(
@@ -50,6 +56,7 @@ def calibrate(
     ambient_c: float | None = None,
     suite: str = "measured",
     seed: int = 0,
+    power_from_heat: bool = False,
     on_step: Callable[[str], None] = lambda step: None,
 ) -> Calibration:
     """Fit what `files` tell, and keep the skeleton's values for the rest.
@@ -57,7 +64,8 @@ def calibrate(
     Speed and power come from the files of run means, where there are any, else from the runs'
     means; heat from all. `data` names the measurements in sources. `cluster_sensors` names the
     sensors of a cluster, by default those of the board that sit in its cores. `on_step` hears each
-    of `STEPS` as it begins. Raises InvalidInput where the files tell nothing at all.
+    of `STEPS` as it begins. With `power_from_heat` powers are fitted to the temperatures of traces,
+    together with the network. Raises InvalidInput where the files tell nothing at all.
     """
     rng = np.random.default_rng(seed)
     table, metadata = _means(files)
@@ -80,6 +88,15 @@ def calibrate(
         studies, board, suite=suite, data=data, assumed=assumed, known=shipped
     )
     on_step("heat")
+    if power_from_heat:
+        steady = study_steady(
+            files, board, _completed(made, shipped), ambient_known=ambient_c is not None, rng=rng
+        )
+        on_step("board")
+        made = with_activities(made, steady, data=data)
+        board = fitted_board(steady, board, data=data)
+        told = steady_notes(steady)
+        return Calibration(board, skeleton, made, left_out, studies, None, told, steady)
     heat = study_heat(
         files, board, profiles=_completed(made, shipped), ambient_known=ambient_c is not None
     )
@@ -90,6 +107,33 @@ def calibrate(
     on_step("board")
     board, more = _with_heat(board, heat, data)
     return Calibration(board, skeleton, made, left_out, studies, heat, (*notes, *more))
+
+
+def study_steady(
+    files: Sequence[InputFile],
+    board: Board,
+    profiles: Mapping[str, ApplicationProfile],
+    *,
+    ambient_known: bool,
+    rng: np.random.Generator,
+) -> SteadyFit:
+    """Fit powers and network to the steady temperatures of traces, which must be all there is.
+
+    Raises InvalidInput for other measurements.
+    """
+    recorded = [
+        (file.recorded[0], replace(file.recorded[1], cooling=file.cooling))
+        for file in files
+        if file.recorded
+    ]
+    if len(recorded) < len(files):
+        other = next(file.path for file in files if not file.recorded)
+        raise InvalidInput(
+            f"--power heat needs traces of 'ilgov trace record' (got {other}, which are "
+            "measurements); leave it out"
+        )
+    rows = steady_rows(recorded, board, profiles)
+    return fit_steady(steady_plan(board, rows, ambient_known=ambient_known), rows, rng)
 
 
 def _completed(

@@ -8,16 +8,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from msgspec import structs
 
-from platforms.application import ApplicationProfile, CoreProfile
+from platforms.application import ApplicationProfile, CoreProfile, Phase
 from platforms.board import SCHEMA_VERSION, Board
 from traces.calibration.cluster_study import ClusterStudy
-from traces.calibration.speed import fit_speed
+from traces.calibration.speed import SpeedFit, fit_speed
 from traces.calibration.speed_study import ProgramStudy
 
 LINE_BYTES = 64
 MISSES_AT_ONCE = 2
 
+_ROUNDING = 1e-5
 _L2D_USUAL = 0.0
 _ACTIVITY_USUAL = 0.7
 
@@ -67,7 +69,10 @@ def profiles(
             if fit.cpi.value <= 0:
                 left_out.append(f"{name}: its time on {study.name} does not fall with the clock")
                 continue
-            speed = CoreProfile(cpi=_rounded(fit.cpi.value), stall_s=_rounded(fit.stall_s.value))
+            speed = CoreProfile(
+                cpi=_rounded(fit.cpi.value),
+                stall_s=_rounded(_told_stall_s(fit, program.program.speeds.freq_hz.max())),
+            )
             told.setdefault(name, {})[types[study.name]] = _Told(speed, source, source)
             if name not in seen or study.power:
                 seen[name] = study, program
@@ -82,6 +87,11 @@ def profiles(
         for name in sorted(told)
     ]
     return tuple(made), tuple(left_out)
+
+
+def _told_stall_s(fit: SpeedFit, highest_hz: float) -> float:
+    """The stall, s; what is rounding beside the cycles is none."""
+    return fit.stall_s.value if fit.stall_share(highest_hz) > _ROUNDING else 0.0
 
 
 def _scaled(like: CoreProfile, core_type: str, one: AssumedSpeed) -> _Told:
@@ -171,6 +181,8 @@ def suite_text(applications: Sequence[ApplicationProfile], *, head: Sequence[str
         lines += ["", "[[applications]]", f"name = {_text(one.name)}"]
         for key in ("activity", "l2d_per_instruction", "bytes_per_instruction"):
             lines.append(f"{key} = {getattr(one, key)!r}")
+        if one.phases:
+            lines += ["phases = [", *(f"    {_phase(phase)}," for phase in one.phases), "]"]
         lines.append("[applications.core_profiles]")
         for core_type, speed in one.core_profiles.items():
             lines.append(
@@ -183,6 +195,11 @@ def suite_text(applications: Sequence[ApplicationProfile], *, head: Sequence[str
                 *(f"{_key(k)} = {_text(v)}" for k, v in own.items()),
             ]
     return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def _phase(phase: Phase) -> str:
+    values = ", ".join(f"{key} = {value!r}" for key, value in structs.asdict(phase).items())
+    return f"{{ {values} }}"
 
 
 def _shared_sources(applications: Sequence[ApplicationProfile]) -> dict[str, str]:

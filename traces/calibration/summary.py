@@ -15,7 +15,7 @@ def errors(done: Calibration) -> dict[str, Any]:
     return {
         "board": done.board.name,
         "clusters": [_cluster(study) for study in done.clusters],
-        "steady_rms_k": _known(done.heat.rms_k(settled=True)) if done.heat else None,
+        "steady_rms_k": _steady_rms_k(done),
         "transient_rms_k": _known(done.heat.rms_k(settled=False)) if done.heat else None,
         "parameters": _parameters(done),
         "applications": len(done.applications),
@@ -54,7 +54,19 @@ def _cluster(study: ClusterStudy) -> dict[str, Any]:
     return found
 
 
+def _steady_rms_k(done: Calibration) -> float | None:
+    if done.steady:
+        return _known(done.steady.held_out_rms_k)
+    return _known(done.heat.rms_k(settled=True)) if done.heat else None
+
+
 def _parameters(done: Calibration) -> list[dict[str, Any]]:
+    if done.steady:
+        return [
+            {"name": name, "value": one.value, "low": one.low, "high": one.high,
+             "identified": one.told}
+            for name, one in done.steady.factors.items()
+        ]  # fmt: skip
     if done.heat is None:
         return []
     return [
@@ -88,6 +100,13 @@ def summary_lines(done: Calibration, out: Path) -> Iterator[str]:
         told = sum(one.identified for one in done.heat.fit.estimates)
         total = len(done.heat.fit.estimates)
         yield f"  thermal network: {told} of {total} parameters are told by the data"
+    if done.steady:
+        factors, pinned = done.steady.factors, done.steady.plan.pinned
+        told = sum(one.told for one in factors.values())
+        yield (
+            f"  steady temperatures: RMS {done.steady.held_out_rms_k:.2f} K, scenarios held out in "
+            f"turn; {told} of {len(factors) - len(pinned)} parameters are told by the data"
+        )
     yield from (f"  no profile of {text}" for text in done.left_out)
     yield from (f"  note: {note}" for note in done.notes)
 

@@ -12,11 +12,15 @@ from rm.speed_priors import SpeedPriors
 def measured_priors(board: Board, profiles: Sequence[ApplicationProfile]) -> SpeedPriors:
     """Medians over the programs of what stalls are worth, geometric means of ratios of clusters.
 
-    Programs that never stall tell nothing of stalls.
+    Programs that do not stall on some cluster tell nothing of stalls.
     """
     strongest = board.clusters[board.clusters_by_capacity[-1]]
     reference = [(profile, profile.on(strongest)) for profile in profiles]
-    stalling = [(profile, core) for profile, core in reference if core.stall_s > 0.0]
+    stalling = [
+        (profile, core)
+        for profile, core in reference
+        if min(profile.on(cluster).stall_s for cluster in board.clusters) > 0.0
+    ]
     bandwidth = board.memory.bandwidth_bytes_per_s
     busy = [profile.bytes_per_instruction / bandwidth / core.stall_s for profile, core in stalling]
 

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
-from platforms.application_file import parse_suite
+from platforms.application_file import parse_suite, shipped_applications
 from platforms.board_file import load_board
 from tests.traces.calibration.toy_measurements import measured
 from traces.calibration.cluster_study import ClusterStudy, study_cluster
@@ -67,3 +68,12 @@ def test_the_suites_text_is_read_again_as_it_was(studies: tuple[ClusterStudy, ..
     assert text.startswith("# Toys.\n")
     assert 1 == text.count("core_profiles.cortex-a15.cpi")
     assert {one.name: one for one in made} == parse_suite(text, origin="toys.toml")
+
+
+def test_phases_are_written() -> None:
+    """A suite of programs that have some reads back as it was."""
+    phased = [one for one in shipped_applications().values() if one.phases]
+    assert phased
+    text = suite_text([replace(one, suite="phased") for one in phased])
+    found = parse_suite(text, origin="suite")
+    assert [one.phases for one in phased] == [found[one.name].phases for one in phased]
