@@ -55,13 +55,15 @@ class Conduct(Struct, frozen=True, kw_only=True):
     `settle_s` is how long the board settles; None leaves it to the back end: the simulated board
     jumps to its steady state. With `instructions` the window ends when the application of interest
     has executed so many, in whole periods of the sensor, but not after the plan's window, which
-    then is the longest. A run is made `repeats` times.
+    then is the longest. A run is made `repeats` times. A program that was just started loads for
+    `load_s` before the board settles (the simulated ones need no time).
     """
 
     settle_s: float | None = None
     start: StartTemperature | None = None
     instructions: float | None = None
     repeats: int = 1
+    load_s: float = 5.0
 
 
 class Plan(Struct, frozen=True, kw_only=True):

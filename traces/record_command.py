@@ -82,6 +82,7 @@ _REMEMBERED = (
     "start_tolerance_k",
     "start_timeout_s",
     "repeats",
+    "load_s",
     "variation",
     "diversity",
     "seed",
@@ -209,6 +210,12 @@ def _add_simulated_options(group: argparse._ArgumentGroup) -> None:
 def _add_linux_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--programs", type=Path, metavar="FILE", help="the programs to run (TOML)")
     group.add_argument(
+        "--load-s",
+        type=float,
+        default=5.0,
+        help="time for programs to load when they were just started, seconds [%(default)s]",
+    )
+    group.add_argument(
         "--actuator",
         choices=("setspeed", "cap"),
         default="setspeed",
@@ -324,6 +331,7 @@ def _conduct(args: argparse.Namespace) -> "Conduct":
         start=start,
         instructions=args.instructions,
         repeats=args.repeats,
+        load_s=args.load_s,
     )
 
 
@@ -431,6 +439,7 @@ def _check(args: argparse.Namespace, cooling: list[str]) -> None:
             "start_tolerance_k": (0.05, 50.0),
             "start_timeout_s": (1.0, 1e5),
             "repeats": (1, 1000),
+            "load_s": (0.0, 1e4),
             "variation": (0.0, 0.9),
             "diversity": (0.0, 0.9),
             "held_out_share": (0.0, 0.9),

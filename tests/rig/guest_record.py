@@ -31,7 +31,7 @@ a big core: less than in a steady state, since nobody waits for that here."""
 _PLAN = (
     *("--scenarios", "1", "--max-background", "1", "--held-out-share", "0", "--seed", "4"),
     *("--opps", "2", "--cooling", "heatsink"),
-    *("--settle-s", "1.5", "--window-s", "1"),
+    *("--load-s", "10", "--settle-s", "1.5", "--window-s", "1"),
 )
 
 

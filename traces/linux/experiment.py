@@ -17,9 +17,6 @@ from traces.plan import PlannedScenario
 STALE_S = 5.0
 """A sensor's value that is older says nothing about a run."""
 
-LOADS_IN_S = 5.0
-"""A program that was just started loads and warms up for so long before it settles."""
-
 _ANY_TARGET = Target(1.0, "instructions/s")
 
 
@@ -39,9 +36,13 @@ class LinuxExperiment:
         start: Start,
         clock: Clock,
         settle_s: float,
+        load_s: float,
         first_id: int,
     ) -> None:
-        """`settle_s` is how long to settle by default; process ids count on from `first_id`."""
+        """`settle_s` is how long to settle by default, `load_s` how long programs load before.
+
+        Process ids count on from `first_id`.
+        """
         self.clock = clock
         self._machine = machine
         self._names = (scenario.application, *scenario.background)
@@ -49,6 +50,7 @@ class LinuxExperiment:
         self._programs = programs
         self._start = start
         self._settle_s = settle_s
+        self._load_s = load_s
         self._running: dict[int, Started] = {}
         self._place_of: dict[int, int] = {}
         self.next_id = first_id
@@ -164,7 +166,7 @@ class LinuxExperiment:
             if started is not None:
                 started.stop()
             self._running[place] = self._start(self._programs[name])
-            self._loads_until_s = self.clock.now_s() + LOADS_IN_S
+            self._loads_until_s = self.clock.now_s() + self._load_s
             self._place_of[self.next_id] = place
             self.next_id += 1
         numbers = {place: number for number, place in self._place_of.items()}

@@ -69,6 +69,7 @@ def record_runs(
             start=start,
             clock=clock,
             settle_s=settle_s,
+            load_s=plan.conduct.load_s,
             first_id=next_id,
         ) as experiment:
             for number, run in missing:

@@ -15,7 +15,6 @@ from tests.traces.linux.fake_programs import (
 )
 from traces.check import check_traces
 from traces.experiment_protocol import RunSpoiled
-from traces.linux.experiment import LOADS_IN_S
 from traces.linux.recording import planned_runs, record_runs, take_over, write_traces
 from traces.linux.run_log import LogHeader, RunLog
 from traces.plan import Conduct, Plan, StartTemperature
@@ -162,7 +161,7 @@ def test_programs_may_load_before_the_first_run_counts(living: LivingBoard, tmp_
         on_done=lambda made: times.append(living.clock.now_s()),
     )
     each_s = [after - before for before, after in itertools.pairwise(times)]
-    assert pytest.approx([LOADS_IN_S + 5.0] + [5.0] * 8) == each_s
+    assert pytest.approx([Conduct().load_s + 5.0] + [5.0] * 8) == each_s
 
 
 def test_a_program_that_ended_is_started_anew_and_its_run_made_again(
