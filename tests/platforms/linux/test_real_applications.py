@@ -64,7 +64,9 @@ def test_a_busy_application_is_read_as_busy(reader: ApplicationReader) -> None:
         begin_s = time.monotonic()
         process.tell("work(0.2)")
         took_s = time.monotonic() - begin_s
-        (read,) = reader.read([app], FREQS_HZ, 3600.0)  # a newcomer: since it was looked at
+        (read,) = [
+            one.state() for one in reader.read([app], FREQS_HZ, 3600.0)
+        ]  # a newcomer: since it was looked at
         assert read.rate_ips is not None
         assert 0.2e9 / took_s == pytest.approx(read.rate_ips, rel=0.15)
         assert (1, 1, "counters") == (len(read.cores), read.threads, read.measured_by)
@@ -81,7 +83,7 @@ def test_several_busy_threads_are_seen(reader: ApplicationReader) -> None:
             process.wait()
         time.sleep(0.3)
         reader.rescan([app])
-        (read,) = reader.read([app], FREQS_HZ, 0.3)
+        (read,) = [one.state() for one in reader.read([app], FREQS_HZ, 0.3)]
         assert 2 == read.threads
         ((key, tids),) = reader.threads_of(app)
         assert (process.key, 8) == (key, len(tids))
@@ -101,7 +103,7 @@ def test_a_storm_of_children_neither_leaks_nor_holds_up(
             begin_s = time.monotonic()
             reader.rescan([app])
             times_s.append(time.monotonic() - begin_s)
-            (read,) = reader.read([app], FREQS_HZ, 1.0)
+            (read,) = [one.state() for one in reader.read([app], FREQS_HZ, 1.0)]
             total += read.rate_ips or 0.0
             for _, tids in reader.threads_of(app):
                 assert tids
@@ -118,12 +120,12 @@ def test_an_application_that_ends_between_two_reads_leaves_the_others_alone(
     with RealProcess() as first, RealProcess() as second:
         apps = [managed(1, first), managed(2, second)]
         reader.rescan(apps)
-        assert [1, 2] == [app.id for app in reader.read(apps, FREQS_HZ, 0.05)]
+        assert [1, 2] == [one.process.id for one in reader.read(apps, FREQS_HZ, 0.05)]
         first.process.kill()
         time.sleep(0.05)
         second.tell("work(0.05)")
-        assert 2 in [app.id for app in reader.read(apps, FREQS_HZ, 0.05)]
+        assert 2 in [one.process.id for one in reader.read(apps, FREQS_HZ, 0.05)]
         first.process.wait()
-        assert [2] == [app.id for app in reader.read(apps, FREQS_HZ, 0.05)]
+        assert [2] == [one.process.id for one in reader.read(apps, FREQS_HZ, 0.05)]
         reader.rescan(apps[1:])
         assert len(SOFTWARE) == counters.in_use
