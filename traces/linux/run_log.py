@@ -55,11 +55,11 @@ def _read(path: Path) -> tuple[LogHeader, dict[int, dict[str, Any]], int]:
         raise InvalidInput(f"{path}: line 1 must describe a recording ({error})") from error
     rows, sound = {}, len(lines[0])
     for number, line in enumerate(lines[1:], start=2):
+        if not line.endswith(b"\n"):
+            break  # torn
         try:
             found = msgspec.json.decode(line, type=_Line)
         except msgspec.DecodeError as error:
-            if number == len(lines):
-                break
             raise InvalidInput(f"{path}: line {number} must be a run ({error})") from error
         rows[found.run] = found.row
         sound += len(line)
@@ -72,7 +72,7 @@ class RunLog:
     def __init__(self, path: Path, header: LogHeader) -> None:
         """Open the log, or begin it; raises InvalidInput where `path` is of another recording."""
         self.rows: dict[int, dict[str, Any]] = {}
-        if path.exists() and path.stat().st_size:
+        if path.exists() and b"\n" in path.read_bytes():
             found, self.rows, sound = _read(path)
             if found.metadata.get("plan_sha256") != header.metadata.get("plan_sha256"):
                 raise InvalidInput(f"{path}: must be the log of this plan; remove it, or --fresh")

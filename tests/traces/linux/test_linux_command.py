@@ -10,7 +10,7 @@ from platforms.board_file import load_board
 from tests.conftest import Ended
 from tests.platforms.linux.fake_root import FakeRoot
 from tests.traces.linux.fake_programs import plan_for
-from traces.linux.run_log import LogHeader, RunLog, log_path
+from traces.linux.run_log import LogHeader, RunLog, log_path, read_log
 from traces.trace_metadata import trace_metadata
 
 Ilgov = Callable[..., Ended]
@@ -208,6 +208,19 @@ def test_what_is_no_log_is_told_with_its_line(
     code, _, stderr = ilgov("trace", "join", path, "--out", tmp_path / "t")
     assert 2 == code
     assert f"{path}: {message}" in stderr
+
+
+@pytest.mark.parametrize(("torn", "rows"), [(1, 8), (7, 8), (10**6, 0)])
+def test_a_torn_line_is_dropped_and_written_anew(tmp_path: Path, torn: int, rows: int) -> None:
+    """Be it the line's end alone that the disk lacks, or half of the first line."""
+    path = log_of(tmp_path, 9)
+    content = path.read_bytes()
+    path.write_bytes(content[: max(len(content) - torn, 20)])
+    log_of(tmp_path, 0)
+    header, found = read_log(path)
+    assert (9, rows) == (header.runs, len(found))
+    log_of(tmp_path, 9)
+    assert 9 == len(read_log(path)[1])
 
 
 def test_the_log_of_another_plan_is_not_gone_on_with(tmp_path: Path) -> None:
