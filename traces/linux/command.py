@@ -108,6 +108,11 @@ def record_on_linux(
                 )
         except (RunSpoiled, OSError) as error:
             raise InvalidInput(f"{error}; {len(log.rows)} runs are kept in {path}") from error
+        except InvalidInput:
+            if not log.rows:
+                path.unlink()
+                path.with_suffix(".log").unlink(missing_ok=True)
+            raise
         except KeyboardInterrupt:
             print(f"{len(log.rows)} of {header.runs} runs are kept, in {path}", file=sys.stderr)
             raise

@@ -73,7 +73,7 @@ def test_a_dry_run_says_how_long_it_takes_and_touches_nothing(
 
 
 def test_a_machine_without_counters_is_refused_and_left_as_it_was(
-    ilgov: Ilgov, root: FakeRoot, words: tuple[object, ...]
+    ilgov: Ilgov, root: FakeRoot, tmp_path: Path, words: tuple[object, ...]
 ) -> None:
     """A recording measures instructions; the fake kernel counts none."""
     before = root.snapshot()
@@ -81,6 +81,7 @@ def test_a_machine_without_counters_is_refused_and_left_as_it_was(
     assert 2 == code
     assert "counters must be there: a recording measures instructions (got: " in stderr
     assert before == root.snapshot()
+    assert {"root", "programs.toml"} == {path.name for path in tmp_path.iterdir()}
 
 
 def test_linux_needs_programs_and_the_simulated_board_has_none(
