@@ -25,6 +25,7 @@ from traces.calibration.report_page import (
     table_html,
 )
 from traces.calibration.report_parameters import parameter_sections
+from traces.calibration.report_steady import steady_overview, steady_sections
 from traces.calibration.thermal_data import ThermalRun
 
 Vector = NDArray[np.float64]
@@ -44,6 +45,8 @@ def report_html(done: Calibration, files: Sequence[InputFile], *, command: str) 
     if done.heat:
         sections += _heat_sections(done.heat)
     sections += parameter_sections(done)
+    if done.steady:
+        sections += steady_sections(done.steady, done.notes)
     head = [
         ("board", f"{done.board.title} ({done.board.soc})"),
         ("measurements", "; ".join(t for file in files for t in file.origin)),
@@ -74,6 +77,8 @@ def _overview(done: Calibration) -> str:
                 guess = "each sensor's mean" if settled else "all staying as it began"
                 held = f"{len(runs)} runs of {count} workloads, held out"
                 rows.append((what, rms, f"{held}; {guess} would be off by {none:.2f} K"))
+    if done.steady:
+        rows.append(steady_overview(done.steady))
     return table_html(("what", "error", "of what"), rows, texts=(0, 1), wide=(2,))
 
 

@@ -177,3 +177,19 @@ def test_other_measurements_are_refused(tmp_path: Path) -> None:
     file = InputFile(tmp_path / "rails.parquet", table, None, "fan")  # type: ignore[arg-type]
     with pytest.raises(InvalidInput, match="--power heat needs traces of 'ilgov trace record'"):
         study_steady([file], SKELETON, {}, ambient_known=False, rng=np.random.default_rng(0))
+
+
+def test_the_report_shows_what_was_held_out_and_every_parameter(
+    recordings: list[Path], tmp_path: Path
+) -> None:
+    """By the command, which says the same in its summary and in JSON."""
+    (tmp_path / "skeleton.toml").write_text(board_text(SKELETON), "utf-8")
+    words = [*map(str, recordings), "--board", str(tmp_path / "skeleton.toml"), "--power", "heat"]
+    report = tmp_path / "report.html"
+    out = ["--out", str(tmp_path / "out.toml"), "--report", str(report)]
+    assert 0 == main(["board", "calibrate", *words, *out])
+    page = report.read_text("utf-8")
+    assert "Steady temperatures, by powers and heat fitted together" in page
+    for name in ("conductance.ambient.passive", "point.big.2362", "activity.bzip2e"):
+        assert name in page
+    assert "held at the skeleton" in page
