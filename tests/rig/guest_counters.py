@@ -226,7 +226,8 @@ def the_reader_sees_rates_and_cores() -> object:
             put(process.pid, core)
             time.sleep(0.1)
             now_s = time.monotonic()
-            (app,) = reader.read(managed, (1e9,) * len(clusters), now_s - last_s)
+            (followed,) = reader.read(managed, (1e9,) * len(clusters), now_s - last_s)
+            app = followed.state()
             last_s = now_s
             assert (core,) == app.cores, app
             assert app.rate_ips is not None, app
