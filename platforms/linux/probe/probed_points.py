@@ -95,7 +95,7 @@ def _volts(
         ),
     ):
         if volts:
-            return _never_falling(tuple(round(volt_v, 4) for volt_v in volts), source)
+            return _never_falling(tuple(round(volt_v, 6) for volt_v in volts), source)
     return unseen(
         _straight_line(freqs_hz),
         f"{LOWEST_V:.2f} V at the lowest point to {HIGHEST_V:.2f} V at the highest, a straight "

@@ -42,7 +42,7 @@ def test_200_applications_with_4_threads_are_given_back_within_200_ms(
     """
     journal = Journal.open(tmp_path / JOURNAL_NAME, boot_id=read_boot_id(ROOT), strict=False)
     writer = KnobWriter(ROOT, journal, KernelCalls())
-    before = KernelCalls().get_affinity(keys[0].pid)
+    before = frozenset(KernelCalls().get_affinity(keys[0].pid))
     waits: list[int] = []
     monkeypatch.setattr("os.fdatasync", waits.append)
     monkeypatch.setattr("os.fsync", waits.append)

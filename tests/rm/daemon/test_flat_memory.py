@@ -14,10 +14,11 @@ import pytest
 from tests.rm.daemon.long_run import LongRun
 
 WARM_UP_ROUNDS = 1500
-ROUNDS = 1500
-MOST_GROWTH_BYTES = 40_000
-"""Up to 28,000 bytes are seen, names of files that are kept with them, and no more however many
-rounds follow; one small object in every round would be above this."""
+ROUNDS = 2500
+MOST_GROWTH_BYTES = 60_000
+"""Up to 45,000 bytes are seen, mostly names of files that the fake root and pathlib keep, and no
+more however many rounds follow (36,000 after 13,500); the smallest object (28 bytes) in every round
+would be above this."""
 
 
 @pytest.fixture
