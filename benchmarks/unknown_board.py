@@ -12,17 +12,20 @@ Steps whose results are there are not made again.
 
 import argparse
 import json
+import os
 import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from benchmarks.hidden_board import COOLINGS, SENSOR, hidden_board, suites
 from platforms.linux.probe.board_text import board_text
 from platforms.options import comma_separated
+from rm.evaluation.comparison import mark_attainable
 from rm.evaluation.outcome import EpisodeOutcome
 from rm.evaluation.regret import regret_by_seed
 from rm.evaluation.results import read_results
@@ -30,6 +33,7 @@ from rm.evaluation.summary import Interval, interval, missed_attainable_share
 from tests.platforms.linux.described_machine import hide
 from tests.platforms.linux.fake_root import FakeRoot
 from traces.calibration.profiles import suite_text
+from traces.numeric_threads import ONE_NUMERIC_THREAD
 
 ILGOV = Path(sys.executable).with_name("ilgov")
 AS_IT_IS = ("--variation", "0", "--diversity", "0", "--held-out-share", "0")
@@ -91,7 +95,13 @@ def run(folder: Path, makes: str, *words: object) -> None:
     command = [str(ILGOV), *map(str, words)]
     print("$ ilgov " + shlex.join(command[1:]), flush=True)
     done = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, encoding="utf-8", check=False
+        command,
+        cwd=folder,
+        env=os.environ | ONE_NUMERIC_THREAD,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
     )
     (folder / f"{makes.replace('/', '-')}.log").write_text(done.stdout + done.stderr, "utf-8")
     if done.returncode:
@@ -175,8 +185,6 @@ def _missed(
     outcomes: Sequence[EpisodeOutcome], oracle: Sequence[EpisodeOutcome], setups: Sequence[str]
 ) -> float:
     """The share of applications whose target the oracle met and the policy did not."""
-    from rm.evaluation.comparison import mark_attainable
-
     both = mark_attainable([*_ilgov(outcomes), *oracle])
     shares = [missed_attainable_share(o) for o in _ilgov(both) if o.cooling in setups]
     return sum(share or 0.0 for share in shares) / len(shares)
@@ -203,6 +211,16 @@ def _text(found: Interval) -> str:
     return f"{found.mean:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"
 
 
+def _over_all(rows: Sequence[Row]) -> str:
+    """The mean over boards and cooling setups, with the interval over the boards."""
+    both = [row.above_true_k.mean for row in rows if row.cooling is None]
+    worst = max(row.above_true_k.mean for row in rows if row.cooling is not None)
+    return (
+        f"calibrated − true over {len(both)} boards: {_text(interval(both))} K; "
+        f"the worst board and cooling setup: {worst:+.2f} K"
+    )
+
+
 def main() -> None:
     """Run the study."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -225,14 +243,9 @@ def main() -> None:
             found[known] = evaluate(folder, known, options)
         rows += rows_of(seed, found)
         print(table(rows[-3:]), flush=True)
-    print("\n" + table(rows))
-    (args.work / "rows.json").write_text(json.dumps([_plain(row) for row in rows], indent=2))
-
-
-def _plain(row: Row) -> object:
-    import msgspec
-
-    return msgspec.to_builtins(row)
+    print("\n" + table(rows) + "\n\n" + _over_all(rows))
+    found = json.dumps([msgspec.to_builtins(row) for row in rows], indent=2)
+    (args.work / "rows.json").write_text(found + "\n", "utf-8")
 
 
 if __name__ == "__main__":
