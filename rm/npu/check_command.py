@@ -25,8 +25,9 @@ where the policy's own known rows are off by more than 0.0001 (float32), 0.005 (
 
 "changed" are the governor's decisions that come out otherwise in episodes on the simulated board,
 of applications that no training saw, and "costs" is what the worst of them costs in kelvins, by the
-right scores. Where no episode can be lived they are choices among the rows instead (the coolest of
-16 mappings, or the best core of a row), in the scores' unit.
+right scores. What is isolated beside a policy in float32 decides as in the daemon: float32 has the
+last word on near ties. Where no episode can be lived they are choices among the rows instead (the
+coolest of 16 mappings, or the best core of a row), in the scores' unit.
 
 exit codes:
   0    all that are present are right

@@ -59,7 +59,7 @@ def check(file: PolicyFile, name: str, asked: Asked, *, episodes: int, contract:
     try:
         found = _measured(file, subject, asked)
         if found.verdict == "ok":
-            found = _with_decisions(found, file, subject, episodes)
+            found = _with_decisions(found, subject, episodes)
     finally:
         subject.close()
     return _with_contract(found, file) if contract and found.verdict == "ok" else found
@@ -90,9 +90,9 @@ def _measured(file: PolicyFile, subject: Subject, asked: Asked) -> Checked:
     )
 
 
-def _with_decisions(found: Checked, file: PolicyFile, subject: Subject, count: int) -> Checked:
+def _with_decisions(found: Checked, subject: Subject, count: int) -> Checked:
     """The same with decisions, unless the CPU had to help out meanwhile."""
-    decisions = decided(file, subject.backend, count)
+    decisions = decided(subject.policy, count)
     failure = subject.failure()
     if failure is not None:
         return replace(found, verdict="wrong", reason=failure)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from npu_runtime.numpy_backend import NumpyBackend
 from npu_runtime.policy_file import PolicyFile
@@ -163,3 +164,11 @@ def chatty(file: PolicyFile) -> _Faulty:
     sys.stdout.write("vendor library, version 1\n")
     sys.stdout.flush()
     return sound(file)
+
+
+def uneven(file: PolicyFile) -> _Faulty:
+    """Off by 0.0024, every other output the other way, as float16 is at worst; and says so."""
+    off = np.resize(np.array([0.0024, -0.0024], np.float32), len(file.metadata.outputs))
+    found = _Faulty(file, lambda scores: scores + off)
+    found.capabilities = replace(found.capabilities, precision="float16")
+    return found

@@ -11,11 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from npu_runtime.load import LoadedPolicy
 from npu_runtime.policy_file import read_policy_file
 from platforms.errors import InvalidInput
 from rm.npu import check_command
 from rm.npu.choices import choices
+from rm.npu.decided import decided
 from rm.npu.rows import asked, made_from, read_rows
+from tests.npu_runtime.faulty_backend import uneven
 
 SHIPPED = Path(__file__).parents[3] / "rm" / "policies" / "shipped"
 FAULTY = "tests.npu_runtime.faulty_backend"
@@ -69,6 +72,19 @@ def test_decisions_of_simulated_episodes_are_compared(check: Command) -> None:
     assert 0 == code
     assert (1, 0) == (decisions["episodes"], decisions["changed"])
     assert decisions["decisions"] > 50
+
+
+def test_an_accelerator_beside_a_float32_policy_is_judged_with_float32s_last_word(
+    check: Command,
+) -> None:
+    """As the daemon runs it; who has no float32 beside it is judged as it decides by itself."""
+    file = read_policy_file(SHIPPED / "topil-hikey970.onnx")
+    code, output = check(file.path, "--json", "--episodes", 1, "--backend", f"{FAULTY}:uneven")
+    (found,) = backends(output).values()
+    assert (0, "float16", 0) == (code, found["precision"], found["decisions"]["changed"])
+    alone = decided(LoadedPolicy(file, uneven(file)), 1)
+    assert alone is not None
+    assert 0 < alone.changed
 
 
 @pytest.mark.parametrize(
