@@ -192,8 +192,9 @@ class SteeredClusters:
         cap = max(0, bisect_right(freqs_hz, cap_hz) - 1)
         opp = min(cap, nearest(freqs_hz, reading.freq_hz))
         found = ClusterReading(cluster.name, opp, cap, reading.freq_hz, cap_hz, asked_hz)
-        is_as_asked = steered.differs_since_s is None and (asked_hz is None or asked_hz <= cap_hz)
-        steered.quiet = (reading, found) if is_as_asked else None
+        is_as_asked = steered.differs_since_s is None and actuator.asked_hz == asked_hz
+        is_allowed = asked_hz is None or asked_hz <= cap_hz
+        steered.quiet = (reading, found) if is_as_asked and is_allowed else None
         return found
 
     def _compare(

@@ -116,6 +116,16 @@ def test_who_writes_between_any_two_rounds_is_noticed_although_the_asked_clock_c
     assert 2 <= len(living.interference)
 
 
+def test_who_overwrites_a_clock_with_the_same_one_is_told_every_time(living: LivingBoard) -> None:
+    """What is read looks as it did before; it is no less wrong for that."""
+    for times in (1, 2, 3):
+        living.clusters.set((3, 4))
+        living.root.write(SPEED, str(living.root.policy(4).cluster.freqs_khz[0]))
+        read(living)
+        read(living)
+        assert times == len(living.interference)
+
+
 def test_what_the_kernel_has_not_applied_yet_is_no_interference(living: LivingBoard) -> None:
     """A moment after the write."""
     living.clusters.set((3, 7))
