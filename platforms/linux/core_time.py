@@ -69,7 +69,8 @@ class CoreTime:
             return self._shares
         first = rows[0]
         least, ticks = self._least_ticks, _ticks(first)
-        while len(past) > 1 and ticks - sum(past[1].get(first.core, _NEVER)) >= least:
+        # The first core's account may begin anew: what is far ahead of it is as old as far behind.
+        while len(past) > 1 and abs(ticks - sum(past[1].get(first.core, _NEVER))) >= least:
             past.popleft()
         before, cores = past[0] if past else {}, self._cores
         shares = [0.0] * cores

@@ -88,6 +88,23 @@ def test_a_core_that_comes_first_does_not_stretch_the_window(root: FakeRoot) -> 
     assert (0.0, 0.25) == pytest.approx(seen[:2])
 
 
+def test_an_account_that_begins_anew_does_not_stretch_the_window(root: FakeRoot) -> None:
+    """Some kernels forget how long a core was idle when it is unplugged, however shortly."""
+
+    def write(busy: int, first_idle: int, other_idle: int) -> None:
+        lines = f"cpu0 {busy} 0 0 {first_idle}\ncpu1 {busy} 0 0 {other_idle}"
+        root.write("/proc/stat", f"cpu  1 2 3 4\n{lines}\nintr 5\n")
+
+    write(0, 100_000, 100_000)
+    times = CoreTime(root.path, cores=2)
+    times.read()
+    for second in range(1, 6):
+        write(100 * second, 0, 100_000)
+        times.read()
+    write(500, 100, 100_100)
+    assert (0.0, 0.0) == times.read()
+
+
 def test_this_machine_s_work_is_seen() -> None:
     """The kernel's own account: what is burnt here shows on some core."""
     times = CoreTime(Path("/"), least_window_s=0.0)
