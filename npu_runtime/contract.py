@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
@@ -410,16 +411,26 @@ def _named(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def main() -> int:
-    """Check the back end and the policy file that the command line names; 1 if it is broken."""
+def main(told: TextIO | None = None) -> int:
+    """Check the back end and the policy file that the command line names; 1 if it is broken.
+
+    What is broken is written to `told`, a line each (None: standard output).
+    """
     name, path = sys.argv[1:]
     try:
         check_backend(backend_named(name), read_policy_file(path))
     except BrokenBackendContract as broken:
-        sys.stdout.write("".join(f"{violation}\n" for violation in broken.violations))
+        (told or sys.stdout).write("".join(f"{violation}\n" for violation in broken.violations))
         return 1
     return 0
 
 
+def _main() -> int:
+    """As `main`; what a vendor's library prints to standard output goes to standard error."""
+    with os.fdopen(os.dup(1), "w") as told:
+        os.dup2(2, 1)
+        return main(told)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(_main())

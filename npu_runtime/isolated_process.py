@@ -155,7 +155,7 @@ def _spawn(theirs: socket.socket, name: str, file: PolicyFile) -> int:
         return os.posix_spawn(
             sys.executable,
             [sys.executable, "-P", "-m", _CHILD, *_arguments(name, file.path)],
-            os.environ | {"PYTHONPATH": os.pathsep.join(_search_path(sys.path))},
+            child_environment(),
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, theirs.fileno(), SOCKET),
                 (os.POSIX_SPAWN_DUP2, policy, POLICY),
@@ -171,6 +171,11 @@ def _spawn(theirs: socket.socket, name: str, file: PolicyFile) -> int:
 
 def _arguments(name: str, path: Path) -> list[str]:
     return [name, str(path), str(os.getpid())]
+
+
+def child_environment() -> dict[str, str]:
+    """This process's environment, for a Python that finds the modules that this one finds."""
+    return os.environ | {"PYTHONPATH": os.pathsep.join(_search_path(sys.path))}
 
 
 def _search_path(entries: Sequence[str]) -> list[str]:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from npu_runtime.accelerators import accelerators
 from npu_runtime.errors import BackendUnavailable, MissingArtifact, PolicyFileError
+from npu_runtime.isolated_process import child_environment
 from npu_runtime.load import ISOLATED
 from npu_runtime.measure.parity import Parity, compared, tolerance
 from npu_runtime.measure.present import Subject, WrongBackend, known_names, opened
@@ -117,10 +118,16 @@ def _problem(own: Parity, parity: Parity, allowed: float) -> str:
 def _with_contract(found: Checked, file: PolicyFile) -> Checked:
     """The same with the contract checked, in a process of its own, whatever happens there."""
     name = found.name.removeprefix(ISOLATED)
-    command = [sys.executable, "-m", "npu_runtime.contract", name, str(file.path)]
+    command = [sys.executable, "-P", "-m", "npu_runtime.contract", name, str(file.path)]
     try:
         ended = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=CONTRACT_S
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=CONTRACT_S,
+            env=child_environment(),
         )
         violations = _told(ended)
     except subprocess.TimeoutExpired:
@@ -133,7 +140,10 @@ def _with_contract(found: Checked, file: PolicyFile) -> Checked:
 
 
 def _told(ended: subprocess.CompletedProcess[str]) -> tuple[str, ...]:
-    if ended.returncode in (0, 1) and not ended.stderr.startswith("Traceback"):
+    """The violations; a process that ends badly, and names none, is one."""
+    if ended.returncode == 0:
+        return ()
+    if ended.returncode == 1 and ended.stdout:
         return tuple(ended.stdout.splitlines())
     last = (ended.stderr.strip() or "no word").splitlines()[-1]
     return (f"its process must not end with {ended.returncode} ({last})",)

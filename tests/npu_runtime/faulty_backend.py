@@ -172,3 +172,15 @@ def uneven(file: PolicyFile) -> _Faulty:
     found = _Faulty(file, lambda scores: scores + off)
     found.capabilities = replace(found.capabilities, precision="float16")
     return found
+
+
+def leaves(file: PolicyFile) -> _Faulty:
+    """Ends its process when it is opened a second time, with a word and code 1."""
+    _opened.append(file)
+    if len(_opened) > 1:
+        sys.stderr.write("the licence is for one call\n")
+        sys.exit(1)
+    return sound(file)
+
+
+_opened: list[PolicyFile] = []

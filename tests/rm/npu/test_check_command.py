@@ -124,6 +124,30 @@ def test_the_contract_is_checked_in_a_process_of_its_own(check: Command) -> None
     assert "- run must not write into the rows that it is given" in output
 
 
+def test_what_a_vendors_library_prints_is_no_broken_promise(check: Command) -> None:
+    """Rockchip's does, to standard output."""
+    code, output = check("--contract", "--backend", f"{FAULTY}:chatty")
+    assert 0 == code
+    assert f"kept   {FAULTY}:chatty: every promise of the contract" in output
+
+
+def test_a_back_end_that_ends_the_contracts_process_keeps_no_promise(check: Command) -> None:
+    """It says no word on which promise it breaks."""
+    code, output = check("--contract", "--backend", f"{FAULTY}:leaves")
+    assert 1 == code
+    assert "its process must not end with 1 (the licence is for one call)" in output
+
+
+def test_the_contracts_process_imports_nothing_from_the_present_folder(
+    check: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be anybody's, and the user root."""
+    (tmp_path / "numpy.py").write_text("raise SystemExit('not ours')")
+    monkeypatch.chdir(tmp_path)
+    code, output = check("--contract", "--backend", "numpy")
+    assert (0, True) == (code, "kept   numpy" in output)
+
+
 def test_rows_come_from_a_file(check: Command, tmp_path: Path) -> None:
     """As numpy's own or as text; never pickled."""
     file = read_policy_file(SHIPPED / "topil-hikey970.onnx")
