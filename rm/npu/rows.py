@@ -67,11 +67,11 @@ def read_rows(path: Path, width: int) -> Rows:
             found = np.load(path, allow_pickle=False)
         else:
             found = np.loadtxt(path, delimiter=",", ndmin=2)
-    except (OSError, ValueError) as error:
+        rows: Rows = np.asarray(found, np.float32)
+    except (OSError, TypeError, ValueError) as error:
         raise InvalidInput(f"--rows {path} must be a .npy or .csv file of numbers ({error})") from (
             error
         )
-    rows: Rows = np.asarray(found, np.float32)
     if rows.ndim != 2 or rows.shape[1] != width or not len(rows):
         raise InvalidInput(
             f"--rows {path} must have {width} columns, one per feature (got {rows.shape})"

@@ -166,12 +166,21 @@ def test_rows_come_from_a_file(check: Command, tmp_path: Path) -> None:
         (np.zeros((3, 2)), r"must have 101 columns, one per feature \(got \(3, 2\)\)"),
         (np.full((1, 101), np.nan), "must be finite"),
         (np.array([{}], dtype=object), "must be a .npy or .csv file of numbers"),
+        (np.full((1, 101), "one"), "must be a .npy or .csv file of numbers"),
     ],
 )
 def test_rows_that_do_not_fit_are_refused(tmp_path: Path, values: Any, words: str) -> None:
     """With what is expected; a pickle is not opened."""
     np.save(tmp_path / "rows.npy", values)
     with pytest.raises(InvalidInput, match=words):
+        read_rows(tmp_path / "rows.npy", 101)
+
+
+def test_an_archive_of_arrays_is_no_rows(tmp_path: Path) -> None:
+    """Numpy reads it under the other's name too."""
+    with (tmp_path / "rows.npy").open("wb") as stream:
+        np.savez(stream, rows=np.zeros((1, 101)))
+    with pytest.raises(InvalidInput, match="must be a .npy or .csv file of numbers"):
         read_rows(tmp_path / "rows.npy", 101)
 
 
