@@ -21,7 +21,8 @@ from npu_runtime.isolation_messages import (
 SOCKET_VARIABLE = "ILGOV_HIAI_SOCKET"
 """The environment variable that says where the server listens; ``@NAME`` is an abstract name."""
 
-DEFAULT_SOCKET = "/run/ilgov/hiai.sock"
+DEFAULT_SOCKET = "/run/ilgov-hiai.sock"
+"""Not in the daemon's own folder, which systemd removes with all that is in it when it ends."""
 
 HELLO_S, LOAD_S, RUN_S = 4.0, 5.0, 5.0
 """The longest that the server may take (chosen: together less than isolation grants for a start;

@@ -23,7 +23,7 @@
 #include "messages.h"
 #include "session.h"
 
-#define DEFAULT_SOCKET "/run/ilgov/hiai.sock"
+#define DEFAULT_SOCKET "/run/ilgov-hiai.sock"
 #define DEFAULT_LIBRARY "/vendor/lib64/libai_client.so"
 
 /* How long a process may take, after its client is gone, to give everything back. */

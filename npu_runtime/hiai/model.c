@@ -39,7 +39,9 @@ static bool compile_into(struct model *model, HIAI_MemBuffer *parts[], HIAI_MemB
         return TELL("the compiled model must have 1 to %u bytes (got %u)", MOST_BUILT_BYTES, *size),
                false;
     if (!call->MemBuffer_export_file(output, *size, path))
-        return TELL("the compiled model must be written to %s", path), false;
+        return TELL("the compiled model must be written to %s; name another place with --build PATH",
+                    path),
+               false;
     model->built = file_content(path, *size);
     if (model->built == NULL)
         return TELL("the compiled model must be readable at %s", path), false;

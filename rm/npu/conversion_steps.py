@@ -7,8 +7,12 @@ from pathlib import Path
 from msgspec import Struct
 
 from npu_runtime.convert import caffe
+from npu_runtime.hiai_connection import SOCKET_VARIABLE
 from npu_runtime.layers import LayeredNetwork
 from npu_runtime.policy_file import PolicyFile
+
+_SOCKET, _WRITABLE = "@ilgov-hiai", "/data/local/tmp"
+"""Under Android: a name that a chroot sees too, and a folder for programs of the shell's."""
 
 
 class Step(Struct, frozen=True, kw_only=True):
@@ -35,8 +39,8 @@ def _kirin970(
 ) -> tuple[Step, ...]:
     """The server's options are those of npu_runtime/hiai/ilgov_hiai_server.c."""
     if any(path.suffix == ".cambricon" for path in written):
-        started = Step(what="there, under Android, start the server", command="ilgov_hiai_server")
-        return (_copied(file, written), started, _checked(file, "hiai"))
+        started = Step(what="there, under Android, start the server", command=_server())
+        return (_copied(file, written), started, _asked_over(_SOCKET, _checked(file, "hiai")))
     compiled = f"{file.path.stem}.kirin970.cambricon"
     return (
         _copied(file, written),
@@ -44,7 +48,7 @@ def _kirin970(
             what="there, under Android, start the server: it has the vendor's library compile the "
             "Caffe files as it loads them (HIAI_ModelManager_buildModel; no Kirin 970 was at hand "
             "to try it), and keeps the result",
-            command=shlex.join(["ilgov_hiai_server", "--build", compiled]),
+            command=_server("--build", f"{_WRITABLE}/{compiled}"),
         ),
         Step(
             what="or compile them before, with the converter in Huawei's HiAI DDK V100.150. Its "
@@ -58,8 +62,17 @@ def _kirin970(
             "sidecar, so that nothing is compiled at the next start",
             command=_again(file, written, compiled, batch),
         ),
-        _checked(file, "hiai"),
+        _asked_over(_SOCKET, _checked(file, "hiai")),
     )
+
+
+def _server(*words: str) -> str:
+    """Its default socket is below /run, which Android has not."""
+    return shlex.join(["ilgov_hiai_server", "--socket", _SOCKET, *words])
+
+
+def _asked_over(socket: str, step: Step) -> Step:
+    return Step(what=step.what, command=f"{SOCKET_VARIABLE}={socket} {step.command}")
 
 
 def _again(file: PolicyFile, written: Sequence[Path], compiled: str, batch: int | None) -> str:

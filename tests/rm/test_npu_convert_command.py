@@ -80,12 +80,14 @@ def test_what_is_left_to_do_is_told_with_its_commands(
     """And where no command is known, that there is none."""
     convert("--target", "kirin970")
     said = capsys.readouterr().out
-    assert "  ilgov_hiai_server --build policy.kirin970.cambricon\n" in said
+    server = "ilgov_hiai_server --socket @ilgov-hiai --build"
+    assert f"  {server} /data/local/tmp/policy.kirin970.cambricon\n" in said
     assert "HiAI DDK V100.150. Its command line is in no public source" in said
     assert "one input 'features' of 9 x 34 x 1 x 1, one output 'scores' of 9 x 1" in said
     again = f"ilgov npu convert {policy} --target kirin970 --batch 9 --compiled "
     assert f"  {again}policy.kirin970.cambricon\n" in said
-    assert "  ilgov npu check policy.onnx --backend hiai\n" in said
+    check = "ilgov npu check policy.onnx --backend hiai"
+    assert f"  ILGOV_HIAI_SOCKET=@ilgov-hiai {check}\n" in said
 
 
 def test_the_command_that_is_told_takes_the_compiled_model_over(

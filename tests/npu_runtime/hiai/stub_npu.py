@@ -96,7 +96,7 @@ class StubNpu:
         self.log_path = folder / "server.log"
         self.compiled = folder / "compiled.cambricon"
         self._command: list[str | Path] = [built.server, "--socket", self.path]
-        self._command += ["--build", self.compiled, "--library", library or built.library]
+        self._command += ["--library", library or built.library]
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, mode: str = "sound") -> None:
@@ -104,7 +104,9 @@ class StubNpu:
         starts = self.log.count("listens at")
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                self._command, stderr=log, env=os.environ | {"ILGOV_STUB_HIAI": mode}
+                [*self._command, "--build", self.compiled],
+                stderr=log,
+                env=os.environ | {"ILGOV_STUB_HIAI": mode},
             )
         self.wait_for("listens at", starts + 1)
 

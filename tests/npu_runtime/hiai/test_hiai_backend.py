@@ -26,7 +26,7 @@ from npu_runtime.load import (
     run_in_batches,
 )
 from npu_runtime.policy_file import PolicyFile
-from tests.npu_runtime.hiai.stub_npu import BATCH, Programs, StubNpu, with_artifact
+from tests.npu_runtime.hiai.stub_npu import BATCH, ROOT, SOURCES, Programs, StubNpu, with_artifact
 
 HALF_TOLERANCE = PARITY_TOLERANCE["float16"]
 
@@ -276,4 +276,23 @@ def test_it_is_known_by_name_among_those_that_are_always_isolated() -> None:
     """The process that isolates it finds it by that name."""
     assert "npu_runtime.hiai_backend:HiaiBackend" == ISOLATED_BACKENDS["hiai"]
     assert HiaiBackend is backend_named("hiai")
-    assert "/run/ilgov/hiai.sock" == hiai_connection.DEFAULT_SOCKET
+    assert "/run/ilgov-hiai.sock" == hiai_connection.DEFAULT_SOCKET
+
+
+def test_server_and_client_meet_where_systemd_removes_nothing() -> None:
+    """It empties the daemon's own folder below /run whenever the daemon ends."""
+    source = (SOURCES / "ilgov_hiai_server.c").read_text()
+    assert f'#define DEFAULT_SOCKET "{hiai_connection.DEFAULT_SOCKET}"' in source
+    unit = (ROOT / "rm" / "daemon" / "ilgov.service").read_text()
+    (folder,) = re.findall(r"^RuntimeDirectory=(.*)$", unit, re.MULTILINE)
+    assert Path("/run") / folder not in Path(hiai_connection.DEFAULT_SOCKET).parents
+
+
+def test_a_compiled_model_that_cannot_be_kept_is_told_with_the_way_out(
+    built: Programs, tmp_path: Path
+) -> None:
+    """As where the server was started in a folder that is read-only, Android's root for one."""
+    npu = StubNpu(built, tmp_path)
+    npu.compiled = tmp_path / "none" / "compiled.cambricon"
+    with npu, pytest.raises(BackendUnavailable, match=r"written to .*none.*; name .* --build PATH"):
+        HiaiBackend(with_artifact(tmp_path, made_of="caffe"))
