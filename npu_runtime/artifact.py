@@ -7,6 +7,7 @@ and `std`; the artifact holds the layers alone, for one fixed batch.
 
 import hashlib
 from collections.abc import Sequence
+from glob import escape
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +18,7 @@ from npu_runtime.errors import DamagedArtifact, MissingArtifact, StaleArtifact
 from npu_runtime.policy_file import MOST_BYTES, PolicyFile, Precision
 
 SCHEMA_VERSION = 1
+TARGETS = ("rk3588", "kirin970")
 Format = Literal["caffe", "cambricon", "rknn"]
 
 
@@ -59,6 +61,15 @@ def artifact_path(policy: Path, target: str, extension: str) -> Path:
     'a/ilgov.rk3588.rknn'
     """
     return policy.with_name(f"{policy.stem}.{target}.{extension}")
+
+
+def artifacts_beside(policy: Path) -> tuple[Path, ...]:
+    """All files beside a policy that bear the name of an artifact of it, or of a sidecar."""
+    names = (f"{escape(policy.stem)}.{target}.*" for target in TARGETS)
+    try:
+        return tuple(sorted(path for name in names for path in policy.parent.glob(name)))
+    except OSError:  # a name that is too long, for one
+        return ()
 
 
 def read_artifact(policy: PolicyFile, target: str) -> tuple[Artifact, dict[str, bytes]]:

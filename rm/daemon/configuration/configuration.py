@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from npu_runtime.artifact import artifacts_beside
 from platforms.errors import InvalidInput
 from rm.daemon.configuration.every_problem import Conversion
 from rm.daemon.configuration.settings import (
@@ -126,7 +127,13 @@ def _untrusted_named(raw: dict[str, Any]) -> Iterator[str]:
     for key in ("policy_file", "board"):
         path = raw.get(key)
         if isinstance(path, str) and path.startswith("/") and "\0" not in path:
-            yield from (f"{key}: {reason}" for reason in untrusted(Path(path)))
+            for named in (Path(path), *_run_with(key, Path(path))):
+                yield from (f"{key}: {reason}" for reason in untrusted(named))
+
+
+def _run_with(key: str, path: Path) -> Iterable[Path]:
+    """What a vendor's library loads beside a policy: its digests lie beside it too."""
+    return artifacts_beside(path) if key == "policy_file" else ()
 
 
 def _all_of(problems: list[str], origin: str) -> str:

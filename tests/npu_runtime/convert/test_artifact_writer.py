@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from npu_runtime.artifact import read_artifact
+from npu_runtime import hiai_backend, rknn_backend
+from npu_runtime.artifact import TARGETS, artifacts_beside, read_artifact
 from npu_runtime.convert import files
 from npu_runtime.convert.artifact_writer import Made, write_artifact
 from npu_runtime.convert.files import replace_together
@@ -97,3 +98,15 @@ def test_a_folder_in_the_way_stops_all(tmp_path: Path) -> None:
         replace_together({tmp_path / "a": b"new", tmp_path / "b": b"new"})
     assert "old" == (tmp_path / "a").read_text()
     assert ["a", "b"] == sorted(path.name for path in tmp_path.iterdir())
+
+
+def test_all_that_lies_beside_a_policy_for_any_back_end_is_found(
+    policy: PolicyFile, tmp_path: Path
+) -> None:
+    """The daemon looks at who may change it."""
+    assert {hiai_backend.TARGET, rknn_backend.TARGET} == set(TARGETS)
+    expected = ["policy.kirin970.caffemodel", "policy.kirin970.json", "policy.rk3588.rknn"]
+    for name in (*expected, "policy.float16.onnx", "other.rk3588.rknn"):
+        (tmp_path / name).write_bytes(b"")
+    assert expected == [path.name for path in artifacts_beside(policy.path)]
+    assert () == artifacts_beside(Path("/" + "x" * 300) / "policy.onnx")

@@ -277,3 +277,20 @@ def test_root_obeys_no_named_file_that_others_may_write(tmp_path: Path) -> None:
     file.write_text(f'board = "hikey970"\npolicy_file = "{tmp_path}/link"\n')
     with pytest.raises(InvalidInput, match=r"policy_file: .*policy.onnx must be writable by its"):
         load_configuration(file)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("name", ["policy.rk3588.rknn", "policy.kirin970.json"])
+def test_root_runs_nothing_made_of_a_policy_that_others_may_write(
+    tmp_path: Path, name: str
+) -> None:
+    """A vendor's library loads it; the digests are no help, since they lie beside it."""
+    (tmp_path / "policy.onnx").write_bytes(b"")
+    made = tmp_path / name
+    made.write_bytes(b"")
+    file = tmp_path / "ilgov.toml"
+    file.write_text(f'board = "hikey970"\npolicy_file = "{tmp_path}/policy.onnx"\n')
+    assert tmp_path / "policy.onnx" == load_configuration(file).policy_file
+    os.chown(made, 65534, 65534)
+    with pytest.raises(InvalidInput, match=rf"policy_file: {made} must belong to root"):
+        load_configuration(file)
