@@ -18,10 +18,16 @@ ACTIVITY = st.lists(st.one_of(st.none(), st.floats(0.05, 1.0)), min_size=8, max_
 def test_one_busy_core_takes_its_busy_power_and_its_clusters_at_the_reference_temperature(
     name: str,
 ) -> None:
-    """The sum that the board file was made from."""
+    """The sum that the board file was made from; who cannot sleep takes what waiting costs."""
     board = load_board(name)
     model = PowerModel(board)
     for index, cluster in enumerate(board.clusters):
+        awake = [(i, other) for i, other in enumerate(board.clusters) if not other.idle_states]
+        waiting_w = sum(
+            other.core_wfi_w * (len(other.cores) - (i == index))
+            + other.cluster_idle_w * (i != index)
+            for i, other in awake
+        )
         for opp, point in enumerate(cluster.opps):
             opps = [0] * len(board.clusters)
             opps[index] = opp
@@ -29,7 +35,8 @@ def test_one_busy_core_takes_its_busy_power_and_its_clusters_at_the_reference_te
             activity[cluster.cores[0]] = 1.0
             load = model.load(opps, activity)
             total_w = load.dynamic_w.sum() + load.leakage_w.sum()
-            assert total_w == pytest.approx(point.core_busy_w + point.cluster_busy_w)
+            busy_w = point.core_busy_w + point.cluster_busy_w
+            assert total_w == pytest.approx(busy_w + waiting_w)
             assert model.core_dynamic_w(index, opp) + model.core_leakage_w(
                 index, opp
             ) == pytest.approx(point.core_busy_w)

@@ -85,8 +85,9 @@ def fit_activity(
 def level_j(program: ProgramEnergy, floor: float) -> float:
     """The energy per cycle (J) of a program that does not stall, by relative least squares.
 
-    >>> level_j(ProgramEnergy(np.array([3e-10, 2e-10]), np.array([1.0, 0.5])), 1 / 3)
-    3e-10
+    >>> level = level_j(ProgramEnergy(np.array([3e-10, 2e-10]), np.array([1.0, 0.5])), 1 / 3)
+    >>> round(1e12 * level)
+    300
     """
     shape = (floor + (1.0 - floor) * program.busy_share) / program.energy_j
     return float(shape.sum() / (shape @ shape))

@@ -17,7 +17,7 @@ class RecentCounts:
 
     >>> counts = RecentCounts(window_s=1.0)
     >>> for _ in range(10):
-    ...     counts.add(3, 2e8, 1e6, time_s=0.1, freq_hz=1e9)
+    ...     _ = counts.add(3, 2e8, 1e6, time_s=0.1, freq_hz=1e9)
     >>> round(counts.beats_per_s), counts.at(2e9)
     (30, (4000000000.0, 20000000.0))
     """

@@ -32,7 +32,7 @@ class RecentRate:
 
     >>> rate = RecentRate(window_s=1.0)
     >>> for _ in range(10):
-    ...     rate.add(work=3.0, time_s=0.1, freq_hz=1e9)
+    ...     _ = rate.add(work=3.0, time_s=0.1, freq_hz=1e9)
     >>> round(rate.mean_per_s), round(rate.at(1e9)), round(rate.at(2e9))
     (30, 30, 60)
     """
