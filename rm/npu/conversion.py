@@ -10,7 +10,7 @@ import numpy as np
 from msgspec import Struct
 
 from npu_runtime.artifact import Format, sha256
-from npu_runtime.backend import Rows
+from npu_runtime.backend import Backend, Rows
 from npu_runtime.convert.artifact_writer import Made, write_artifact
 from npu_runtime.convert.caffe import caffemodel, prototxt
 from npu_runtime.convert.files import replace_together
@@ -150,7 +150,9 @@ def _for_rk3588(file: PolicyFile, network: LayeredNetwork, order: Order) -> _Con
     with closing(simulator):
         parity = compared(right_scores(file, rows), run_in_batches(simulator, rows))
         _check(file, order, parity)
+        known = _known(file, simulator)
         verdict = _verdict(order, lambda board: _simulated(file, simulator, order, board))
+    _check_known(file, order, known)
     tools = f"{_ours()}, {simulator.made_by}"
     made = _made(order, "rknn", {"rknn": simulator.content}, tools)
     paths = write_artifact(file, network, made, folder=order.folder)
@@ -177,8 +179,10 @@ def _for_onnx(file: PolicyFile, network: LayeredNetwork, order: Order) -> _Conve
     candidate = parse_policy_file(content, path=path)
     with closing(backend_named(JUDGED_ON[order.precision])(candidate)) as opened:
         parity = compared(right_scores(file, rows), run_in_batches(opened, rows))
+        known = _known(file, opened)
     _check(file, order, parity)
     verdict = _verdict(order, lambda board: judge(file, candidate, board=board, jobs=order.jobs))
+    _check_known(file, order, known)
     replace_together({path: content})
     return (path,), _Measured(parity=parity, verdict=verdict)
 
@@ -247,6 +251,23 @@ def _check(file: PolicyFile, order: Order, parity: Parity) -> None:
             f"{file.path}: scores in {order.precision} must agree with the policy's within "
             f"{tolerance:g} of their range (got {parity.largest_share:.3g} at most, "
             f"{parity.mean_share:.3g} on average); nothing was written"
+        )
+
+
+def _known(file: PolicyFile, backend: Backend) -> Parity:
+    """The policy's known rows, by which whoever opens what is written goes."""
+    rows, expected = file.metadata.parity_rows()
+    return compared(expected, run_in_batches(backend, rows))
+
+
+def _check_known(file: PolicyFile, order: Order, known: Parity) -> None:
+    """Raise ConversionFailed where what is written would be refused when it is opened."""
+    tolerance = PARITY_TOLERANCE[order.precision]
+    if not known.largest_share <= tolerance:
+        raise ConversionFailed(
+            f"{file.path}: scores of its known rows in {order.precision} must be within "
+            f"{tolerance:g} of their range (got {known.largest_share:.3g}), or it is refused when "
+            "it is opened; take another precision; nothing was written"
         )
 
 

@@ -259,6 +259,23 @@ def test_rknn_in_int8_is_calibrated_on_rows_of_episodes(
     assert "int8" == artifact.precision
 
 
+def test_int8_that_no_back_end_would_run_is_not_written(
+    policy: Path,
+    convert: Convert,
+    judges: Judges,
+    toolkit: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its decisions may be good enough: the daemon goes by the policy's known rows first."""
+    expected = read_policy_file(policy).metadata.parity_rows()[1]
+    monkeypatch.setenv("RKNN_STANDIN_OFF", str(0.06 * np.ptp(expected)))
+    judges(0.0)
+    message = r"known rows in int8 must be within 0\.05 of their range \(got 0\.06.*precision"
+    with pytest.raises(ConversionFailed, match=message):
+        convert("--target", "rk3588", "--precision", "int8", "--rknn-python", toolkit)
+    assert ["policy.onnx"] == [path.name for path in policy.parent.iterdir()]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
