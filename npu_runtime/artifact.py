@@ -112,9 +112,13 @@ def _contradictions(artifact: Artifact, target: str) -> Sequence[str]:
         ("std", len(artifact.std) == artifact.inputs, "must have a number per input"),
         ("std", all(value > 0 for value in artifact.std), "must be positive"),
         ("files", bool(artifact.files), "must name the artifact's own"),
-        ("files", all(Path(name).name == name for name in artifact.files), "must lie beside it"),
+        ("files", all(_lies_beside(name) for name in artifact.files), "must lie beside it"),
     )
     return [f"{field} {must}" for field, holds, must in checks if not holds]
+
+
+def _lies_beside(name: str) -> bool:
+    return Path(name).name == name != "" and "\0" not in name
 
 
 def _read(path: Path, way_out: str) -> bytes:

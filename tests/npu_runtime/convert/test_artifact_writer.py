@@ -1,5 +1,6 @@
 """Tests of how an artifact is put beside its policy."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from npu_runtime.artifact import TARGETS, artifacts_beside, read_artifact
 from npu_runtime.convert import files
 from npu_runtime.convert.artifact_writer import Made, write_artifact
 from npu_runtime.convert.files import replace_together
-from npu_runtime.errors import StaleArtifact
+from npu_runtime.errors import ArtifactError, StaleArtifact
 from npu_runtime.layers import layered_network
 from npu_runtime.policy_file import PolicyFile, read_policy_file
 
@@ -110,3 +111,15 @@ def test_all_that_lies_beside_a_policy_for_any_back_end_is_found(
         (tmp_path / name).write_bytes(b"")
     assert expected == [path.name for path in artifacts_beside(policy.path)]
     assert () == artifacts_beside(Path("/" + "x" * 300) / "policy.onnx")
+
+
+@pytest.mark.parametrize("name", ["", "..", "a\0b", "/etc/passwd", "x" * 300])
+def test_names_of_files_that_can_be_none_are_refused(
+    policy: PolicyFile, tmp_path: Path, name: str
+) -> None:
+    """With the command that makes them anew, as anything that is wrong with a sidecar."""
+    write_artifact(policy, layered_network(policy), made(), folder=tmp_path)
+    sidecar = tmp_path / "policy.board.json"
+    sidecar.write_text(json.dumps(json.loads(sidecar.read_bytes()) | {"files": {name: "0"}}))
+    with pytest.raises(ArtifactError, match="make it with 'ilgov npu convert"):
+        read_artifact(policy, "board")
