@@ -13,7 +13,7 @@ import pyarrow.csv as pc
 from msgspec import Struct
 
 from traces.importers.quantities import Quantity
-from traces.importers.source import Block, SourceFile
+from traces.importers.source import BLOCK_BYTES, Block, SourceFile
 
 AHEAD = 3
 """Blocks that are parsed before they are asked for: what bounds the memory."""
@@ -120,10 +120,12 @@ def check_names(source: SourceFile, names: Sequence[str], needed: Iterable[str])
             source.fail(f"must be there, under this name ({got})", column=name)
 
 
-def chunks(source: SourceFile, format_: Format, *, ahead: int = AHEAD) -> Iterator[Chunk]:
+def chunks(
+    source: SourceFile, format_: Format, *, ahead: int = AHEAD, block_bytes: int = BLOCK_BYTES
+) -> Iterator[Chunk]:
     """The file's rows, chunk by chunk; raises InvalidInput for what is no such row.
 
-    `ahead` chunks are parsed before they are asked for.
+    `ahead` chunks of about `block_bytes` are parsed before they are asked for.
     """
 
     def parse(block: Block) -> Chunk:
@@ -138,7 +140,9 @@ def chunks(source: SourceFile, format_: Format, *, ahead: int = AHEAD) -> Iterat
         except pa.ArrowInvalid as error:
             _explain(source, cleaned, format_, str(error))
 
-    yield from _ordered(parse, _without_header(source.blocks(), format_.skip_lines), ahead)
+    yield from _ordered(
+        parse, _without_header(source.blocks(block_bytes), format_.skip_lines), ahead
+    )
 
 
 def _without_header(blocks: Iterable[Block], skip: int) -> Iterator[Block]:

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from traces.importers.chunks import AHEAD, Chunk, Format, chunks
 from traces.importers.quantities import TIME_S
-from traces.importers.source import SourceFile
+from traces.importers.source import BLOCK_BYTES, SourceFile
 
 NOT_COUNTED, NOT_SUPPORTED = "<not counted>", "<not supported>"
 
@@ -135,10 +135,12 @@ class PerfFile:
         self.units: dict[str, str] = {}
         self.not_counted: dict[str, tuple[int, int]] = {}
 
-    def lines(self, *, ahead: int = AHEAD) -> Iterator[tuple[Chunk, Lines]]:
+    def lines(
+        self, *, ahead: int = AHEAD, block_bytes: int = BLOCK_BYTES
+    ) -> Iterator[tuple[Chunk, Lines]]:
         """All lines, block by block, sorted by time; raises InvalidInput where time falls.
 
-        `ahead` blocks are read before they are asked for.
+        `ahead` blocks of about `block_bytes` are read before they are asked for.
         """
         kind = pa.dictionary(pa.int32(), pa.string())
         types = {_TIME: pa.float64(), _VALUE: pa.float64(), _UNIT: kind, _EVENT: kind}
@@ -154,7 +156,7 @@ class PerfFile:
             collects_others=True,
         )
         last_s = 0.0
-        for chunk in chunks(self.source, format_, ahead=ahead):
+        for chunk in chunks(self.source, format_, ahead=ahead, block_bytes=block_bytes):
             found = self._of(chunk, last_s)
             if not len(found):
                 continue
@@ -229,8 +231,10 @@ class PerfFile:
                 self.units[names[number]] = units[int(rows[0])].as_py() or ""
 
     def _note_uncounted(self, chunk: Chunk, row: int) -> None:
-        for what in (NOT_COUNTED, NOT_SUPPORTED):
-            count = chunk.block.text.count(what.encode())
+        text = chunk.block.text
+        unknown = text.count(b"<not ")
+        unsupported = text.count(NOT_SUPPORTED.encode()) if b"<not s" in text else 0
+        for what, count in ((NOT_COUNTED, unknown - unsupported), (NOT_SUPPORTED, unsupported)):
             if count:
                 before, line = self.not_counted.get(what, (0, chunk.line_of(row)))
                 self.not_counted[what] = (before + count, line)
@@ -296,6 +300,12 @@ def _line_with(chunk: Chunk, text: str) -> int:
 
 def _without_comments(text: bytes) -> bytes:
     """Comments as empty lines."""
-    if b"#" not in text:
-        return text
-    return re.sub(rb"(?m)^[ \t]*#[^\n]*$", b"", text)
+    pieces, done, at = [], 0, text.find(b"#")
+    while at >= 0:
+        begin, end = text.rfind(b"\n", 0, at) + 1, text.find(b"\n", at)
+        end = len(text) if end < 0 else end
+        if not text[begin:at].strip():
+            pieces.append(text[done:begin])
+            done = end
+        at = text.find(b"#", end)
+    return b"".join([*pieces, text[done:]]) if pieces else text

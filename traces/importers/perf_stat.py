@@ -17,6 +17,8 @@ from traces.measurements import COUNTER_COLUMN, RAIL_COLUMN, Layout
 _CYCLES = ("cycles", "cpu-cycles", "cpu_cycles", "CPU_CYCLES", "r11", "r011")
 _INSTRUCTIONS = ("instructions", "inst_retired", "INST_RETIRED", "r8", "r08", "r008")
 _L2D = ("l2d_cache", "L2D_CACHE", "L2D_CACHE_ACCESS", "r16", "r016")
+_FIRST_BYTES = 1 << 16
+"""The first interval is looked for in pieces of this size: it is a few lines."""
 _INCOMPLETE = "intervals without all lines of the first"
 _UNCOUNTED = "values {} (not dropped: unknown in that interval)"
 
@@ -67,7 +69,7 @@ class _FirstInterval:
         file = PerfFile(source)
         pairs: set[tuple[int, int]] = set()
         begun = None
-        for _, lines in file.lines(ahead=0):
+        for _, lines in file.lines(ahead=0, block_bytes=_FIRST_BYTES):
             begun = lines.time_s[0] if begun is None else begun
             own = lines.time_s == begun
             pairs |= set(zip(lines.event[own].tolist(), lines.place[own].tolist(), strict=True))
@@ -208,15 +210,22 @@ def _intervals(
     ends_s = lines.time_s[first]
     count, events, places = len(ends_s), len(plan.events), max(len(plan.places), 1)
     cell = (interval * events + event) * places + place
-    seen = np.bincount(cell, minlength=count * events * places)
-    if (seen > 1).any():
-        _fail_twice(file, int(np.argmax(seen > 1)), plan, ends_s)
-    values = np.full(count * events * places, np.nan)
-    values[cell] = lines.value
-    cube = values.reshape(count, events, places) * plan.scales[None, :, None]
+    cells = count * events * places
+    if len(cell) == cells and (cell == np.arange(cells)).all():  # nearly always: all, in order
+        values, lines_of = lines.value, np.full(count, events * places)
+    else:
+        seen = np.bincount(cell, minlength=cells)
+        if (seen > 1).any():
+            _fail_twice(file, int(np.argmax(seen > 1)), plan, ends_s)
+        values = np.full(cells, np.nan)
+        values[cell] = lines.value
+        lines_of = seen.reshape(count, -1).sum(axis=1)
+    cube = values.reshape(count, events, places)
+    if (plan.scales != 1.0).any():
+        cube = cube * plan.scales[None, :, None]
     starts_s = np.concatenate([[begun_s], ends_s[:-1]])
     window_s = ends_s - starts_s
-    whole = seen.reshape(count, -1).sum(axis=1) == plan.lines
+    whole = lines_of == plan.lines
     for end_s in ends_s[~whole].tolist()[:1]:
         example = f"{file.source.path}: the interval that ends at {end_s:g} s"
         tally.drop(_INCOMPLETE, example, int((~whole).sum()))
