@@ -1,13 +1,21 @@
 """ARMPM sample tables: tab-separated, a row is half a second of a program on one core."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 
 import numpy as np
 import pyarrow as pa
 
-from traces.importers.chunks import Chunk, Format, check_names, chunks, header
+from traces.importers.chunks import (
+    AHEAD,
+    Chunk,
+    Format,
+    check_names,
+    chunks,
+    header,
+    ordered,
+)
 from traces.importers.importer import Reading, Request, Tally
 from traces.importers.machine import ODROID_XU3, check_clock, cluster_of_core, layout_of
 from traces.importers.quantities import (
@@ -61,7 +69,7 @@ together."""
                 source.fail(f"must have the columns of {sources[0].path}")
         with ExitStack() as stack:
             spills = [stack.enter_context(Spill(source)) for source in sources]
-            totals = _totals(sources, tables, asked, spills)
+            totals, found = _totals(sources, tables, asked, spills)
             stack.pop_all()
         bad = totals.judge(tally, (_INSTRUCTIONS, _BRANCHES), _name)
         tally.note(
@@ -78,7 +86,7 @@ together."""
         )
         return Reading(
             layout=first.layout,
-            batches=_batches(spills, tables, asked, totals, bad),
+            batches=_batches(spills, tables, found, totals, bad),
             averaged=False,
             power_of="cluster rails",
             extra=first.extra,
@@ -124,7 +132,10 @@ class _Columns:
         return Format(names=self.names, types=types, delimiter="\t")
 
 
-def _keys(chunk: Chunk, columns: _Columns) -> list[tuple[Key, int, int]]:
+_Found = list[tuple[Key, int, int]]
+
+
+def _keys(chunk: Chunk, columns: _Columns) -> _Found:
     """The runs that a chunk holds, in order: their keys, and where each begins and ends."""
     programs = chunk.text(_PROGRAM)
     index = programs.indices.to_numpy()
@@ -157,10 +168,16 @@ def _totals(
     tables: Sequence[_Columns],
     asked: Request,
     spills: Sequence[Spill],
-) -> RunTotals:
-    """The first pass: what each run comes to, and whether it stands together and in time."""
+) -> tuple[RunTotals, list[list[_Found]]]:
+    """The first pass: what each run comes to, and whether it stands together and in time.
+
+    Also returns which runs each chunk of each source holds.
+    """
     totals = RunTotals()
+    found_in: list[list[_Found]] = []
     for source, columns, spill in zip(sources, tables, spills, strict=True):
+        runs_of: list[_Found] = []
+        found_in.append(runs_of)
         judged = [name for name in (_INSTRUCTIONS, _BRANCHES) if name in columns.events]
         for chunk in chunks(source, columns.format()):
             if not len(chunk):
@@ -168,6 +185,7 @@ def _totals(
             _check_values(chunk, columns, asked)
             spill.keep(chunk)
             found = _keys(chunk, columns)
+            runs_of.append(found)
             values = [chunk.number(name, COUNT) for name in judged]
             time_ns = _rising(chunk, found, totals)
             for key, low, high in found:
@@ -177,7 +195,7 @@ def _totals(
                 problem = totals.add(key, part)
                 if problem:
                     chunk.fail(low, _PROGRAM, problem)
-    return totals
+    return totals, found_in
 
 
 def _rising(chunk: Chunk, found: Sequence[tuple[Key, int, int]], totals: RunTotals) -> np.ndarray:
@@ -199,22 +217,33 @@ def _rising(chunk: Chunk, found: Sequence[tuple[Key, int, int]], totals: RunTota
 def _batches(
     spills: Sequence[Spill],
     tables: Sequence[_Columns],
-    asked: Request,
+    found_in: Sequence[Sequence[_Found]],
     totals: RunTotals,
     bad: set[Key],
 ) -> Iterator[pa.Table]:
-    """The second pass: the rows of the other runs."""
-    for spill, columns in zip(spills, tables, strict=True):
-        last_ns = 0
+    """The second pass: the rows of the other runs, in two threads."""
+    for spill, columns, runs_of in zip(spills, tables, found_in, strict=True):
+
+        def batch(item: tuple[Chunk, int, _Found], columns: _Columns = columns) -> pa.Table:
+            chunk, last_ns, found = item
+            table = _rows(chunk, columns, found, totals, last_ns)
+            keep = np.ones(len(chunk), bool)
+            for key, low, high in found:
+                keep[low:high] = key not in bad
+            return table if keep.all() else table.filter(pa.array(keep))
+
         with spill:
-            for chunk in spill.chunks():
-                found = _keys(chunk, columns)
-                table = _rows(chunk, columns, found, totals, last_ns)
-                last_ns = int(chunk.integers(_TIME)[-1])
-                keep = np.ones(len(chunk), bool)
-                for key, low, high in found:
-                    keep[low:high] = key not in bad
-                yield table if keep.all() else table.filter(pa.array(keep))
+            yield from ordered(batch, _with_the_time_before(spill.chunks(), runs_of), AHEAD)
+
+
+def _with_the_time_before(
+    chunks_: Iterable[Chunk], runs_of: Iterable[_Found]
+) -> Iterator[tuple[Chunk, int, _Found]]:
+    """Each chunk with the last time stamp (ns) of the one before, 0 for the first, and its runs."""
+    last_ns = 0
+    for chunk, found in zip(chunks_, runs_of, strict=True):
+        yield chunk, last_ns, found
+        last_ns = int(chunk.integers(_TIME)[-1])
 
 
 def _rows(
@@ -225,11 +254,11 @@ def _rows(
     last_ns: int,
 ) -> pa.Table:
     layout, cluster, count = columns.layout, columns.cluster, len(chunk)
-    freq_hz = chunk.number(columns.freq, FREQ_MHZ)
+    freq_hz = chunk.checked(columns.freq, FREQ_MHZ)
     time_s, window_s = _times(chunk.integers(_TIME), found, totals, last_ns)
     volt_v, power_w = rail(chunk, columns.rail)
     per_s = 1 / window_s
-    cycles_per_s = chunk.number(_CYCLES, COUNT) * per_s
+    cycles_per_s = chunk.checked(_CYCLES, COUNT) * per_s
 
     def of_cluster(column: str, values: np.ndarray) -> np.ndarray:
         every = unknown(layout, column, count)
@@ -245,11 +274,11 @@ def _rows(
         "volt_v": of_cluster("volt_v", volt_v),
         "power_w": of_cluster("power_w", power_w),
         "busy_cores": of_cluster("busy_cores", cycles_per_s / freq_hz),
-        "temp_c": chunk.number(columns.temp, TEMP_C)[:, None],
+        "temp_c": chunk.checked(columns.temp, TEMP_C)[:, None],
         "cycles_per_s": cycles_per_s,
     }
     for event in columns.events:
-        known[COUNTER_COLUMN.format(event)] = chunk.number(event, COUNT) * per_s
+        known[COUNTER_COLUMN.format(event)] = chunk.checked(event, COUNT) * per_s
     for column, event in (("instructions_per_s", _INSTRUCTIONS), ("l2d_per_s", _L2D)):
         known[column] = known.get(COUNTER_COLUMN.format(event), np.nan)
     lengths = [high - low for _, low, high in found]

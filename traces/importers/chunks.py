@@ -62,6 +62,11 @@ class Chunk:
         self.require(good, column, lambda row: quantity.requirement(float(values[row])))
         return values if quantity.scale == 1 else values * quantity.scale
 
+    def checked(self, column: str, quantity: Quantity) -> np.ndarray:
+        """A column of numbers in SI units that `number` has let pass before."""
+        values = self.raw(column)
+        return values if quantity.scale == 1 else values * quantity.scale
+
     def require(self, good: np.ndarray, column: str, problem: Callable[[int], str]) -> None:
         """Raise InvalidInput for the first row that is not `good`."""
         if not good.all():
@@ -140,7 +145,7 @@ def chunks(
         except pa.ArrowInvalid as error:
             _explain(source, cleaned, format_, str(error))
 
-    yield from _ordered(
+    yield from ordered(
         parse, _without_header(source.blocks(block_bytes), format_.skip_lines), ahead
     )
 
@@ -157,7 +162,7 @@ def _without_header(blocks: Iterable[Block], skip: int) -> Iterator[Block]:
             yield Block(block.text[start:], 1 + skip, block.lines - skip)
 
 
-def _ordered(
+def ordered(
     function: Callable[[_Item], _Result], items: Iterable[_Item], ahead: int
 ) -> Iterator[_Result]:
     """The results in order, computed ahead in other threads."""
