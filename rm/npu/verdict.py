@@ -29,10 +29,10 @@ class Verdict(Struct, frozen=True, kw_only=True):
         found = []
         if not self.held_out.decisions:
             found.append("the policy must have decided something (it was never asked)")
-        if not self.held_out.changed_share <= self.most_changed_share:
+        if not self.held_out.changed_of_moving_share <= self.most_changed_share:
             found.append(
-                f"changed decisions must be at most {self.most_changed_share:.1%} "
-                f"(got {self.held_out.changed_share:.3%})"
+                f"changed decisions must be at most {self.most_changed_share:.1%} of those that "
+                f"migrate (got {self.held_out.changed_of_moving_share:.3%})"
             )
         if not self.closed_loop.hotter_k <= self.most_hotter_k:
             found.append(
@@ -62,14 +62,13 @@ class Verdict(Struct, frozen=True, kw_only=True):
             f"{held.changed_share:.3%}",
             (
                 f"{held.changed} of {held.decisions}, in {held.episodes_changed} of "
-                f"{held.episodes} episodes; 95 %: {held.low_share:.3%} to {held.high_share:.3%}; "
-                f"at most {self.most_changed_share:.1%}"
+                f"{held.episodes} episodes; 95 %: {held.low_share:.3%} to {held.high_share:.3%}"
             ),
         )
         yield (
             "of those that migrate",
             f"{held.changed_of_moving_share:.3%}",
-            f"{held.changed} of {held.moving}",
+            f"{held.changed} of {held.moving}; at most {self.most_changed_share:.1%}",
         )
         if held.mean_dearer_k is not None and held.worst_dearer_k is not None:
             yield (
