@@ -40,7 +40,7 @@ The toolkit's simulator runs the result, and the scores are compared.
 float16 is written only where no score is off by more than 0.5 % of their range. int8 is calibrated
 on rows from simulated episodes that the policy governs. Then the result is judged on other
 episodes, with other applications: it is written only where it changes at most 1 % (int8) or 0.1 %
-(float16) of the decisions and the hottest core is at most 0.05 K hotter in the mean, and where the
+(float16) of the migrations and the hottest core is at most 0.05 K hotter in the mean, and where the
 scores of the policy's known rows are off by at most 5 % of their range (int8), as whatever opens it
 asks. That takes minutes; for a policy that rates mappings, up to an hour. float16 for rk3588 is
 judged with --judge only: beside it float32 has the last word on decisions that rounding could
