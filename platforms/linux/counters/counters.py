@@ -32,7 +32,7 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-ATTEMPTS = 3
+ATTEMPTS = 5
 """Lists of threads that are tried before the last one has to do (for storms of new processes)."""
 
 RESERVED_DESCRIPTORS = 256
@@ -173,12 +173,14 @@ class PerfCounters:
             try:
                 counters = self._open(tids, grouped=self._grouped, final=False)
             except OSError as error:
-                if error.errno not in (errno.EINVAL, errno.ECHILD):
+                if error.errno not in (errno.EINVAL, errno.ECHILD, errno.ENODEV):
                     raise
                 # EINVAL: a kernel before 4.13, where every event is read by itself. ECHILD: a
                 # thread was born between two events of a group, and has one of them only; EINVAL
-                # as well, where the kernel has exchanged the counters of the two meanwhile.
-                self._grouped = self._grouped and error.errno == errno.ECHILD
+                # as well, where the kernel has exchanged the counters of the two meanwhile. ENODEV
+                # (seen on 6.18 in a storm of children): the first event of a group is gone by the
+                # time of the second.
+                self._grouped = self._grouped and error.errno != errno.EINVAL
                 continue
             if counters is not None:
                 return counters
