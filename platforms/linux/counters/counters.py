@@ -32,7 +32,7 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-ATTEMPTS = 5
+ATTEMPTS = 3
 """Lists of threads that are tried before the last one has to do (for storms of new processes)."""
 
 RESERVED_DESCRIPTORS = 256

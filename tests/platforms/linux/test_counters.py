@@ -234,6 +234,23 @@ def test_a_group_whose_thread_was_exchanged_is_opened_once_more(
     assert [True, False, False] == asked
 
 
+def test_a_group_whose_first_event_is_gone_by_the_second_is_opened_once_more(
+    process: RealProcess, counters: PerfCounters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ENODEV, in a storm of children; groups are read as groups all the same."""
+    asked: list[bool] = []
+
+    def gone(events: Iterable[Event], tid: int, *, grouped: bool) -> list[int]:
+        asked.append(grouped)
+        if len(asked) < 2:
+            raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+        return open_group(tuple(events), tid, grouped=grouped)
+
+    monkeypatch.setattr(thread_counters, "open_group", gone)
+    follow(counters, process)
+    assert [True, True] == asked
+
+
 def test_the_end_of_the_process_ends_nothing_else(
     process: RealProcess, counters: PerfCounters
 ) -> None:
