@@ -37,8 +37,8 @@ from tests.platforms.linux.real_process import (
 
 WORK_S = 0.1
 ABOUT = pytest.approx(WORK_S, abs=0.4 * WORK_S)
-"""Who is preempted on a busy machine works a little longer than told; what is counted twice is off by
-100 %, what is counted half by 50 %."""
+"""Who is preempted on a busy machine works a little longer than told; what is counted twice is off
+by 100 %, what is counted half by 50 %."""
 
 
 PATIENT_TRIES = 50
