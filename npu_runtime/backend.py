@@ -92,3 +92,12 @@ def check_scores(scores: Rows) -> None:
         for row, column in np.argwhere(~np.isfinite(scores)):
             value = scores[row, column]
             raise BadOutput(f"scores must be finite (got {value} in row {row}, output {column})")
+
+
+def score_range(scores: Rows) -> float:
+    """What errors of scores are a share of: their range, or their size where they are all equal.
+
+    >>> score_range(np.array([[1.0, 3.0]], np.float32)), score_range(np.zeros((2, 1), np.float32))
+    (2.0, 1.0)
+    """
+    return float(np.ptp(scores)) or max(1.0, float(np.abs(scores).max()))

@@ -25,7 +25,7 @@ from typing import TextIO
 
 import numpy as np
 
-from npu_runtime.backend import Backend, Rows
+from npu_runtime.backend import Backend, Rows, score_range
 from npu_runtime.errors import BackendUnavailable
 from npu_runtime.load import PARITY_TOLERANCE, backend_named, run_in_batches
 from npu_runtime.policy_file import PolicyFile, read_policy_file
@@ -97,7 +97,7 @@ class _Case:
             self.file.metadata.precision or "float32", self.backend.capabilities.precision
         )
         _, expected = self.file.metadata.parity_rows()
-        spread = float(np.ptp(expected)) or max(1.0, float(np.abs(expected).max()))
+        spread = score_range(expected)
         return PARITY_TOLERANCE[precision] * spread
 
     def differs(self, expected: Rows, found: Rows, *, share: float = 1.0) -> str | None:

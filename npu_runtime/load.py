@@ -23,7 +23,7 @@ from importlib.metadata import entry_points
 import numpy as np
 
 from npu_runtime.accelerators import Accelerator, accelerators
-from npu_runtime.backend import Backend, Capabilities, Rows, check_rows, check_scores
+from npu_runtime.backend import Backend, Capabilities, Rows, check_rows, check_scores, score_range
 from npu_runtime.errors import (
     BackendUnavailable,
     DamagedPolicyFile,
@@ -342,7 +342,7 @@ def check_parity(file: PolicyFile, backend: Backend) -> None:
     """Raise DamagedPolicyFile unless the back end reproduces the training's scores."""
     rows, expected = file.metadata.parity_rows()
     found = run_in_batches(backend, rows)
-    output_range = float(np.ptp(expected)) or max(1.0, float(np.abs(expected).max()))
+    output_range = score_range(expected)
     off = float(np.abs(found - expected).max()) / output_range
     tolerance = PARITY_TOLERANCE[file.metadata.precision or "float32"]
     if not off <= tolerance:

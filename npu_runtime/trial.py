@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from npu_runtime.backend import Backend, Capabilities
+from npu_runtime.backend import Backend, Capabilities, score_range
 from npu_runtime.isolation import IsolatedBackend
 from npu_runtime.policy_file import PolicyFile, Precision
 from npu_runtime.precision import coarser
@@ -96,7 +96,7 @@ class BackendOnTrial(IsolatedBackend):
     @property
     def _range(self) -> float:
         expected = self._expected
-        return float(np.ptp(expected)) or max(1.0, float(np.abs(expected).max()))
+        return score_range(expected)
 
     def _time_of_the_cpu(self) -> float:
         begun_s = time.monotonic()

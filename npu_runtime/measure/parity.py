@@ -3,7 +3,7 @@
 import numpy as np
 from msgspec import Struct
 
-from npu_runtime.backend import Backend, Rows
+from npu_runtime.backend import Backend, Rows, score_range
 from npu_runtime.layers import layered_network
 from npu_runtime.load import PARITY_TOLERANCE, run_in_batches
 from npu_runtime.numpy_backend import NumpyBackend
@@ -50,7 +50,7 @@ def compared(expected: Rows, found: Rows) -> Parity:
         rows=len(expected),
         largest=float(off.max()),
         mean=float(off.mean()),
-        score_range=float(np.ptp(expected)) or max(1.0, float(np.abs(expected).max())),
+        score_range=score_range(expected),
         argmax=float(changed.mean()) if several else None,
     )
 
