@@ -4,7 +4,6 @@ import plotly.graph_objects as go
 
 from traces.calibration.report_page import (
     COLOURS,
-    INK,
     definitions_html,
     figure_html,
     page,
@@ -13,6 +12,7 @@ from traces.calibration.report_page import (
     table_html,
     template,
 )
+from traces.report_frame import INK
 from traces.validation import ClusterValidation, Validation
 
 _HEIGHT_PX = 380

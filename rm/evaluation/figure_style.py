@@ -7,10 +7,8 @@ import plotly.graph_objects as go
 from msgspec import Struct
 from plotly.subplots import make_subplots
 
-FONT = "Helvetica, Arial, 'Liberation Sans', sans-serif"
-INK = "#222222"
-QUIET = "#6b6b6b"
-GRID = "#e7e7e7"
+from traces.report_frame import AXIS, FONT, INK
+
 MOST_PANELS_ABREAST = 3
 _FEW_LINES = 8
 _TOP_PX, _BOTTOM_PX = 58, 55  # margins
@@ -70,25 +68,13 @@ def pale(colour: str, opacity: float) -> str:
 
 def template() -> go.layout.Template:
     """White ground, thin dark axes with outside ticks, a light grid, readable type."""
-    axis = {
-        "showline": True,
-        "linecolor": INK,
-        "linewidth": 1,
-        "ticks": "outside",
-        "ticklen": 4,
-        "tickcolor": INK,
-        "gridcolor": GRID,
-        "zeroline": False,
-        "title": {"standoff": 8, "font": {"size": 13}},
-        "automargin": True,
-    }
     layout = go.Layout(
         font={"family": FONT, "size": 13, "color": INK},
         paper_bgcolor="white",
         plot_bgcolor="white",
         colorway=[style.colour for style in _SHIPPED.values()],
-        xaxis=axis,
-        yaxis=axis,
+        xaxis=AXIS,
+        yaxis=AXIS,
         margin={"l": 60, "r": 36, "t": _TOP_PX, "b": _BOTTOM_PX},
         modebar={"orientation": "v"},
         hoverlabel={"font": {"family": FONT, "size": 12}},

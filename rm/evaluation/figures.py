@@ -7,8 +7,6 @@ import numpy as np
 import plotly.graph_objects as go
 
 from rm.evaluation.figure_style import (
-    INK,
-    QUIET,
     Panels,
     PolicyStyle,
     equally_wide,
@@ -28,6 +26,7 @@ from rm.evaluation.summary import (
     missed_share,
     summarise,
 )
+from traces.report_frame import INK, QUIET
 
 _MOST_STEPS = 400
 _WIDEST_RATIO = 3.0

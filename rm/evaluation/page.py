@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from html import escape
-from string import Template
 
 import plotly.graph_objects as go
 import plotly.io
 from msgspec import Struct
 from plotly.offline import get_plotlyjs
+
+from traces.report_frame import PAGE
 
 
 class Plot(Struct, frozen=True):
@@ -24,26 +25,6 @@ class Plot(Struct, frozen=True):
     chosen: str = ""
     tab: str = ""
 
-
-_PAGE = Template("""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; \
-script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:">
-<title>$title</title>
-<style>$style</style>
-<script>$plotly</script>
-</head>
-<body>
-<main>
-$body
-</main>
-<script>$script</script>
-</body>
-</html>
-""")
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -136,7 +117,7 @@ for (const choice of document.querySelectorAll(".choice")) {
 
 def page(*, title: str, body: str) -> str:
     """A whole page around `body`, with plotly.js inside."""
-    return _PAGE.substitute(
+    return PAGE.substitute(
         title=escape(title), style=_STYLE, plotly=get_plotlyjs(), body=body, script=_SCRIPT
     )
 

@@ -2,11 +2,12 @@
 
 import plotly.graph_objects as go
 
-from rm.evaluation.figure_style import INK, QUIET, Panels, PolicyStyle, legend_entry
+from rm.evaluation.figure_style import Panels, PolicyStyle, legend_entry
 from rm.evaluation.figures import Comparison
 from rm.evaluation.outcome import ORACLE
 from rm.evaluation.regret import Regret
 from rm.evaluation.summary import Interval
+from traces.report_frame import INK, QUIET
 
 _ROW_HEIGHT = 26
 

@@ -11,16 +11,11 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from platforms.board import Board
-from rm.evaluation.figure_style import (
-    INK,
-    QUIET,
-    PolicyStyle,
-    make_room_for_legend,
-    template,
-)
+from rm.evaluation.figure_style import PolicyStyle, make_room_for_legend, template
 from rm.evaluation.outcome import ORACLE, EpisodeOutcome, Moment
 from rm.evaluation.summary import missed_share
 from rm.evaluation.thinning import Stretch, stretches, thinned
+from traces.report_frame import INK, QUIET
 
 _CLUSTER_COLOURS = ("#01665E", "#8C510A", "#542788", "#444444")
 # Paul Tol's light scheme, then more tints that bear dark type.

@@ -9,7 +9,8 @@ from plotly.subplots import make_subplots
 
 from traces.calibration.cluster_study import ClusterStudy
 from traces.calibration.heat_study import HeatStudy, root_mean_square
-from traces.calibration.report_page import COLOURS, GRID, INK, template
+from traces.calibration.report_page import COLOURS, template
+from traces.report_frame import GRID, INK
 
 Vector = NDArray[np.float64]
 

@@ -2,38 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 from html import escape
-from string import Template
 
 import plotly.graph_objects as go
 import plotly.io
 from plotly.offline import get_plotlyjs
 
-FONT = "Helvetica, Arial, 'Liberation Sans', sans-serif"
-INK, QUIET, GRID = "#222222", "#6b6b6b", "#e7e7e7"
+from traces.report_frame import AXIS, FONT, INK, PAGE
+
 COLOURS = (
     *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"),
     *("#56B4E9", "#882255", "#332288", "#117733", "#777777"),
 )
-
-_PAGE = Template("""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; \
-script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:">
-<title>$title</title>
-<style>$style</style>
-<script>$plotly</script>
-</head>
-<body>
-<main>
-$body
-</main>
-<script>$script</script>
-</body>
-</html>
-""")
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -79,7 +58,7 @@ for (const place of document.querySelectorAll(".plot")) {
 
 def page(*, title: str, body: str) -> str:
     """A whole page around `body` (HTML), with plotly.js inside."""
-    return _PAGE.substitute(
+    return PAGE.substitute(
         title=escape(title), style=_STYLE, plotly=get_plotlyjs(), body=body, script=_SCRIPT
     )
 
@@ -149,25 +128,13 @@ def figure_html(figure: go.Figure, name: str, caption: str) -> str:
 
 def template() -> go.layout.Template:
     """White ground, thin dark axes with outside ticks, a light grid, readable type."""
-    axis = {
-        "showline": True,
-        "linecolor": INK,
-        "linewidth": 1,
-        "ticks": "outside",
-        "ticklen": 4,
-        "tickcolor": INK,
-        "gridcolor": GRID,
-        "zeroline": False,
-        "title": {"standoff": 8, "font": {"size": 13}},
-        "automargin": True,
-    }
     layout = go.Layout(
         font={"family": FONT, "size": 13, "color": INK},
         paper_bgcolor="white",
         plot_bgcolor="white",
         colorway=list(COLOURS),
-        xaxis=axis,
-        yaxis=axis,
+        xaxis=AXIS,
+        yaxis=AXIS,
         margin={"l": 60, "r": 30, "t": 40, "b": 55},
         hoverlabel={"font": {"family": FONT, "size": 12}},
     )
