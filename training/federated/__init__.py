@@ -1,0 +1,1 @@
+"""Federated training on constrained devices: published systems on common ground, run by Flower."""

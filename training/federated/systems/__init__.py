@@ -1,0 +1,1 @@
+"""The systems, a folder each: server, client, equations, and the study that measures them."""
