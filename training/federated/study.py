@@ -12,7 +12,10 @@ Stage = Literal["tune", "final", "robust"]
 
 
 class Size(Struct, frozen=True, kw_only=True):
-    """How large a study is: rounds per run, seeds of the final runs, points of the tuning grid."""
+    """How large a study is: rounds per run, seeds of the final runs, points of the tuning grid.
+
+    `grid_points` is how many values of each tuned option are tried.
+    """
 
     name: str
     rounds: int
@@ -85,8 +88,13 @@ class Table(Struct, frozen=True, kw_only=True):
 class Study(Protocol):
     """A system's study; `compare` runs it, keeps each result, and may be interrupted."""
 
-    grid: Mapping[str, Sequence[Any]]
-    """Options that are tuned, with their values; the same for every method of the system."""
+    @property
+    def grid(self) -> Mapping[str, Sequence[Any]]:
+        """Options that are tuned, with their values; the same for every method of the system.
+
+        Values ascend: a smaller size takes those in the middle (`Size.grid_points` of each).
+        """
+        ...
 
     def setups(self, size: Size, seed: int) -> Sequence[Setup]:
         """One per method (and task), with options that are not tuned; tuned ones are added."""

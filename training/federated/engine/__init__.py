@@ -1,0 +1,1 @@
+"""Engines: what carries orders to devices and replies back."""
