@@ -1,0 +1,1 @@
+"""The transformers that are trained: a tiny family pre-trained here, and MiniLM."""

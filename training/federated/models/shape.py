@@ -1,0 +1,33 @@
+"""The shape of a BERT classifier: all that its cost depends on."""
+
+from typing import Any
+
+from msgspec import Struct
+
+
+class Shape(Struct, frozen=True, kw_only=True):
+    """Sizes of a BERT sequence classifier; `ffn` is the width of the feed-forward part."""
+
+    layers: int
+    hidden: int
+    heads: int
+    ffn: int
+    vocabulary: int
+    positions: int
+    types: int
+    classes: int
+
+
+def shape_of(model_or_config: Any) -> Shape:
+    """The shape of a Hugging Face BERT model or of its configuration."""
+    config = getattr(model_or_config, "config", model_or_config)
+    return Shape(
+        layers=config.num_hidden_layers,
+        hidden=config.hidden_size,
+        heads=config.num_attention_heads,
+        ffn=config.intermediate_size,
+        vocabulary=config.vocab_size,
+        positions=config.max_position_embeddings,
+        types=config.type_vocab_size,
+        classes=config.num_labels,
+    )
