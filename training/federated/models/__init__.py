@@ -1,1 +1,1 @@
-"""The transformers that are trained: a tiny family pre-trained here, and MiniLM."""
+"""Models that devices train: BERT classifiers of any size, tiny ones pre-trained by the project."""

@@ -1,4 +1,4 @@
-"""The shape of a BERT classifier: all that its cost depends on."""
+"""How large a model is: all that names, bytes and flops of it depend on."""
 
 from typing import Any
 
@@ -6,7 +6,11 @@ from msgspec import Struct
 
 
 class Shape(Struct, frozen=True, kw_only=True):
-    """Sizes of a BERT sequence classifier; `ffn` is the width of the feed-forward part."""
+    """Sizes of a BERT classifier: counts, no bytes.
+
+    `hidden` is the width of a token's vector, `ffn` that inside a layer's feed-forward part,
+    `positions` the longest text in tokens, `types` the kinds of segments.
+    """
 
     layers: int
     hidden: int
@@ -19,7 +23,7 @@ class Shape(Struct, frozen=True, kw_only=True):
 
 
 def shape_of(model_or_config: Any) -> Shape:
-    """The shape of a Hugging Face BERT model or of its configuration."""
+    """The shape of a model (LoRA or not) or of its Hugging Face configuration."""
     config = getattr(model_or_config, "config", model_or_config)
     return Shape(
         layers=config.num_hidden_layers,
