@@ -1,14 +1,295 @@
 """``ilgov federated run``."""
 
 import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from platforms.errors import InvalidInput
+from training.federated.registry import find_system, system_names
+from training.federated.system import Setup, System
+
+if TYPE_CHECKING:
+    from training.federated.engine.progress import Event
+    from training.federated.privacy import Privacy
+    from training.federated.running import Plan, Results
+
+ENGINES = ("inprocess", "simulation", "deployment")
+DEFAULT_ROUNDS = 20
+NOT_DONE = 1
+"""Exit code: the run began and did not end as planned; what was played is kept."""
 
 
 def run(parser: argparse.ArgumentParser) -> None:
-    """Not yet there."""
+    """Train with one system: in this process, on Flower's simulation, or between machines.
+
+    After each round a checkpoint is written; --resume goes on from the last.
+    """
+    what = parser.add_argument_group("what (fixed once a run has begun)")
+    what.add_argument("--system", metavar="NAME", help=f"one of {', '.join(system_names())}")
+    what.add_argument("--method", metavar="NAME", help="the system itself (default) or a baseline")
+    what.add_argument("--task", metavar="NAME", help="the task (default: the system's own)")
+    what.add_argument("--fleet", metavar="NAME|FILE", help="the devices (default jetson80)")
+    what.add_argument(
+        "--devices", type=int, metavar="N", help="so many of the fleet (default: all)"
+    )
+    what.add_argument(
+        "--alpha", type=float, metavar="A",
+        help="Dirichlet concentration of labels over devices (default 1)",
+    )  # fmt: skip
+    what.add_argument("--seed", type=int, metavar="SEED", help="seed of everything (default 0)")
+    what.add_argument("--models", metavar="DIR", help="folder of pre-trained models")
+    what.add_argument(
+        "--stand-in", dest="stand_in", metavar="MODEL",
+        help="the virtual clock counts as if the model were this one",
+    )  # fmt: skip
+    what.add_argument(
+        "--set", dest="options", action="append", metavar="KEY=VALUE",
+        help="an option of the system, its value in JSON; may be given several times",
+    )  # fmt: skip
+    how = parser.add_argument_group("how")
+    how.add_argument("--out", type=Path, required=True, metavar="DIR", help="the run's folder")
+    how.add_argument(
+        "--resume", action="store_true",
+        help="go on with the run in DIR, from its last checkpoint",
+    )  # fmt: skip
+    how.add_argument("--engine", choices=ENGINES, help="what carries orders (default inprocess)")
+    how.add_argument(
+        "--rounds", type=int, metavar="N", help=f"rounds in all (default {DEFAULT_ROUNDS})"
+    )
+    how.add_argument(
+        "--timeout", type=float, metavar="S",
+        help="an exchange ends after so many seconds without those who have not answered "
+        "(default 600)",
+    )  # fmt: skip
+    how.add_argument(
+        "--wait", type=float, metavar="S",
+        help="the first round waits so many seconds for devices to connect (default 120)",
+    )  # fmt: skip
+    how.add_argument(
+        "--actors", type=int, metavar="N",
+        help="simulation: devices that train at the same time (default: one per CPU)",
+    )  # fmt: skip
+    how.add_argument("--json", action="store_true", help="print the results as JSON")
+    _add_deployment(parser.add_argument_group("deployment"))
+    _add_protection(parser.add_argument_group("protection (simulation and deployment)"))
     parser.set_defaults(run=_run)
 
 
+def _add_deployment(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--keys", type=Path, metavar="DIR",
+        help="keys that 'ilgov federated deploy keys' made (default: made for this run)",
+    )  # fmt: skip
+    group.add_argument(
+        "--superlink", metavar="HOST:PORT",
+        help="the SuperLink that 'ilgov federated deploy server' started on this machine; "
+        "without it one is started here, with a SuperNode for every device",
+    )  # fmt: skip
+
+
+def _add_protection(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--privacy", choices=("server", "client"),
+        help="differential privacy per device: who clips (noise is added by the server)",
+    )  # fmt: skip
+    group.add_argument(
+        "--noise-multiplier", type=float, metavar="Z", help="noise over clipping norm (default 1)"
+    )
+    group.add_argument(
+        "--clipping-norm", type=float, metavar="C", help="norm to clip changes to (default 1)"
+    )
+    group.add_argument("--delta", type=float, metavar="D", help="epsilon is for this (1e-5)")
+    group.add_argument(
+        "--max-epsilon", type=float, metavar="E", help="end before this is exceeded (0: never)"
+    )
+    group.add_argument(
+        "--secure-aggregation", action="store_true",
+        help="the server sees only the sum of updates (Flower's SecAgg+)",
+    )  # fmt: skip
+
+
 def _run(args: argparse.Namespace) -> int:
-    raise InvalidInput(f"not there yet ({args})")
+    from training.federated.engine.flower.quiet import use_one_thread
+    from training.federated.running import begin, begun
+
+    use_one_thread()
+    if args.resume:
+        plan = _resumed(begun(args.out), args)
+    else:
+        plan = _planned(args)
+        _check(plan)
+        begin(plan)
+    tell = _teller(quiet=args.json)
+    try:
+        results = _engine(plan, args, tell)
+    except KeyboardInterrupt:
+        print(f"stopped; go on with --out {args.out} --resume", file=sys.stderr)
+        return NOT_DONE
+    if args.json:
+        print(msgspec.json.format(msgspec.json.encode(results)).decode())
+    else:
+        _summary(results)
+    return 0
+
+
+def _planned(args: argparse.Namespace) -> "Plan":
+    from training.federated.running import Plan
+
+    if args.system is None:
+        raise InvalidInput(f"--system must be given: one of {', '.join(system_names())}")
+    return Plan(
+        setup=_setup(args, find_system(args.system)),
+        engine=args.engine or "inprocess",
+        rounds=DEFAULT_ROUNDS if args.rounds is None else args.rounds,
+        out=str(args.out.resolve()),
+        privacy=_privacy(args),
+        secure=args.secure_aggregation,
+        **_given(args, timeout="timeout_s", wait="wait_s"),
+    )
+
+
+def _setup(args: argparse.Namespace, system: System) -> Setup:
+    from training.federated.running import parse_options
+
+    names = ("fleet", "devices", "alpha", "seed", "models", "stand_in")
+    return Setup(
+        system=args.system,
+        method=args.method or system.methods[0],
+        task=args.task or system.default_task,
+        options=parse_options(args.options or ()),
+        **_given(args, **{name: name for name in names}),
+    )
+
+
+def _privacy(args: argparse.Namespace) -> "Privacy | None":
+    from training.federated.privacy import Privacy
+
+    names = ("noise_multiplier", "clipping_norm", "delta", "max_epsilon")
+    given = _given(args, **{name: name for name in names})
+    if args.privacy is None:
+        if given:
+            raise InvalidInput(f"{', '.join(given)}: only with --privacy")
+        return None
+    return Privacy(side=args.privacy, **given)
+
+
+def _given(args: argparse.Namespace, **names: str) -> dict[str, Any]:
+    """Arguments that were given, under the names that they have in the plan."""
+    values = {field: getattr(args, name) for name, field in names.items()}
+    return {field: value for field, value in values.items() if value is not None}
+
+
+def _resumed(before: "Plan", args: argparse.Namespace) -> "Plan":
+    """The plan to go on with: what a run is must stay, how it goes on may change."""
+    if args.privacy or args.secure_aggregation or args.options:
+        raise InvalidInput(
+            "--resume keeps options, --privacy and --secure-aggregation as they were"
+        )
+    fixed = ("system", "method", "task", "fleet", "devices", "alpha", "seed", "models", "stand_in")
+    for name in fixed:
+        old, new = getattr(before.setup, name), getattr(args, name)
+        if new is not None and new != old:
+            raise InvalidInput(f"--{name} of this run must be {old} (got {new})")
+    changes = _given(args, engine="engine", rounds="rounds", timeout="timeout_s", wait="wait_s")
+    return msgspec.structs.replace(before, out=str(args.out.resolve()), **changes)
+
+
+def _check(plan: "Plan") -> None:
+    """InvalidInput where a plan cannot be carried out, before anything is written."""
+    from training.federated.fleet import load_fleet
+    from training.federated.registry import options_of
+
+    system = find_system(plan.setup.system)
+    if plan.setup.method not in system.methods:
+        methods = ", ".join(system.methods)
+        raise InvalidInput(f"--method must be one of {methods} (got {plan.setup.method})")
+    if plan.rounds < 1:
+        raise InvalidInput(f"--rounds must be at least 1 (got {plan.rounds})")
+    options_of(plan.setup, system.options)
+    load_fleet(plan.setup.fleet, plan.setup.devices)
+    if plan.engine == "inprocess" and (plan.privacy or plan.secure):
+        raise InvalidInput(
+            "--privacy and --secure-aggregation are Flower's: they need --engine simulation "
+            "or deployment (got inprocess)"
+        )
+    if plan.privacy and plan.secure:
+        raise InvalidInput(
+            "--privacy with --secure-aggregation: Flower's clipping by the server needs the "
+            "single updates that secure aggregation hides; choose one"
+        )
+
+
+def _engine(plan: "Plan", args: argparse.Namespace, tell: "Callable[[Event], None]") -> "Results":
+    from training.federated.engine.progress import Progress
+    from training.federated.running import (
+        PROGRESS,
+        RESULTS,
+        InProcessCarrier,
+        carry_out,
+        read_results,
+    )
+
+    path = plan.folder / PROGRESS
+    path.unlink(missing_ok=True)
+    (plan.folder / RESULTS).unlink(missing_ok=True)
+    if plan.engine == "inprocess":
+        carrier = InProcessCarrier(find_system(plan.setup.system), plan.setup)
+        return carry_out(plan, carrier, Progress(path, tell).round)
+    if plan.engine == "simulation":
+        from training.federated.engine.flower.simulation import cpus, simulate
+
+        simulate(plan, Progress(path, tell), actors=args.actors or cpus())
+    else:
+        from training.federated.engine.deployment.run import deploy
+
+        deploy(plan, path, tell, keys=args.keys, superlink=args.superlink)
+    return read_results(plan.folder)
+
+
+def _teller(*, quiet: bool) -> "Callable[[Event], None]":
+    """Says each event on a line, on the error output."""
+    from training.federated.engine.progress import Connected, Ended, Round
+
+    def tell(event: "Event") -> None:
+        if quiet:
+            return
+        match event:
+            case Connected(devices=devices, missing=missing):
+                _say(f"{devices} devices are connected" + _listed("; missing", missing))
+            case Round(point=point, participants=participants, failures=failures):
+                lost = [f"{failure.device} ({failure.reason})" for failure in failures]
+                _say(
+                    f"round {point.round}: test accuracy {point.test:.4f}, {participants} devices, "
+                    f"{point.time_s:.1f} s of virtual time" + _listed("; left out", lost)
+                )
+            case Ended(error=error) if error:
+                _say(f"ended with {error}")
+
+    return tell
+
+
+def _listed(words: str, names: "tuple[str, ...] | list[str]") -> str:
+    return f"{words}: {', '.join(names)}" if names else ""
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _summary(results: "Results") -> None:
+    last = results.record.points[-1]
+    print(f"rounds              {last.round}")
+    print(f"test accuracy       {last.test:.4f}")
+    print(f"virtual time        {last.time_s:.1f} s ({last.waiting_s:.1f} s of waiting)")
+    print(f"energy (modelled)   {last.energy_j:.1f} J")
+    print(f"bytes up, down      {last.up_bytes}, {last.down_bytes}")
+    print(f"flops               {last.flops:.3g}")
+    print(f"largest memory      {results.record.peak_bytes} bytes")
+    print(f"replies left out    {len(results.failures)}")
+    for name, value in results.privacy.items():
+        print(f"{'privacy ' + name:<19} {value}")
+    print(f"written to          {results.plan.out}")

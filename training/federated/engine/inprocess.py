@@ -34,7 +34,7 @@ class InProcess:
         self.round = 1
         self._system, self._setup, self._drop_share = system, setup, drop_share
         self._clients: dict[str, Client] = {}
-        self._memory: dict[str, dict[str, NDArray[Any]]] = {}
+        self.memory: dict[str, dict[str, NDArray[Any]]] = {}
 
     def __call__(self, orders: Mapping[str, Order]) -> Mapping[str, Reply]:
         """See Exchange; an error in a client is raised: here it is a mistake in the system."""
@@ -52,12 +52,12 @@ class InProcess:
     def _reply(self, device: str, order: Order) -> Reply:
         if device not in self._clients:
             self._clients[device] = self._system.client(self._setup, device)
-        memory = self._memory.setdefault(device, {})
+        memory = self.memory.setdefault(device, {})
         told = Order(
             action=order.action, arrays=_copied(order.arrays), settings=dict(order.settings)
         )
         reply = self._clients[device].act(told, memory)
-        self._memory[device] = _copied(memory)
+        self.memory[device] = _copied(memory)
         metrics = {name: float(value) for name, value in reply.metrics.items()}
         return Reply(arrays=_copied(reply.arrays), metrics=metrics)
 

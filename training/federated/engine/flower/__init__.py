@@ -1,0 +1,1 @@
+"""Flower carries orders and replies: simulated by Ray on one machine, or between real ones."""

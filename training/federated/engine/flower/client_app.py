@@ -1,0 +1,82 @@
+"""The device's side on Flower: an order comes in, a client is built, its reply goes out.
+
+A SuperNode says who it is by ``--node-config 'device="agx-3"'``, or by ``partition-id`` (its place
+in the fleet). ``memory="DIR"`` lets it remember beyond a run.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from flwr.app import ConfigRecord, Context, Message, RecordDict
+from flwr.clientapp import ClientApp
+
+from training.federated.engine.flower.encode import WHO, order_of, reply_records
+from training.federated.engine.flower.memory import remember, remembered
+from training.federated.engine.flower.quiet import use_one_thread
+from training.federated.fleet import load_fleet
+from training.federated.registry import find_system
+from training.federated.system import Setup
+
+Configuration = Mapping[str, Any]
+
+
+def make_client_app(given: Configuration | None = None) -> ClientApp:
+    """A ClientApp for any system; the run's configuration says which.
+
+    The simulation has none of its own: it is `given`.
+    """
+    made = ClientApp()
+
+    def configuration(context: Context) -> Configuration:
+        return {**(given or {}), **context.run_config}
+
+    @made.query()
+    def who(message: Message, context: Context) -> Message:
+        """Which device of the fleet this is."""
+        content = RecordDict(
+            {WHO: ConfigRecord({"device": device_of(context, configuration(context))})}
+        )
+        return Message(content, reply_to=message)
+
+    @made.train()
+    def act(message: Message, context: Context) -> Message:
+        """Do what is ordered."""
+        use_one_thread()
+        told = configuration(context)
+        setup, device = setup_of(told), device_of(context, told)
+        folder = memory_of(context, told)
+        order, round_ = order_of(message.content)
+        memory = remembered(context, folder, round_)
+        reply = find_system(setup.system).client(setup, device).act(order, memory)
+        remember(context, folder, round_, memory)
+        return Message(reply_records(reply), reply_to=message)
+
+    return made
+
+
+def setup_of(told: Configuration) -> Setup:
+    """The run's setup."""
+    return msgspec.json.decode(str(told["setup"]), type=Setup)
+
+
+def device_of(context: Context, told: Configuration) -> str:
+    """The device that this node is: as it was told, or by its place in the fleet."""
+    if "device" in context.node_config:
+        return str(context.node_config["device"])
+    setup = setup_of(told)
+    place = int(str(context.node_config["partition-id"]))
+    return load_fleet(setup.fleet, setup.devices).devices[place].name
+
+
+def memory_of(context: Context, told: Configuration) -> Path | None:
+    """The folder where this device remembers, if it has one."""
+    if "memory" in context.node_config:
+        return Path(str(context.node_config["memory"]))
+    shared = told.get("memory")
+    return Path(str(shared)) / device_of(context, told) if shared else None
+
+
+app = make_client_app()
+"""What a SuperNode runs."""

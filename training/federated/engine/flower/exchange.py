@@ -1,0 +1,151 @@
+"""Orders over Flower's grid: devices found by asking, replies waited for and checked."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from flwr.app import ConfigRecord, Message, RecordDict
+from flwr.app.message_type import MessageType
+from flwr.serverapp import Grid
+
+from training.federated.engine.flower.encode import WHO, Unsound, order_records, reply_of
+from training.federated.engine.inprocess import Failure
+from training.federated.exchange import Order, Reply, fault
+
+POLL_S = 0.1
+LEFT_S = 2.0
+"""How often it is looked whether a node that is waited for is still connected."""
+
+
+class Nodes:
+    """Which node is which device: each says so when asked, and the first to say it counts."""
+
+    def __init__(self, grid: Grid, *, timeout_s: float) -> None:
+        self.grid, self.timeout_s = grid, timeout_s
+        self._devices: dict[int, str] = {}
+
+    def connected(self) -> set[int]:
+        """The nodes that are there now."""
+        return set(self.grid.get_node_ids())
+
+    def by_device(self) -> dict[str, int]:
+        """The node of each device that is connected; nodes that are new are asked."""
+        here = self.connected()
+        self._ask(here - self._devices.keys())
+        found: dict[str, int] = {}
+        for node, device in self._devices.items():
+            if node in here and device:
+                found.setdefault(device, node)
+        return found
+
+    def wait_for(self, devices: Sequence[str], until_s: float) -> set[str]:
+        """Wait until these are connected, or until the time is up; gives those that are not."""
+        deadline = time.monotonic() + until_s
+        while missing := set(devices) - self.by_device().keys():
+            if time.monotonic() > deadline:
+                return missing
+            time.sleep(POLL_S)
+        return set()
+
+    def _ask(self, nodes: Iterable[int]) -> None:
+        questions = [
+            Message(RecordDict(), node, MessageType.QUERY, ttl=self.timeout_s)
+            for node in sorted(nodes)
+        ]
+        answers = receive(self.grid, questions, self.timeout_s, self.connected)
+        for node, answer in answers.items():
+            if answer.has_content():
+                who = answer.content.config_records.get(WHO) or ConfigRecord()
+                self._devices[node] = str(who.get("device", ""))
+
+
+class FlowerExchange:
+    """An Exchange; `failures` are the replies that were left out. See InProcess.
+
+    An exchange ends when all have answered, or after `timeout_s`; a device that is not connected
+    when it begins, or leaves while it lasts, is not waited for.
+    """
+
+    def __init__(self, grid: Grid, *, timeout_s: float) -> None:
+        self.round = 1
+        self.failures: list[Failure] = []
+        self.nodes = Nodes(grid, timeout_s=timeout_s)
+        self._grid, self._timeout_s = grid, timeout_s
+
+    def __call__(self, orders: Mapping[str, Order]) -> Mapping[str, Reply]:
+        """See Exchange."""
+        nodes = self.nodes.by_device()
+        for device in orders.keys() - nodes.keys():
+            self.left_out(device, "not connected")
+        asked = {nodes[device]: device for device in orders if device in nodes}
+        answers = self.carry(
+            {node: order_records(orders[device], self.round) for node, device in asked.items()}
+        )
+        replies = {}
+        for node, device in asked.items():
+            try:
+                replies[device] = checked(orders[device], answers.get(node))
+            except Unsound as error:
+                self.left_out(device, str(error))
+        return replies
+
+    def carry(self, contents: Mapping[int, RecordDict]) -> Mapping[int, Message]:
+        """What nodes answer to what they are sent; who does not is not there."""
+        messages = [
+            Message(
+                content,
+                node,
+                MessageType.TRAIN,
+                ttl=self._timeout_s,
+                group_id=str(self.round),
+            )
+            for node, content in contents.items()
+        ]
+        return receive(self._grid, messages, self._timeout_s, self.nodes.connected)
+
+    def left_out(self, device: str, reason: str) -> None:
+        """Write down that nothing of a device reached the server, and why."""
+        self.failures.append(Failure(round=self.round, device=device, reason=reason))
+
+
+def checked(order: Order, answer: Message | None) -> Reply:
+    """The sound reply in an answer; Unsound says why there is none."""
+    if answer is None:
+        raise Unsound("no answer in time")
+    if answer.has_error():
+        raise Unsound(f"the device failed: {answer.error.reason}")
+    reply = reply_of(answer.content)
+    reason = fault(order, reply)
+    if reason is not None:
+        raise Unsound(reason)
+    return reply
+
+
+def receive(
+    grid: Grid,
+    messages: Sequence[Message],
+    timeout_s: float,
+    connected: Callable[[], set[int]],
+) -> dict[int, Message]:
+    """The answers to messages by node; nodes that leave are no longer waited for.
+
+    `Grid.send_and_receive` does the same, but looks only every three seconds.
+    """
+    if not messages:
+        return {}
+    sent = zip(list(grid.push_messages(messages)), messages, strict=False)
+    open_ = {id_: message.metadata.dst_node_id for id_, message in sent if id_}
+    deadline = time.monotonic() + timeout_s
+    look_at = time.monotonic() + LEFT_S
+    answers: dict[int, Message] = {}
+    while open_ and time.monotonic() < deadline:
+        for answer in grid.pull_messages(list(open_)):
+            node = open_.pop(answer.metadata.reply_to_message_id, None)
+            if node is not None:
+                answers[node] = answer
+        if open_ and time.monotonic() > look_at:
+            here = connected()
+            open_ = {id_: node for id_, node in open_.items() if node in here}
+            look_at = time.monotonic() + LEFT_S
+        if open_:
+            time.sleep(POLL_S)
+    return answers

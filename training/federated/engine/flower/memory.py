@@ -1,0 +1,45 @@
+"""What a device remembers between orders: in the run's context, and on disk where it is told to.
+
+The context ends with the run, or when the SuperNode is killed. A folder outlives both: a run that
+is resumed gives the device back what it knew when the round began that is played again.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from flwr.app import Array, ArrayRecord, Context
+from numpy.typing import NDArray
+
+from training.federated.checkpoint import load_arrays, save_arrays
+from training.federated.engine.flower.encode import array_of
+
+RECORD = "memory"
+KEPT_ROUNDS = 3
+
+Memory = dict[str, NDArray[Any]]
+
+
+def remembered(context: Context, folder: Path | None, round_: int) -> Memory:
+    """What the device knows as an order of this round comes in."""
+    if RECORD in context.state.array_records:
+        return {name: array_of(kept) for name, kept in context.state.array_records[RECORD].items()}
+    before = [round_ - 1 - past for past in range(KEPT_ROUNDS)]
+    for path in (_path(folder, earlier) for earlier in before) if folder else ():
+        if path.exists():
+            return load_arrays(path)
+    return {}
+
+
+def remember(context: Context, folder: Path | None, round_: int, memory: Memory) -> None:
+    """Keep it for the next order, and on disk for the next run."""
+    arrays = {name: Array(np.asarray(array)) for name, array in memory.items()}
+    context.state[RECORD] = ArrayRecord(arrays)
+    if folder is not None and memory:
+        folder.mkdir(parents=True, exist_ok=True)
+        save_arrays(_path(folder, round_), memory)
+        _path(folder, round_ - KEPT_ROUNDS).unlink(missing_ok=True)
+
+
+def _path(folder: Path, round_: int) -> Path:
+    return folder / f"memory-{round_:06}.safetensors"

@@ -1,0 +1,41 @@
+"""The server's side on Flower: waits for the devices, plays the rounds, writes what came of it."""
+
+import traceback
+from pathlib import Path
+
+import msgspec
+from flwr.app import Context
+from flwr.serverapp import Grid, ServerApp
+
+from training.federated.engine.flower.carrier import flower_carrier
+from training.federated.engine.flower.quiet import use_one_thread
+from training.federated.engine.progress import Progress
+from training.federated.fleet import load_fleet
+from training.federated.running import Plan, carry_out
+
+app = ServerApp()
+"""What a SuperLink runs."""
+
+
+@app.main()
+def main(grid: Grid, context: Context) -> None:
+    """Carry out the plan that the run's configuration names."""
+    plan = msgspec.json.decode(str(context.run_config["plan"]), type=Plan)
+    serve(plan, grid, Progress(Path(str(context.run_config["progress"]))))
+
+
+def serve(plan: Plan, grid: Grid, progress: Progress) -> None:
+    """The same for any grid; how it ends is told, whatever happens."""
+    use_one_thread()
+    try:
+        carrier = flower_carrier(plan, grid)
+        devices = [
+            device.name for device in load_fleet(plan.setup.fleet, plan.setup.devices).devices
+        ]
+        missing = carrier.nodes.wait_for(devices, plan.wait_s)
+        progress.connected(len(devices) - len(missing), sorted(missing))
+        carry_out(plan, carrier, progress.round)
+    except Exception as error:
+        progress.failed(f"{type(error).__name__}: {error}", traceback.format_exc())
+        raise
+    progress.done()
