@@ -22,7 +22,7 @@ SCALING = 2.0
 Shapes = dict[str, tuple[int, ...]]
 
 
-class Suffix(Struct, frozen=True, kw_only=True):
+class Suffix(Struct, frozen=True):
     """The last `depth` encoder layers, the pooler and the head are trained, the rest is frozen.
 
     Without `ranks` the layers themselves are trained. With `ranks`, one for each of these layers
@@ -70,8 +70,8 @@ def prepare(
     """The model itself, with LoRA put in where the suffix has it, and all else frozen.
 
     LoRA's B is 0 and its A is drawn from `seed` by name, so that the model's outputs are what they
-    were, and a smaller rank's A is the first rows of a larger one's. InvalidInput where the model
-    has fewer layers than the suffix, or LoRA already.
+    were, and a smaller rank's A is the first rows of a larger one's. A layer's matrices may have
+    been pruned. InvalidInput where the model has fewer layers than the suffix, or LoRA already.
     """
     shape = shape_of(model)
     wanted = names_and_shapes(shape, suffix)
@@ -79,7 +79,8 @@ def prepare(
         raise InvalidInput("model must have no LoRA yet; load it anew for another suffix")
     if suffix.ranks:
         _put_lora(model, shape, suffix)
-        load_arrays(model, _first_lora(wanted, seed))
+        there = {name: tuple(p.shape) for name, p in parameters_of(model).items()}
+        load_arrays(model, _first_lora({name: there[name] for name in wanted}, seed))
     for name, parameter in parameters_of(model).items():
         parameter.requires_grad_(name in wanted)
     return model
