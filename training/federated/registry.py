@@ -28,6 +28,14 @@ def find_system(name: str) -> System:
     raise InvalidInput(f"system must be one of {', '.join(system_names())} (got {name})")
 
 
+def module_of(name: str) -> str:
+    """The module or package that a system comes from; InvalidInput where there is none."""
+    find_system(name)
+    for point in entry_points(group=GROUP, name=name):
+        return point.module
+    return name.partition(":")[0]
+
+
 def _loaded(point: EntryPoint) -> System:
     try:
         found = point.load()

@@ -1,0 +1,1 @@
+"""Compare systems and their baselines: tuned alike, over several seeds, under three protocols."""
