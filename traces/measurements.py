@@ -131,9 +131,8 @@ class MeasurementWriter:
         self._writer = pq.ParquetWriter(
             where,
             self.schema,
-            compression="zstd",
-            compression_level=1,
-            use_dictionary=_repeated(self.schema),
+            compression="snappy",  # zstd takes 1.4 times as long to write a tenth fewer bytes
+            use_dictionary=_strings(self.schema),
             write_statistics=False,  # nobody asks for them, and they take a twentieth of the time
             write_page_checksum=True,
         )
@@ -170,10 +169,9 @@ class MeasurementWriter:
         self._writer.close()
 
 
-def _repeated(schema: pa.Schema) -> list[str]:
-    """The columns whose values recur: a dictionary of them is smaller than the values."""
-    of_lists = [f"{name}.list.element" for name in ("freq_hz", "volt_v")]
-    return [field.name for field in schema if pa.types.is_string(field.type)] + of_lists
+def _strings(schema: pa.Schema) -> list[str]:
+    """The columns whose values are long and recur: a dictionary of them is smaller."""
+    return [field.name for field in schema if pa.types.is_string(field.type)]
 
 
 @contextmanager

@@ -135,7 +135,7 @@ def chunks(
 
     def parse(block: Block) -> Chunk:
         text = block.text if format_.clean is None else format_.clean(block.text)
-        if not text.strip():
+        if not text or text.isspace():
             empty = pa.table({n: pa.array([], t) for n, t in format_.types.items()})
             return Chunk(source, block, empty)
         cleaned = Block(text, block.line, block.lines)

