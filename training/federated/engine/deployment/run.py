@@ -1,11 +1,35 @@
-"""A run between SuperLink and SuperNodes."""
+"""A run between SuperLink and SuperNodes: on this machine, or with a SuperLink that is up."""
 
-from collections.abc import Callable
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
+
 from platforms.errors import InvalidInput
-from training.federated.engine.progress import Event
-from training.federated.running import Plan
+from training.federated.engine.deployment import lines
+from training.federated.engine.deployment.app import write_app
+from training.federated.engine.deployment.federation import START_S, Federation, connect
+from training.federated.engine.deployment.keys import existing_keys, make_keys
+from training.federated.engine.deployment.processes import (
+    DeploymentFailed,
+    Program,
+    done,
+    stopped_at_the_end,
+)
+from training.federated.engine.flower.quiet import quiet_environment
+from training.federated.engine.progress import Ended, Event, Listener
+from training.federated.fleet import load_fleet
+from training.federated.running import MEMORY, Plan
+
+_POLL_S = 0.1
+_ASK_AFTER_S = 30.0
+"""Without news for so long, Flower is asked whether the run goes on."""
+_POLL_TASKS_S = "0.1"
 
 
 def deploy(
@@ -16,5 +40,91 @@ def deploy(
     keys: Path | None,
     superlink: str | None,
 ) -> None:
-    """Not yet there."""
-    raise InvalidInput(f"engine deployment is not there yet ({plan}, {progress}, {tell})")
+    """Carry a plan out; ends when the ServerApp says so, or fails.
+
+    The ServerApp writes to the run's folder: a SuperLink that is up must be on this machine.
+    """
+    environment = flower_environment(plan.folder / "flower")
+    if superlink is None:
+        with local_federation(plan, environment, keys) as federation:
+            follow(plan, progress, tell, environment, federation.programs[:1])
+        return
+    if keys is None:
+        raise InvalidInput("--superlink needs --keys: the folder with the SuperLink's ca.pem")
+    connect(existing_keys(keys), environment, superlink)
+    follow(plan, progress, tell, environment, [])
+
+
+@contextmanager
+def local_federation(
+    plan: Plan, environment: Mapping[str, str], keys: Path | None
+) -> Iterator[Federation]:
+    """A SuperLink and a SuperNode for every device of the fleet, as processes of this machine."""
+    devices = [device.name for device in load_fleet(plan.setup.fleet, plan.setup.devices).devices]
+    found = existing_keys(keys) if keys else make_keys(plan.folder / "keys", devices)
+    if missing := [device for device in devices if not found.private(device).exists()]:
+        raise InvalidInput(f"{found.folder} must have keys for all devices (none for {missing})")
+    logs = plan.folder / "logs"
+    logs.mkdir(exist_ok=True)
+    with stopped_at_the_end() as programs:
+        federation = Federation(
+            keys=found, folder=logs, environment=environment, programs=programs
+        )
+        federation.start_server()
+        federation.start_nodes(devices, plan.folder / MEMORY)
+        yield federation
+
+
+def follow(
+    plan: Plan,
+    progress: Path,
+    tell: Callable[[Event], None],
+    environment: Mapping[str, str],
+    needed: list[Program],
+) -> None:
+    """Start the run on the SuperLink and hear what it tells until it has ended."""
+    app = write_app(plan.folder / "app", run_configuration(plan, progress))
+    done(lines.start_run(app), environment, within_s=START_S)
+    listener, heard_at = Listener(progress), time.monotonic()
+    while True:
+        for event in listener.news():
+            heard_at = time.monotonic()
+            tell(event)
+            if isinstance(event, Ended):
+                if event.error:
+                    raise DeploymentFailed(f"the run ended with {event.error}\n{event.trace}")
+                return
+        for program in needed:
+            if not program.runs():
+                raise DeploymentFailed(f"{program.name} ended:\n{program.last_lines()}")
+        if time.monotonic() - heard_at > _ASK_AFTER_S:
+            heard_at = time.monotonic()
+            _check_runs(environment)
+        time.sleep(_POLL_S)
+
+
+def run_configuration(plan: Plan, progress: Path) -> dict[str, str | bool]:
+    """What the apps are told; the devices keep their memories where they were told to."""
+    return {
+        "plan": msgspec.json.encode(plan).decode(),
+        "setup": msgspec.json.encode(plan.setup).decode(),
+        "progress": str(progress.resolve()),
+        "clip": plan.privacy is not None and plan.privacy.side == "client",
+        "secure": plan.secure,
+    }
+
+
+def flower_environment(home: Path) -> dict[str, str]:
+    """Quiet, with Flower's programs found, and tasks looked for without a second's delay."""
+    environment = quiet_environment(home.resolve())
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    environment["FLWR_SUPEREXEC_TASK_POLL_INTERVAL"] = _POLL_TASKS_S
+    return environment
+
+
+def _check_runs(environment: Mapping[str, str]) -> None:
+    """DeploymentFailed if Flower says that the last run is over (ours has told nothing of it)."""
+    said = done(lines.list_runs(), environment, within_s=START_S)
+    runs = json.loads(said[said.index("{") :]).get("runs", [])
+    if runs and str(runs[0].get("status", "")).startswith("finished"):
+        raise DeploymentFailed(f"Flower ended the run: {runs[0]['status']}; see the SuperLink's log")

@@ -1,0 +1,74 @@
+"""The command lines of Flower's programs, as this project runs them."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from training.federated.engine.deployment.keys import Keys
+
+Line = Sequence[str]
+CONNECTION = "ilgov"
+"""The name of the SuperLink in Flower's configuration file."""
+
+
+def program(name: str) -> str:
+    """A program of Flower's that is installed beside this Python."""
+    return str(Path(sys.executable).with_name(name))
+
+
+def superlink(keys: Keys, *, host: str, port: int) -> Line:
+    """The server: TLS, and no node but those whose keys are registered."""
+    return (
+        program("flower-superlink"),
+        "--host", host,
+        "--port", str(port),
+        "--ssl-ca-certfile", str(keys.authority),
+        "--ssl-certfile", str(keys.certificate),
+        "--ssl-keyfile", str(keys.server_key),
+        "--enable-supernode-auth",
+        "--disable-runtime-dependency-installation",
+    )  # fmt: skip
+
+
+def supernode(
+    keys: Keys, device: str, *, server: str, port: int, memory: Path | None = None
+) -> Line:
+    """A device; its own programs speak with it at `port` of this machine's loopback."""
+    told = f'device="{device}"'
+    if memory is not None:
+        told += f' memory="{memory}"'
+    return (
+        program("flower-supernode"),
+        "--superlink", server,
+        "--root-certificates", str(keys.authority),
+        "--auth-supernode-private-key", str(keys.private(device)),
+        "--node-config", told,
+        "--host", "127.0.0.1",
+        "--port", str(port),
+    )  # fmt: skip
+
+
+def register(keys: Keys, device: str) -> Line:
+    """Let a device's key in."""
+    return (
+        program("flwr"), "supernode", "register",
+        str(keys.public(device)), CONNECTION, "--name", device,
+    )  # fmt: skip
+
+
+def start_run(app: Path) -> Line:
+    """Start the Flower app in a folder."""
+    return (program("flwr"), "run", str(app), CONNECTION)
+
+
+def list_runs() -> Line:
+    """What has become of runs, as JSON."""
+    return (program("flwr"), "list", CONNECTION, "--limit", "1", "--format", "json")
+
+
+def configuration(keys: Keys, server: str) -> str:
+    """Flower's configuration file (``config.toml`` in its home): where the SuperLink is."""
+    return (
+        f'[superlink]\ndefault = "{CONNECTION}"\n\n[superlink.{CONNECTION}]\n'
+        f'address = "{server}"\nroot-certificates = "{keys.authority.resolve()}"\n'
+    )
