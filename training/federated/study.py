@@ -113,11 +113,15 @@ class Study(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class PlainStudy:
-    """A study of runs alone."""
+    """A study of runs alone.
+
+    Setups that differ in `scene_options` are shown in scenes of their own, not compared.
+    """
 
     grid: Mapping[str, Sequence[Any]]
     make_setups: Callable[[Size, int], Sequence[Setup]]
     make_tables: Callable[[Size, Sequence[Outcome]], Sequence[Table]]
+    scene_options: Sequence[str] = ()
 
     def setups(self, size: Size, seed: int) -> Sequence[Setup]:
         """See Study."""

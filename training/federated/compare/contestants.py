@@ -19,20 +19,26 @@ class Contestant(Struct, frozen=True, kw_only=True):
     method: str
 
 
-def contestants(setups: Sequence[Setup]) -> tuple[Contestant, ...]:
+def contestants(
+    setups: Sequence[Setup], scene_options: Sequence[str] = ()
+) -> tuple[Contestant, ...]:
     """The contestant that each of a study's setups is.
+
+    Setups that differ in `scene_options` are in different scenes.
 
     A scene is called by its task and by what else tells it from others, a contestant by its method
     and by the options in which it differs from others of that method. Raises InvalidInput where two
     setups are the same.
     """
+    placed = [(setup, _scene(setup, scene_options)) for setup in setups]
+    scenes = [scene for _, scene in placed]
     found = tuple(
         Contestant(
-            scene=_named(setup.task, _differing(_scene(setup), map(_scene, setups))),
-            name=_named(setup.method, _differing(setup.options, _others(setup, setups))),
+            scene=_named(setup.task, _differing(scene, scenes)),
+            name=_named(setup.method, _differing(setup.options, _others(setup, scene, placed))),
             method=setup.method,
         )
-        for setup in setups
+        for setup, scene in placed
     )
     if len(set(found)) < len(found):
         twice = sorted({f"{one.scene}: {one.name}" for one in found if found.count(one) > 1})
@@ -40,14 +46,17 @@ def contestants(setups: Sequence[Setup]) -> tuple[Contestant, ...]:
     return found
 
 
-def _scene(setup: Setup) -> dict[str, Any]:
-    return {name: getattr(setup, name) for name in _SCENE}
+def _scene(setup: Setup, options: Sequence[str]) -> dict[str, Any]:
+    given = {name: setup.options.get(name) for name in options}
+    return {name: getattr(setup, name) for name in _SCENE} | given
 
 
-def _others(setup: Setup, setups: Sequence[Setup]) -> list[dict[str, Any]]:
+def _others(
+    setup: Setup, scene: dict[str, Any], placed: Sequence[tuple[Setup, dict[str, Any]]]
+) -> list[dict[str, Any]]:
     """The options of setups of the same method in the same scene."""
-    alike = (setup.method, _scene(setup))
-    return [other.options for other in setups if (other.method, _scene(other)) == alike]
+    alike = (setup.method, scene)
+    return [other.options for other, where in placed if (other.method, where) == alike]
 
 
 def _differing(own: dict[str, Any], others: Iterable[dict[str, Any]]) -> dict[str, Any]:

@@ -19,7 +19,9 @@ class StudyPlan:
         self.system, self.study, self.size = system, study, size
         self.jobs: tuple[Job, ...] = tuple(study.jobs(size))
         self._setups = tuple(study.setups(size, SEED))
-        self.contestants: tuple[Contestant, ...] = contestants(self._setups)
+        self.contestants: tuple[Contestant, ...] = contestants(
+            self._setups, getattr(study, "scene_options", ())
+        )
         self.grids = [grid_of(setup, study.grid, size.grid_points) for setup in self._setups]
 
     def tuning(self) -> list[list[Cell]]:
