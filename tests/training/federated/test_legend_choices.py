@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from platforms.errors import InvalidInput
 from training.federated.systems.legend.capacity import (
     Capacity,
-    Load,
     observed,
     predicted_s,
     smoothed,
@@ -21,6 +20,7 @@ from training.federated.systems.legend.configure import (
     deadlines,
 )
 from training.federated.systems.legend.ranks import Course, distribute_ranks
+from training.federated.systems.suffix_tuning.load import Load
 
 quick = settings(max_examples=60, deadline=None)
 courses = st.sampled_from(["increasing", "flat", "decreasing"])
@@ -72,7 +72,7 @@ def test_a_budget_that_leaves_a_layer_without_rank_is_refused() -> None:
 
 def test_a_capacity_predicts_the_round_that_it_was_observed_in() -> None:
     """Time is linear in work."""
-    load = Load(flops=4e9, up_bytes=1e6, down_bytes=2e6)
+    load = Load(flops=4e9, up_bytes=10**6, down_bytes=2 * 10**6)
     capacity = observed(load, compute_s=2.0, up_s=0.5, down_s=0.25)
     assert 2.75 == pytest.approx(predicted_s(capacity, load))
 

@@ -2,6 +2,8 @@
 
 from msgspec import Struct
 
+from training.federated.systems.suffix_tuning.load import Load
+
 
 class Capacity(Struct, frozen=True, kw_only=True):
     """Seconds per FLOP, per byte sent, and per byte received."""
@@ -9,14 +11,6 @@ class Capacity(Struct, frozen=True, kw_only=True):
     compute: float
     up: float
     down: float
-
-
-class Load(Struct, frozen=True, kw_only=True):
-    """Work of a round: FLOPs, and bytes sent and received."""
-
-    flops: float
-    up_bytes: float
-    down_bytes: float
 
 
 def observed(load: Load, *, compute_s: float, up_s: float, down_s: float) -> Capacity:
