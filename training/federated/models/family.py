@@ -1,7 +1,7 @@
 """The tiny models: their names and sizes."""
 
 import re
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from platforms.errors import InvalidInput
 from training.federated.models.shape import Shape
@@ -66,24 +66,4 @@ def shape_of_member(found: Member, classes: int) -> Shape:
         positions=_POSITIONS[found.family],
         types=1,
         classes=classes,
-    )
-
-
-def config(shape: Shape) -> Any:
-    """Hugging Face's configuration of that shape: no dropout, so that training is repeatable."""
-    from transformers import BertConfig
-
-    return BertConfig(
-        num_hidden_layers=shape.layers,
-        hidden_size=shape.hidden,
-        num_attention_heads=shape.heads,
-        intermediate_size=shape.ffn,
-        vocab_size=shape.vocabulary,
-        max_position_embeddings=shape.positions,
-        type_vocab_size=shape.types,
-        num_labels=shape.classes,
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
-        pad_token_id=0,
-        attn_implementation="sdpa",
     )

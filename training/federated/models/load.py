@@ -6,16 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from platforms.errors import InvalidInput
-from training.federated.models.family import config, member, shape_of_member
+from training.federated.models.family import member, shape_of_member
+from training.federated.models.files import read_arrays, read_settings
 from training.federated.models.shape import Shape, shape_of
-from training.federated.models.weights import drawn
-from training.federated.suffix import load_arrays
+from training.federated.models.store import folder_of
+from training.federated.models.weights import HEAD, POOLER, drawn
 
 if TYPE_CHECKING:
     from transformers import BertForSequenceClassification
-
-_HEAD = ("pooler.weight", "pooler.bias", "head.weight", "head.bias")
 
 
 def load_model(
@@ -25,19 +23,15 @@ def load_model(
 
     `name` is tiny-N or source-N (N layers), the same with ":random" (weights drawn, always the
     same ones), minilm, or a folder with a Hugging Face BERT. `models` is the store of pre-trained
-    ones; "" is the default store, and what is missing there is made first. Pooler and head come
-    from the stored model where it has them for as many classes, else from `seed`.
+    ones; "" is the default store, and what is missing there is made first. The pooler comes from
+    the stored model where it has one, the head where it has one for as many classes and both are
+    from the same training; else they are drawn from `seed`.
     """
-    import torch
-    from transformers import BertForSequenceClassification
+    from training.federated.models.build import build
 
-    torch.set_num_threads(1)
     settings, arrays = _stored(name, str(models), classes)
-    with torch.random.fork_rng(devices=[]):
-        model = BertForSequenceClassification(settings)
-    missing = [part for part in _HEAD if part not in arrays]
-    load_arrays(model, arrays | (drawn(shape_of(settings), seed, missing) if missing else {}))
-    return model
+    missing = [part for part in (*POOLER, *HEAD) if part not in arrays]
+    return build(settings, arrays | drawn(shape_of(settings), seed, missing))
 
 
 def shape_of_name(name: str, models: Path | str, classes: int) -> Shape:
@@ -48,10 +42,30 @@ def shape_of_name(name: str, models: Path | str, classes: int) -> Shape:
 @lru_cache(maxsize=16)
 def _stored(name: str, models: str, classes: int) -> tuple[Any, dict[str, NDArray[Any]]]:
     """Configuration and arrays by canonical names; of the head, what fits."""
+    from training.federated.models.build import config
+
     found = member(name)
     if found is not None and found.random:
         shape = shape_of_member(found, classes)
-        arrays = {k: v for k, v in drawn(shape, 0).items() if k not in _HEAD}
-        return config(shape), arrays
-    del models
-    raise InvalidInput(f"model {name}: only ':random' ones are there yet")
+        arrays = drawn(shape, 0)
+        return config(shape), {k: a for k, a in arrays.items() if k not in (*POOLER, *HEAD)}
+    folder = folder_of(name, models)
+    settings = _settings(folder, classes)
+    arrays = read_arrays(folder)
+    if len(arrays.get("head.bias", ())) != classes:
+        arrays = {k: a for k, a in arrays.items() if k not in HEAD}
+    return settings, arrays
+
+
+def _settings(folder: Path, classes: int) -> Any:
+    from transformers import BertConfig
+
+    settings = read_settings(folder) | {
+        "hidden_dropout_prob": 0.0,
+        "attention_probs_dropout_prob": 0.0,
+        "classifier_dropout": None,
+        "num_labels": classes,
+    }
+    for labels in ("id2label", "label2id", "architectures", "transformers_version", "torch_dtype"):
+        settings.pop(labels, None)
+    return BertConfig(**settings, attn_implementation="sdpa")

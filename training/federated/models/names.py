@@ -34,6 +34,7 @@ _OUTSIDE = {
     "bert.pooler.dense": "pooler",
     "classifier": "head",
 }
+_OUTSIDE_OF = {ours: theirs for theirs, ours in _OUTSIDE.items()}
 _LAYER = re.compile(r"bert\.encoder\.layer\.(\d+)\.(.+)")
 _LORA = re.compile(r"(lora_[AB])\.\w+\.weight$")
 
@@ -54,6 +55,21 @@ def canonical(name: str) -> str:
     if found:
         return f"layer.{found[1]}.{_IN_LAYER[found[2]]}.{kind}"
     return f"{_OUTSIDE[module]}.{kind}"
+
+
+def hugging_face(name: str) -> str:
+    """What transformers calls a parameter of that canonical name.
+
+    >>> hugging_face("layer.3.attention.norm.weight")
+    'bert.encoder.layer.3.attention.output.LayerNorm.weight'
+    >>> hugging_face("pooler.bias")
+    'bert.pooler.dense.bias'
+    """
+    module, _, kind = name.rpartition(".")
+    if module in _OUTSIDE_OF:
+        return f"{_OUTSIDE_OF[module]}.{kind}"
+    _, layer, part = module.split(".", 2)
+    return f"bert.encoder.layer.{layer}.{(LINEAR | _NORMS)[part]}.{kind}"
 
 
 def module_name(layer: int, part: str) -> str:

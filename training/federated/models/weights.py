@@ -10,16 +10,21 @@ from training.federated.dice import dice
 from training.federated.models.shape import Shape
 from training.federated.suffix import names_and_shapes, whole
 
+POOLER = ("pooler.weight", "pooler.bias")
+HEAD = ("head.weight", "head.bias")
+
 _SPREAD_768 = 0.02  # BERT's, at its width of 768
 
 
-def drawn(shape: Shape, seed: int, names: Iterable[str] = ()) -> dict[str, NDArray[Any]]:
+def drawn(shape: Shape, seed: int, names: Iterable[str] | None = None) -> dict[str, NDArray[Any]]:
     """First weights of a model (all, or those of `names`) by canonical names.
 
     Norms begin as the identity, biases at 0, the rest normal with BERT's spread for that width.
     """
     sizes = names_and_shapes(shape, whole(shape))
-    return {name: _first(name, sizes[name], shape, seed) for name in names or sizes}
+    return {
+        name: _first(name, sizes[name], shape, seed) for name in (sizes if names is None else names)
+    }
 
 
 def _first(name: str, size: tuple[int, ...], shape: Shape, seed: int) -> NDArray[Any]:

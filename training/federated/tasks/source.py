@@ -1,9 +1,10 @@
-"""A synthetic language whose best classifier is known: only the order of tokens tells the class.
+"""A synthetic language whose best classifier is known.
 
-Tokens belong to groups. In class c, after a token of group g comes, with probability `STRENGTH`,
-one of group `_ORDERS[c][g]`, else one of any group. All tokens are as frequent in all classes, so
-that no bag of words tells them apart; the likelihood of a text in each class is known exactly, and
-with it the best possible accuracy.
+A text has two hidden subjects, each one of `SUBJECTS` of its own kind. A token is, with probability
+`STRENGTH`, a word of the first subject, with the same probability one of the second, else any word
+at all. The class is the sum of both subjects modulo `SUBJECTS`: neither subject alone says anything
+about it, so that no classifier that only weighs words is better than chance. The likelihood of a
+text under every pair of subjects is known, and with it the best possible accuracy.
 """
 
 from typing import Any
@@ -11,39 +12,51 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.federated.dice import dice
-from training.federated.tasks.task import Examples
-
-CLASSES = 8
-GROUPS = 8
-PER_GROUP = 8
-FIRST_TOKEN = 2
-"""Id of the first token of the language; 0 pads, 1 begins every text."""
-VOCABULARY = FIRST_TOKEN + GROUPS * PER_GROUP
+SUBJECTS = 4
+CLASSES = SUBJECTS
+WORDS = 8
+"""Words of each subject."""
+FIRST_WORD = 2
+"""Id of the first word; 0 pads, 1 begins every text."""
+VOCABULARY = FIRST_WORD + 2 * SUBJECTS * WORDS
 TOKENS = 24
-STRENGTH = 0.5
-
-_ORDERS = np.stack([dice(0, "source", "order", c).permutation(GROUPS) for c in range(CLASSES)])
+STRENGTH = 0.3
 
 
-def texts(count: int, rng: np.random.Generator) -> Examples:
-    """So many texts of `TOKENS` tokens, the first of them 1, and their classes."""
-    y = rng.integers(CLASSES, size=count)
-    groups = np.empty((count, TOKENS - 1), np.int64)
-    groups[:, 0] = rng.integers(GROUPS, size=count)
-    for place in range(1, TOKENS - 1):
-        follows = rng.random(count) < STRENGTH
-        anything = rng.integers(GROUPS, size=count)
-        groups[:, place] = np.where(follows, _ORDERS[y, groups[:, place - 1]], anything)
-    words = groups * PER_GROUP + rng.integers(PER_GROUP, size=groups.shape)
-    x = np.concatenate([np.ones((count, 1), np.int64), words + FIRST_TOKEN], axis=1)
-    return Examples(x=x, y=y)
+def sums(subjects: NDArray[Any]) -> NDArray[Any]:
+    """The class of the source by both subjects (a row each)."""
+    return _labels(subjects[:, 0] + subjects[:, 1])
 
 
-def likeliest(x: NDArray[Any]) -> NDArray[Any]:
-    """The class of each text by its exact likelihood: no classifier is right more often."""
-    groups = (x[:, 1:] - FIRST_TOKEN) // PER_GROUP
-    before, after = groups[:, :-1], groups[:, 1:]
-    follows = np.stack([(_ORDERS[c][before] == after).sum(1) for c in range(CLASSES)], axis=1)
-    best: NDArray[Any] = follows.argmax(1)
-    return best
+def differences(subjects: NDArray[Any]) -> NDArray[Any]:
+    """Another class by both subjects: their difference."""
+    return _labels(subjects[:, 0] - subjects[:, 1])
+
+
+def texts(count: int, rng: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
+    """So many texts of `TOKENS` tokens, the first of them 1, and their subjects (a row each)."""
+    subjects = rng.integers(SUBJECTS, size=(count, 2))
+    size = (count, TOKENS - 1)
+    kind = rng.choice(3, size=size, p=[STRENGTH, STRENGTH, 1 - 2 * STRENGTH])
+    own = np.where(kind == 0, subjects[:, :1], SUBJECTS + subjects[:, 1:])
+    own = own * WORDS + rng.integers(WORDS, size=size)
+    words = np.where(kind == 2, rng.integers(2 * SUBJECTS * WORDS, size=size), own)
+    begin = np.ones((count, 1), np.int64)
+    return np.concatenate([begin, words + FIRST_WORD], axis=1), subjects
+
+
+def likeliest(x: NDArray[Any], *, sign: int = 1) -> NDArray[Any]:
+    """The likeliest class of texts (sums; with `sign` -1 differences): none is right more often."""
+    owner = (x[:, 1:] - FIRST_WORD) // WORDS
+    anyone = (1 - 2 * STRENGTH) / (2 * SUBJECTS)
+    pairs = [(a, b) for a in range(SUBJECTS) for b in range(SUBJECTS)]
+    chance = np.zeros((len(x), SUBJECTS))
+    for a, b in pairs:
+        own = (owner == a) | (owner == SUBJECTS + b)
+        chance[:, (a + sign * b) % SUBJECTS] += np.where(own, STRENGTH + anyone, anyone).prod(1)
+    return _labels(chance.argmax(1))
+
+
+def _labels(values: NDArray[Any]) -> NDArray[Any]:
+    found: NDArray[Any] = (values % SUBJECTS).astype(np.int64)
+    return found

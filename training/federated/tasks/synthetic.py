@@ -1,13 +1,18 @@
 """Two shifts of the synthetic source: one that is mended near the input, one near the output."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from training.federated.dice import dice
 from training.federated.tasks.source import (
     CLASSES,
-    FIRST_TOKEN,
+    FIRST_WORD,
     TOKENS,
     VOCABULARY,
+    differences,
+    sums,
     texts,
 )
 from training.federated.tasks.task import Examples, Pool
@@ -22,38 +27,33 @@ _MODEL = "source-4"
 
 
 def tokens() -> Pool:
-    """The source with part of its vocabulary permuted: what a token means has changed."""
+    """The source with part of its vocabulary permuted: what a word means has changed."""
     rng = dice(0, "tokens")
-    moved = FIRST_TOKEN + rng.permutation(VOCABULARY - FIRST_TOKEN)
+    moved = FIRST_WORD + rng.permutation(VOCABULARY - FIRST_WORD)
     moved = moved[: int(PERMUTED * len(moved))]
-    meaning = np.arange(VOCABULARY)
-    meaning[moved] = np.roll(moved, 1)
-    return _pool(rng, classes=CLASSES, words=meaning, labels=np.arange(CLASSES))
+    written = np.arange(VOCABULARY)
+    written[moved] = np.roll(moved, 1)
+    x, subjects = texts(_TRAIN + _VALIDATION + _TEST, rng)
+    return _pool(written[x], sums(subjects))
 
 
 def labels() -> Pool:
-    """The source with classes joined in pairs: what an answer means has changed."""
-    rng = dice(0, "labels")
-    pairs = rng.permutation(CLASSES) // 2
-    return _pool(rng, classes=CLASSES // 2, words=np.arange(VOCABULARY), labels=pairs)
+    """The source with other classes for its pairs of subjects: what an answer means has changed."""
+    x, subjects = texts(_TRAIN + _VALIDATION + _TEST, dice(0, "labels"))
+    return _pool(x, differences(subjects))
 
 
-def _pool(rng: np.random.Generator, *, classes: int, words: np.ndarray, labels: np.ndarray) -> Pool:
-    drawn = texts(_TRAIN + _VALIDATION + _TEST, rng)
-    x, y = words[drawn.x], labels[drawn.y]
-    parts = [
-        Examples(x=part, y=classes_)
-        for part, classes_ in zip(
-            np.split(x, [_TRAIN, _TRAIN + _VALIDATION]),
-            np.split(y, [_TRAIN, _TRAIN + _VALIDATION]),
-            strict=True,
-        )
-    ]
+def _pool(x: NDArray[Any], y: NDArray[Any]) -> Pool:
+    cuts = [_TRAIN, _TRAIN + _VALIDATION]
+    train, validation, test = (
+        Examples(x=rows, y=classes)
+        for rows, classes in zip(np.split(x, cuts), np.split(y, cuts), strict=True)
+    )
     return Pool(
-        classes=classes,
+        classes=CLASSES,
         tokens=TOKENS,
-        train=parts[0],
-        validation=parts[1],
-        test=parts[2],
+        train=train,
+        validation=validation,
+        test=test,
         model=_MODEL,
     )
