@@ -84,10 +84,9 @@ def _names(asked: str) -> tuple[str, ...]:
     from training.federated.registry import system_names
 
     names = system_names() if asked == "all" else tuple(comma_separated(asked))
-    if not names or len(set(names)) < len(names):
+    if not names:
         raise InvalidInput(
-            f"--systems must be 'all' or names, each once, of {', '.join(system_names())} "
-            f"(got {asked!r})"
+            f"--systems must be 'all' or names out of {', '.join(system_names())} (got {asked!r})"
         )
     return names
 

@@ -58,7 +58,7 @@ def _cheaper(one: Cheapest, line: Headline) -> str:
         return f"reached in {line.reached} of {line.seeds}"
     if one.baseline is None:
         return "no baseline reached it"
-    return f"{multiple(one.ratio)} {judged(one.ratio, 1.0)} ({one.baseline})".replace("  ", " ")
+    return f"{multiple(one.ratio)}, {one.baseline}"
 
 
 def judged(value: Interval | None, equal: float) -> str:
@@ -155,7 +155,7 @@ def _robustness(scene: Scene) -> Table:
     )
     seeds = scene.robustness[0].accuracy.n
     return Table(
-        title=f"Robustness: 30 % of the devices lost in every round ({seeds} seeds)",
+        title=f"Robustness: devices lost at random in every round (seeds: {seeds})",
         columns=(
             "method",
             "accuracy, %",
