@@ -12,7 +12,12 @@ def embedding_parameters(work: Work) -> int:
 
 def layer_parameters(work: Work) -> int:
     """One encoder layer without adapters: its linear maps and two layer norms."""
-    return sum(linear.parameters for linear in layer_linears(work)) + 4 * work.shape.hidden
+    return sum(linear.parameters for linear in layer_linears(work)) + 2 * norm_parameters(work)
+
+
+def norm_parameters(work: Work) -> int:
+    """A layer norm's weights and biases."""
+    return 2 * work.shape.hidden
 
 
 def top_parameters(work: Work) -> int:
@@ -44,3 +49,16 @@ def trained_parameters(work: Work) -> int:
     if work.suffix.embeddings:
         trained += embedding_parameters(work)
     return trained
+
+
+def largest_trained_tensor(work: Work) -> int:
+    """The numbers in the largest array that the step changes."""
+    sizes = [work.shape.hidden**2]
+    for linear in layer_linears(work):
+        if work.suffix.ranks is None and work.depth:
+            sizes.append(linear.inputs * linear.outputs)
+        for rank in work.suffix.ranks or ():
+            sizes += [linear.inputs * rank, linear.outputs * rank]
+    if work.suffix.embeddings:
+        sizes.append(max(work.shape.vocabulary, work.shape.positions) * work.shape.hidden)
+    return max(sizes)
