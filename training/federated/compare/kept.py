@@ -88,7 +88,8 @@ def _versions(names: Iterable[str]) -> Iterator[str]:
 
 def _files(setup: Setup) -> Iterator[Path]:
     """What a setup names that is not part of the code: a fleet, models, a data set."""
-    for name in (setup.fleet, setup.models, setup.task.removeprefix("hf:")):
+    model = str(setup.options.get("model", ""))
+    for name in (setup.fleet, setup.models, model, setup.task.removeprefix("hf:")):
         if name and Path(name).exists():
             yield Path(name)
 

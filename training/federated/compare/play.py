@@ -4,12 +4,15 @@ import importlib
 from typing import Any
 
 from platforms.errors import InvalidInput
-from training.federated.engine.inprocess import InProcess
+from training.federated.engine.inprocess import LOST, InProcess
 from training.federated.fleet import load_fleet
 from training.federated.registry import find_system
 from training.federated.rounds import Record, run_rounds
 from training.federated.study import Cell, Job, Outcome
 from training.federated.system import Played
+
+UNSOUND = "unsound replies"
+"""The note that counts replies that were left out though no device was lost: training diverged."""
 
 
 def play_cell(cell: Cell) -> Outcome:
@@ -30,9 +33,9 @@ def play_cell(cell: Cell) -> Outcome:
         seed=cell.setup.seed,
         on_round=count,
     )
-    return Outcome(
-        cell=cell, points=record.points, peak_bytes=record.peak_bytes, notes=record.notes
-    )
+    unsound = sum(failure.reason != LOST for failure in exchange.failures)
+    notes = record.notes | ({UNSOUND: float(unsound)} if unsound else {})
+    return Outcome(cell=cell, points=record.points, peak_bytes=record.peak_bytes, notes=notes)
 
 
 def do_job(job: Job) -> Any:

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from rm.evaluation.summary import Interval, interval
 from training.federated.compare.contestants import Contestant
+from training.federated.compare.play import UNSOUND
 from training.federated.study import Outcome, Point
 
 TARGET_SHARE = 0.9
@@ -26,7 +27,10 @@ RESOURCES: Mapping[str, Callable[[Point], float]] = {
 
 
 class Summary(Struct, frozen=True, kw_only=True):
-    """A contestant at the end of its runs; `difference` is its accuracy less the reference's."""
+    """A contestant at the end of its runs; `difference` is its accuracy less the reference's.
+
+    `unsound` counts replies over all seeds that were left out because they were not sound.
+    """
 
     contestant: str
     accuracy: Interval
@@ -39,6 +43,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     down_bytes: float
     flops: float
     peak_bytes: float
+    unsound: int
 
 
 class Quality(Struct, frozen=True, kw_only=True):
@@ -156,6 +161,7 @@ def _summary(runs: Runs, reference: Runs) -> Summary:
         down_bytes=_mean(point.down_bytes for point in ends),
         flops=_mean(point.flops for point in ends),
         peak_bytes=_mean(outcome.peak_bytes for outcome in runs.final),
+        unsound=round(sum(outcome.notes.get(UNSOUND, 0.0) for outcome in runs.final)),
     )
 
 

@@ -107,7 +107,9 @@ def _summary(scene: Scene) -> Table:
         "FLOPs",
         "peak memory",
     )
-    return Table(title="At the end of all rounds", columns=columns, rows=rows)
+    unsound = [f"{one.unsound} of {one.contestant}" for one in scene.summary if one.unsound]
+    verdict = f"replies that were not finite were left out: {', '.join(unsound)}" if unsound else ""
+    return Table(title="At the end of all rounds", columns=columns, rows=rows, verdict=verdict)
 
 
 def _quality(scene: Scene) -> Table:

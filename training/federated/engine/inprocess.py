@@ -11,6 +11,9 @@ from training.federated.dice import dice
 from training.federated.exchange import Arrays, Order, Reply, fault
 from training.federated.system import Client, Setup, System
 
+LOST = "lost"
+"""The reason of a reply that was lost on its way, as `drop_share` asks."""
+
 
 class Failure(Struct, frozen=True, kw_only=True):
     """A reply that did not reach the server, and why."""
@@ -41,7 +44,7 @@ class InProcess:
         replies = {}
         for device, order in orders.items():
             reply = self._reply(device, order)
-            reason = "lost" if self._is_lost(device) else fault(order, reply)
+            reason = LOST if self._is_lost(device) else fault(order, reply)
             if reason is None:
                 replies[device] = reply
             else:

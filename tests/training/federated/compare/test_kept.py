@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from msgspec.structs import replace
 
@@ -127,3 +128,12 @@ def test_half_written_files_are_swept_away(tmp_path: Path) -> None:
     rest.write_text("{")
     keeper.sweep()
     assert not rest.exists()
+
+
+def test_replies_that_were_left_out_are_counted() -> None:
+    """Not those that were to be lost: a rate at which the toy runs off to infinity."""
+    wild = toy_setup(options={"learning_rate": 1e308, "steps": 8})
+    with np.errstate(all="ignore"):
+        outcome = play_cell(replace(CELL, setup=wild))
+    assert outcome.notes["unsound replies"] > 0
+    assert "unsound replies" not in play_cell(replace(CELL, drop_share=0.5)).notes
