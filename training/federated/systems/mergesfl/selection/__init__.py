@@ -1,0 +1,1 @@
+"""Selection of workers: which of them give a merged batch like the whole, within the line."""
