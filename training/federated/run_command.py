@@ -113,6 +113,7 @@ def _add_protection(group: argparse._ArgumentGroup) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
+    from training.federated.engine.deployment.processes import DeploymentFailed
     from training.federated.engine.flower.quiet import use_one_thread
     from training.federated.running import begin, begun
 
@@ -126,6 +127,9 @@ def _run(args: argparse.Namespace) -> int:
     tell = _teller(quiet=args.json)
     try:
         results = _engine(plan, args, tell)
+    except DeploymentFailed as error:
+        print(f"ilgov: error: {error}", file=sys.stderr)
+        return NOT_DONE
     except KeyboardInterrupt:
         print(f"stopped; go on with --out {args.out} --resume", file=sys.stderr)
         return NOT_DONE
@@ -201,6 +205,7 @@ def _resumed(before: "Plan", args: argparse.Namespace) -> "Plan":
 def _check(plan: "Plan") -> None:
     """InvalidInput where a plan cannot be carried out, before anything is written."""
     from training.federated.fleet import load_fleet
+    from training.federated.privacy import check_protection
     from training.federated.registry import options_of
 
     system = find_system(plan.setup.system)
@@ -218,9 +223,12 @@ def _check(plan: "Plan") -> None:
         )
     if plan.privacy and plan.secure:
         raise InvalidInput(
-            "--privacy with --secure-aggregation: Flower's clipping by the server needs the "
-            "single updates that secure aggregation hides; choose one"
+            "--privacy and --secure-aggregation exclude each other: Flower's wrappers and its "
+            "SecAgg+ workflow are made for different kinds of its strategies"
         )
+    if plan.privacy or plan.secure:
+        alone = plan.privacy is not None and plan.privacy.side == "client"
+        check_protection(system, plan.setup, alone=alone)
 
 
 def _engine(plan: "Plan", args: argparse.Namespace, tell: "Callable[[Event], None]") -> "Results":

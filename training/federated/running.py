@@ -1,5 +1,6 @@
 """A run from its plan to its results, whichever engine carries it; it can be taken up again."""
 
+import contextlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from training.federated.exchange import Exchange
 from training.federated.fleet import load_fleet
 from training.federated.privacy import Privacy
 from training.federated.registry import find_system
-from training.federated.rounds import Record, run_rounds
+from training.federated.rounds import Record, run_rounds, start
 from training.federated.system import Played, Setup
 
 Engine = Literal["inprocess", "simulation", "deployment"]
@@ -72,6 +73,10 @@ class Carrier(Exchange, Protocol):
         ...
 
 
+class BudgetSpent(Exception):
+    """A carrier goes no further: what privacy allows is spent. What was played counts."""
+
+
 OnRound = Callable[[Record, Played, Sequence[Failure]], None]
 
 
@@ -103,8 +108,11 @@ def carry_out(plan: Plan, carrier: Carrier, on_round: OnRound = lambda *_: None)
         carrier.restore(last.memories, {**last.extra})
         failures = msgspec.convert(last.extra["failures"], list[Failure])
     carrier.round = last.record.rounds + 1 if last else 1
+    so_far = last.record if last else start(server)
 
     def after_round(record: Record, played: Played) -> None:
+        nonlocal so_far
+        so_far = record
         failed, carrier.failures = carrier.failures, []
         failures.extend(failed)
         extra = {**carrier.extra(), "failures": msgspec.to_builtins(failures)}
@@ -115,18 +123,19 @@ def carry_out(plan: Plan, carrier: Carrier, on_round: OnRound = lambda *_: None)
         carrier.round = record.rounds + 1
         on_round(record, played, failed)
 
-    record = run_rounds(
-        server,
-        carrier,
-        load_fleet(setup.fleet, setup.devices),
-        rounds=plan.rounds,
-        seed=setup.seed,
-        before=last.record if last else None,
-        on_round=after_round,
-    )
+    with contextlib.suppress(BudgetSpent):
+        run_rounds(
+            server,
+            carrier,
+            load_fleet(setup.fleet, setup.devices),
+            rounds=plan.rounds,
+            seed=setup.seed,
+            before=so_far,
+            on_round=after_round,
+        )
     results = Results(
         plan=plan,
-        record=record,
+        record=so_far,
         failures=tuple(failures),
         privacy=carrier.extra().get("privacy", {}),
     )

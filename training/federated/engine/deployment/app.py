@@ -30,6 +30,8 @@ clientapp = "training.federated.engine.flower.client_app:app"
 def write_app(folder: Path, configuration: Mapping[str, str | bool]) -> Path:
     """The app's folder; JSON's strings are TOML's as well."""
     folder.mkdir(parents=True, exist_ok=True)
-    lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in configuration.items()]
+    lines = [
+        f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in configuration.items()
+    ]
     (folder / "pyproject.toml").write_text(_PROJECT + "\n".join(lines) + "\n")
     return folder

@@ -1,11 +1,11 @@
 """Keys of a deployment: an authority of its own, the server's certificate, a key per device.
 
-    ca.pem, ca.key            the authority; ca.key is needed only to make more keys
-    server.pem, server.key    the SuperLink's certificate, for the hosts that it is reached by
-    nodes/DEVICE.key, .pub    what a SuperNode proves who it is by (EC, NIST P-384)
+ca.pem, ca.key            the authority; ca.key is needed only to make more keys
+server.pem, server.key    the SuperLink's certificate, for the hosts that it is reached by
+nodes/DEVICE.key, .pub    what a SuperNode proves who it is by (EC, NIST P-384)
 """
 
-import datetime
+import datetime as dt
 import ipaddress
 import os
 from collections.abc import Iterable
@@ -96,9 +96,7 @@ def existing_keys(folder: Path) -> Keys:
 def make_node_key(private: Path, public: Path) -> None:
     """A key pair in OpenSSH's format, which SuperNode and `flwr supernode register` read."""
     key = ec.generate_private_key(ec.SECP384R1())
-    _write_secret(
-        private, key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
-    )
+    _write_secret(private, key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
     public.write_bytes(key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH))
 
 
@@ -129,18 +127,16 @@ def _make_server(keys: Keys, hosts: Iterable[str]) -> None:
     keys.certificate.write_bytes(certificate.public_bytes(Encoding.PEM))
 
 
-def _begun(
-    subject: str, issuer: str, key: ec.EllipticCurvePrivateKey
-) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.UTC)
+def _begun(subject: str, issuer: str, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+    now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()
         .subject_name(_name(subject))
         .issuer_name(_name(issuer))
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=DAYS))
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(days=DAYS))
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
 

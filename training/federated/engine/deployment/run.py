@@ -67,9 +67,7 @@ def local_federation(
     logs = plan.folder / "logs"
     logs.mkdir(exist_ok=True)
     with stopped_at_the_end() as programs:
-        federation = Federation(
-            keys=found, folder=logs, environment=environment, programs=programs
-        )
+        federation = Federation(keys=found, folder=logs, environment=environment, programs=programs)
         federation.start_server()
         federation.start_nodes(devices, plan.folder / MEMORY)
         yield federation
@@ -127,4 +125,6 @@ def _check_runs(environment: Mapping[str, str]) -> None:
     said = done(lines.list_runs(), environment, within_s=START_S)
     runs = json.loads(said[said.index("{") :]).get("runs", [])
     if runs and str(runs[0].get("status", "")).startswith("finished"):
-        raise DeploymentFailed(f"Flower ended the run: {runs[0]['status']}; see the SuperLink's log")
+        raise DeploymentFailed(
+            f"Flower ended the run: {runs[0]['status']}; see the SuperLink's log"
+        )

@@ -1,29 +1,24 @@
 """Which exchange a plan needs on Flower: plain, with privacy, or with secure aggregation."""
 
-from typing import Any
-
+from flwr.app import Context
 from flwr.serverapp import Grid
 
-from training.federated.checkpoint import Memories
-from training.federated.engine.flower.exchange import FlowerExchange
+from training.federated.engine.flower.exchange import FlowerCarrier
+from training.federated.fleet import load_fleet
 from training.federated.running import Plan
 
 
-class FlowerCarrier(FlowerExchange):
-    """An exchange that can be taken up again: devices remember for themselves."""
-
-    def memories(self) -> Memories:
-        """None: they are on the devices."""
-        return {}
-
-    def extra(self) -> dict[str, Any]:
-        """Nothing."""
-        return {}
-
-    def restore(self, memories: Memories, extra: dict[str, Any]) -> None:
-        """Nothing to do."""
-
-
-def flower_carrier(plan: Plan, grid: Grid) -> FlowerCarrier:
+def flower_carrier(plan: Plan, grid: Grid, context: Context) -> FlowerCarrier:
     """The exchange for a plan."""
+    if plan.privacy is not None:
+        from training.federated.engine.flower.private import PrivateCarrier
+
+        population = len(load_fleet(plan.setup.fleet, plan.setup.devices).devices)
+        return PrivateCarrier(
+            grid, timeout_s=plan.timeout_s, privacy=plan.privacy, population=population
+        )
+    if plan.secure:
+        from training.federated.engine.flower.secure import SecureCarrier
+
+        return SecureCarrier(grid, timeout_s=plan.timeout_s, context=context)
     return FlowerCarrier(grid, timeout_s=plan.timeout_s)

@@ -11,15 +11,22 @@ from typing import Any
 import msgspec
 from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.clientapp import ClientApp
+from flwr.clientapp.mod import fixedclipping_mod
+from flwr.clientapp.typing import ClientAppCallable, Mod
 
 from training.federated.engine.flower.encode import WHO, order_of, reply_records
 from training.federated.engine.flower.memory import remember, remembered
 from training.federated.engine.flower.quiet import use_one_thread
+from training.federated.engine.flower.secure_mod import secure_mod
 from training.federated.fleet import load_fleet
 from training.federated.registry import find_system
 from training.federated.system import Setup
 
 Configuration = Mapping[str, Any]
+
+
+class WrongDevice(ValueError):
+    """A node was told to be another device than the one whose key it has."""
 
 
 def make_client_app(given: Configuration | None = None) -> ClientApp:
@@ -40,17 +47,29 @@ def make_client_app(given: Configuration | None = None) -> ClientApp:
         )
         return Message(content, reply_to=message)
 
-    @made.train()
+    def when(flag: str, mod: Mod) -> Mod:
+        """A mod that works only in runs that ask for it."""
+
+        def asked_for(message: Message, context: Context, go_on: ClientAppCallable) -> Message:
+            if configuration(context).get(flag):
+                return mod(message, context, go_on)
+            return go_on(message, context)
+
+        return asked_for
+
+    @made.train(mods=[when("clip", fixedclipping_mod), when("secure", secure_mod)])
     def act(message: Message, context: Context) -> Message:
         """Do what is ordered."""
         use_one_thread()
         told = configuration(context)
         setup, device = setup_of(told), device_of(context, told)
         folder = memory_of(context, told)
-        order, round_ = order_of(message.content)
-        memory = remembered(context, folder, round_)
+        order, told_with = order_of(message.content)
+        if told_with.device != device:
+            raise WrongDevice(f"this node is {device}; the order is for {told_with.device}")
+        memory = remembered(context, folder, told_with.round)
         reply = find_system(setup.system).client(setup, device).act(order, memory)
-        remember(context, folder, round_, memory)
+        remember(context, folder, told_with.round, memory)
         return Message(reply_records(reply), reply_to=message)
 
     return made

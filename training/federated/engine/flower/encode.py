@@ -32,15 +32,17 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     """What goes beside the arrays of a message; `names` keeps their order."""
 
     names: list[str]
+    device: str = ""
     action: str = ""
     round: int = 0
     settings: dict[str, Any] = {}
 
 
-def order_records(order: Order, round_: int) -> RecordDict:
-    """An order for a round as it travels; what it says of the reply stays here."""
+def order_records(order: Order, device: str, round_: int) -> RecordDict:
+    """An order to a device as it travels; what it says of the reply stays here."""
     told = Told(
         names=list(order.arrays),
+        device=device,
         action=order.action,
         round=round_,
         settings=dict(order.settings),
@@ -48,11 +50,11 @@ def order_records(order: Order, round_: int) -> RecordDict:
     return _records(order.arrays, told)
 
 
-def order_of(records: RecordDict) -> tuple[Order, int]:
-    """The order and its round; Unsound where there is none."""
+def order_of(records: RecordDict) -> tuple[Order, Told]:
+    """The order, and what else it was told with; Unsound where there is none."""
     told = _told(records)
     order = Order(action=told.action, arrays=_arrays(records, told), settings=told.settings)
-    return order, told.round
+    return order, told
 
 
 def reply_records(reply: Reply) -> RecordDict:

@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from flwr.app import ConfigRecord, Message, RecordDict
 from flwr.app.message_type import MessageType
 from flwr.serverapp import Grid
 
+from training.federated.checkpoint import Memories
 from training.federated.engine.flower.encode import WHO, Unsound, order_records, reply_of
 from training.federated.engine.inprocess import Failure
 from training.federated.exchange import Order, Reply, fault
@@ -17,7 +19,11 @@ LEFT_S = 2.0
 
 
 class Nodes:
-    """Which node is which device: each says so when asked, and the first to say it counts."""
+    """Which node is which device.
+
+    In a deployment the name that a node's key was registered under says it, so that no node can
+    be another. Nodes without a name (the simulation's) are asked; the first to say a name has it.
+    """
 
     def __init__(self, grid: Grid, *, timeout_s: float) -> None:
         self.grid, self.timeout_s = grid, timeout_s
@@ -28,13 +34,15 @@ class Nodes:
         return set(self.grid.get_node_ids())
 
     def by_device(self) -> dict[str, int]:
-        """The node of each device that is connected; nodes that are new are asked."""
-        here = self.connected()
-        self._ask(here - self._devices.keys())
+        """The node of each device that is connected."""
+        here = list(self.grid.get_nodes())
+        self._devices |= {node.node_id: node.name for node in here if node.name}
+        self._ask({node.node_id for node in here} - self._devices.keys())
         found: dict[str, int] = {}
-        for node, device in self._devices.items():
-            if node in here and device:
-                found.setdefault(device, node)
+        for node in here:
+            device = self._devices.get(node.node_id)
+            if device:
+                found.setdefault(device, node.node_id)
         return found
 
     def wait_for(self, devices: Sequence[str], until_s: float) -> set[str]:
@@ -58,8 +66,8 @@ class Nodes:
                 self._devices[node] = str(who.get("device", ""))
 
 
-class FlowerExchange:
-    """An Exchange; `failures` are the replies that were left out. See InProcess.
+class FlowerCarrier:
+    """A Carrier; `failures` are the replies that were left out. See InProcess.
 
     An exchange ends when all have answered, or after `timeout_s`; a device that is not connected
     when it begins, or leaves while it lasts, is not waited for.
@@ -69,17 +77,22 @@ class FlowerExchange:
         self.round = 1
         self.failures: list[Failure] = []
         self.nodes = Nodes(grid, timeout_s=timeout_s)
-        self._grid, self._timeout_s = grid, timeout_s
+        self.grid, self.timeout_s = grid, timeout_s
 
     def __call__(self, orders: Mapping[str, Order]) -> Mapping[str, Reply]:
         """See Exchange."""
-        nodes = self.nodes.by_device()
-        for device in orders.keys() - nodes.keys():
-            self.left_out(device, "not connected")
-        asked = {nodes[device]: device for device in orders if device in nodes}
-        answers = self.carry(
-            {node: order_records(orders[device], self.round) for node, device in asked.items()}
-        )
+        asked = self.asked(orders)
+        messages = [
+            Message(
+                order_records(orders[device], device, self.round),
+                node,
+                MessageType.TRAIN,
+                ttl=self.timeout_s,
+                group_id=str(self.round),
+            )
+            for node, device in asked.items()
+        ]
+        answers = receive(self.grid, messages, self.timeout_s, self.nodes.connected)
         replies = {}
         for node, device in asked.items():
             try:
@@ -88,23 +101,28 @@ class FlowerExchange:
                 self.left_out(device, str(error))
         return replies
 
-    def carry(self, contents: Mapping[int, RecordDict]) -> Mapping[int, Message]:
-        """What nodes answer to what they are sent; who does not is not there."""
-        messages = [
-            Message(
-                content,
-                node,
-                MessageType.TRAIN,
-                ttl=self._timeout_s,
-                group_id=str(self.round),
-            )
-            for node, content in contents.items()
-        ]
-        return receive(self._grid, messages, self._timeout_s, self.nodes.connected)
+    def asked(self, orders: Mapping[str, Order]) -> dict[int, str]:
+        """The devices of orders by their nodes; those that are not connected are left out."""
+        nodes = self.nodes.by_device()
+        for device in orders:
+            if device not in nodes:
+                self.left_out(device, "not connected")
+        return {nodes[device]: device for device in orders if device in nodes}
 
     def left_out(self, device: str, reason: str) -> None:
         """Write down that nothing of a device reached the server, and why."""
         self.failures.append(Failure(round=self.round, device=device, reason=reason))
+
+    def memories(self) -> Memories:
+        """None: devices remember for themselves."""
+        return {}
+
+    def extra(self) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
+    def restore(self, memories: Memories, extra: dict[str, Any]) -> None:
+        """Nothing to do."""
 
 
 def checked(order: Order, answer: Message | None) -> Reply:

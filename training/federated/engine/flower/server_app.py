@@ -21,14 +21,14 @@ app = ServerApp()
 def main(grid: Grid, context: Context) -> None:
     """Carry out the plan that the run's configuration names."""
     plan = msgspec.json.decode(str(context.run_config["plan"]), type=Plan)
-    serve(plan, grid, Progress(Path(str(context.run_config["progress"]))))
+    serve(plan, grid, context, Progress(Path(str(context.run_config["progress"]))))
 
 
-def serve(plan: Plan, grid: Grid, progress: Progress) -> None:
+def serve(plan: Plan, grid: Grid, context: Context, progress: Progress) -> None:
     """The same for any grid; how it ends is told, whatever happens."""
     use_one_thread()
     try:
-        carrier = flower_carrier(plan, grid)
+        carrier = flower_carrier(plan, grid, context)
         devices = [
             device.name for device in load_fleet(plan.setup.fleet, plan.setup.devices).devices
         ]

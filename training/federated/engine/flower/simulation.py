@@ -2,7 +2,6 @@
 
 import logging
 import os
-from pathlib import Path
 
 import msgspec
 
@@ -34,7 +33,7 @@ def simulate(plan: Plan, progress: Progress, *, actors: int) -> None:
         ) from error
     logging.getLogger("flwr").setLevel(logging.ERROR)
     server_app = ServerApp()
-    server_app.main()(lambda grid, context: serve(plan, grid, progress))
+    server_app.main()(lambda grid, context: serve(plan, grid, context, progress))
     run_simulation(
         server_app=server_app,
         client_app=make_client_app(run_configuration(plan)),
@@ -64,8 +63,3 @@ def run_configuration(plan: Plan) -> dict[str, str | bool]:
 def cpus() -> int:
     """CPUs that this process may use."""
     return len(os.sched_getaffinity(0))
-
-
-def inside(folder: Path) -> Path:
-    """Flower's own folder of a run."""
-    return folder / HOME
