@@ -13,8 +13,8 @@ from training.federated.dice import dice
 from training.federated.local import logits, train_steps
 from training.federated.tasks.task import Examples
 
-STEPS = 3
-"""Steps that are measured: from the second on the gradients of the one before are there too."""
+STEPS = 2
+"""Steps that are measured: in the second the gradients of the one before are there too."""
 
 
 class Compared(Struct, frozen=True, kw_only=True):

@@ -6,7 +6,6 @@ only, not what kernels take within themselves, and refuses modules with frozen p
 are those of `torch.utils.flop_counter.FlopCounterMode`.
 """
 
-import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -24,9 +23,9 @@ def held_bytes(model: nn.Module) -> int:
 def measured_peak_bytes(model: nn.Module, call: Callable[[], Any]) -> int:
     """The most that the model and all that `call` allocates held at a time.
 
-    The model must have no gradients yet, and `call` must bring its own inputs.
+    The model must have no gradients yet, and `call` must bring its own inputs. What is given back
+    but was there before is not counted.
     """
-    gc.collect()
     before = held_bytes(model)
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as seen:
         call()

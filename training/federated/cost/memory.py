@@ -16,21 +16,21 @@ from training.federated.cost.parameters import (
 )
 from training.federated.cost.work import FLOAT_BYTES, Work
 
-_STATE = {"sgd": 0, "adamw": 2}
+STATE = {"sgd": 0, "adamw": 2}
 """Numbers of the optimiser's state per trained parameter."""
 
-_UPDATE = {"sgd": 0, "adamw": 2}
+UPDATE = {"sgd": 0, "adamw": 2}
 """Tensors as large as the parameter that live while it is changed."""
 
 
 def peak_bytes(work: Work) -> int:
     """The most that a training step holds, from the second step on."""
     trained = trained_parameters(work)
-    ledger = Ledger(_resident(work) + (1 + _STATE[work.optimiser]) * trained)
+    ledger = Ledger(_resident(work) + (1 + STATE[work.optimiser]) * trained)
     walk_forward(work, ledger, trains=True)
     ledger.drop(trained)
     walk_backward(work, ledger)
-    ledger.touch(_UPDATE[work.optimiser] * largest_trained_tensor(work))
+    ledger.touch(UPDATE[work.optimiser] * largest_trained_tensor(work))
     return int(FLOAT_BYTES * ledger.peak)
 
 

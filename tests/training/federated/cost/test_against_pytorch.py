@@ -58,7 +58,7 @@ def works() -> list[Work]:
         (4, Suffix(2, (2, 16))),
         (4, Suffix(4, (32,) * 4)),
     ]
-    sizes = [(1, 24, "sgd"), (16, 24, "adamw"), (32, 48, "sgd")]
+    sizes = [(1, 24, "sgd"), (16, 24, "adamw")]
     plain = [
         Work(shape=tiny(n), suffix=suffix, batch=batch, tokens=tokens, optimiser=optimiser)
         for n, suffix in suffixes
