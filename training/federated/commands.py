@@ -3,6 +3,7 @@
 import argparse
 
 from training.federated.compare_command import compare
+from training.federated.deploy_command import deploy
 from training.federated.fleet_command import fleet
 from training.federated.pretrain_command import pretrain
 from training.federated.run_command import run
@@ -15,6 +16,7 @@ def federated(parser: argparse.ArgumentParser) -> None:
         ("pretrain", pretrain),
         ("fleet", fleet),
         ("run", run),
+        ("deploy", deploy),
         ("compare", compare),
     ):
         summary = (configure.__doc__ or "").partition("\n")[0]

@@ -131,8 +131,8 @@ def _run(args: argparse.Namespace) -> int:
         print(f"ilgov: error: {error}", file=sys.stderr)
         return NOT_DONE
     except KeyboardInterrupt:
-        print(f"stopped; go on with --out {args.out} --resume", file=sys.stderr)
-        return NOT_DONE
+        _say(f"stopped; go on with --out {args.out} --resume")
+        raise
     if args.json:
         print(msgspec.json.format(msgspec.json.encode(results)).decode())
     else:

@@ -58,6 +58,10 @@ class Program:
         """Whether it is still there."""
         return self._process.poll() is None
 
+    def wait(self) -> int:
+        """Its exit code, once it has ended."""
+        return self._process.wait()
+
     def ask_to_end(self) -> None:
         """What `systemctl stop` sends."""
         self._signal(signal.SIGTERM)

@@ -1,8 +1,6 @@
 """A run between SuperLink and SuperNodes: on this machine, or with a SuperLink that is up."""
 
 import json
-import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +11,7 @@ import msgspec
 from platforms.errors import InvalidInput
 from training.federated.engine.deployment import lines
 from training.federated.engine.deployment.app import write_app
+from training.federated.engine.deployment.environment import flower_environment
 from training.federated.engine.deployment.federation import START_S, Federation, connect
 from training.federated.engine.deployment.keys import existing_keys, make_keys
 from training.federated.engine.deployment.processes import (
@@ -21,7 +20,6 @@ from training.federated.engine.deployment.processes import (
     done,
     stopped_at_the_end,
 )
-from training.federated.engine.flower.quiet import quiet_environment
 from training.federated.engine.progress import Ended, Event, Listener
 from training.federated.fleet import load_fleet
 from training.federated.running import MEMORY, Plan
@@ -29,7 +27,6 @@ from training.federated.running import MEMORY, Plan
 _POLL_S = 0.1
 _ASK_AFTER_S = 30.0
 """Without news for so long, Flower is asked whether the run goes on."""
-_POLL_TASKS_S = "0.1"
 
 
 def deploy(
@@ -110,14 +107,6 @@ def run_configuration(plan: Plan, progress: Path) -> dict[str, str | bool]:
         "clip": plan.privacy is not None and plan.privacy.side == "client",
         "secure": plan.secure,
     }
-
-
-def flower_environment(home: Path) -> dict[str, str]:
-    """Quiet, with Flower's programs found, and tasks looked for without a second's delay."""
-    environment = quiet_environment(home.resolve())
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-    environment["FLWR_SUPEREXEC_TASK_POLL_INTERVAL"] = _POLL_TASKS_S
-    return environment
 
 
 def _check_runs(environment: Mapping[str, str]) -> None:

@@ -1,0 +1,177 @@
+"""``ilgov federated deploy``: the server and the boards of a deployment."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from platforms.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from training.federated.engine.deployment.keys import Keys
+    from training.federated.engine.deployment.processes import Program
+
+FAILED = 1
+"""Exit code: a program of Flower's ended or did not start."""
+_HOME = Path("~/.local/state/ilgov/flower")
+
+
+def deploy(parser: argparse.ArgumentParser) -> None:
+    """Make keys, and run the server or a board of a deployment between machines."""
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    for name, configure in (("keys", _keys), ("server", _server), ("node", _node)):
+        summary = (configure.__doc__ or "").partition("\n")[0]
+        configure(verbs.add_parser(name, help=summary, description=summary, allow_abbrev=False))
+
+
+def _keys(parser: argparse.ArgumentParser) -> None:
+    """Make an authority, the server's certificate, and a key for every device.
+
+    What exists stays as it is, so that devices can be added.
+    """
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the keys")
+    parser.add_argument("--fleet", default="jetson80", metavar="NAME|FILE", help="the devices")
+    parser.add_argument(
+        "--devices", type=int, default=0, metavar="N", help="so many of the fleet (default: all)"
+    )
+    parser.add_argument(
+        "--host", action="append", default=[], metavar="NAME|ADDRESS",
+        help="what boards reach the server by; may be given several times",
+    )  # fmt: skip
+    parser.set_defaults(run=_make_keys)
+
+
+def _server(parser: argparse.ArgumentParser) -> None:
+    """Run the SuperLink on this machine and let in the devices that have keys.
+
+    Whoever reaches its port can start programs on it and on the boards: let only the boards reach
+    it (see docs/federated-deployment.md).
+    """
+    parser.add_argument(
+        "--keys", type=Path, required=True, metavar="DIR", help="folder of the keys"
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", metavar="ADDRESS",
+        help="address to listen at (default 127.0.0.1, which no board reaches)",
+    )  # fmt: skip
+    parser.add_argument("--port", type=int, default=8000, metavar="PORT", help="(default 8000)")
+    _add_home(parser)
+    parser.set_defaults(run=_run_server)
+
+
+def _node(parser: argparse.ArgumentParser) -> None:
+    """Run the SuperNode of a device on this board.
+
+    The board needs only ca.pem and nodes/DEVICE.key of the keys.
+    """
+    parser.add_argument(
+        "--keys", type=Path, required=True, metavar="DIR", help="folder of the keys"
+    )
+    parser.add_argument("--device", required=True, metavar="NAME", help="which of the fleet it is")
+    parser.add_argument(
+        "--superlink", required=True, metavar="HOST:PORT", help="where the server is"
+    )
+    parser.add_argument(
+        "--port", type=int, default=9094, metavar="PORT",
+        help="port on the loopback for its own programs (default 9094)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--memory", type=Path, metavar="DIR",
+        help="where the device remembers between runs (default: within --home)",
+    )  # fmt: skip
+    _add_home(parser)
+    parser.set_defaults(run=_run_node)
+
+
+def _add_home(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--home", type=Path, default=_HOME, metavar="DIR",
+        help=f"where Flower keeps its own files (default {_HOME})",
+    )  # fmt: skip
+
+
+def _make_keys(args: argparse.Namespace) -> int:
+    from training.federated.engine.deployment.keys import make_keys
+    from training.federated.fleet import load_fleet
+
+    devices = [device.name for device in load_fleet(args.fleet, args.devices).devices]
+    keys = make_keys(args.out, devices, args.host)
+    print(f"{keys.folder}: {len(keys.devices())} devices; ca.key is needed only to make more keys")
+    return 0
+
+
+def _run_server(args: argparse.Namespace) -> int:
+    from training.federated.engine.deployment import lines
+    from training.federated.engine.deployment.environment import flower_environment
+    from training.federated.engine.deployment.federation import START_S, connect, register
+    from training.federated.engine.deployment.keys import existing_keys
+    from training.federated.engine.deployment.processes import (
+        DeploymentFailed,
+        Program,
+        listens,
+        stopped_at_the_end,
+        wait_until,
+    )
+
+    keys, home = existing_keys(args.keys), _made(args.home)
+    environment = flower_environment(home)
+    reached = "127.0.0.1" if args.host == "0.0.0.0" else args.host
+    try:
+        with stopped_at_the_end() as programs:
+            line = lines.superlink(keys, host=args.host, port=args.port)
+            server = Program("superlink", line, environment, home / "superlink.log")
+            programs.append(server)
+            wait_until(
+                lambda: listens(reached, args.port),
+                within_s=START_S,
+                what="the SuperLink listens",
+                of=programs,
+            )
+            connect(keys, environment, f"{reached}:{args.port}")
+            register(keys, keys.devices(), environment)
+            _say(f"SuperLink at {args.host}:{args.port}, {len(keys.devices())} devices may come in")
+            return _watched(server)
+    except DeploymentFailed as error:
+        print(f"ilgov: error: {error}", file=sys.stderr)
+        return FAILED
+
+
+def _watched(server: "Program") -> int:
+    try:
+        code = server.wait()
+    except KeyboardInterrupt:
+        return 0
+    print(f"ilgov: error: the SuperLink ended with {code}: {server.log}", file=sys.stderr)
+    return FAILED
+
+
+def _run_node(args: argparse.Namespace) -> int:
+    from training.federated.engine.deployment import lines
+    from training.federated.engine.deployment.environment import flower_environment
+    from training.federated.engine.deployment.keys import Keys
+
+    keys, home = Keys(args.keys), _made(args.home)
+    _must_be(keys, args.device)
+    memory = _made(args.memory or home / "memory" / args.device)
+    line = lines.supernode(
+        keys, args.device, server=args.superlink, port=args.port, memory=memory.resolve()
+    )
+    sys.stdout.flush()
+    os.execve(line[0], list(line), flower_environment(home))
+
+
+def _must_be(keys: "Keys", device: str) -> None:
+    for path in (keys.authority, keys.private(device)):
+        if not path.exists():
+            raise InvalidInput(f"{path} must be on this board; copy it from the server's keys")
+
+
+def _made(folder: Path) -> Path:
+    found = folder.expanduser()
+    found.mkdir(parents=True, exist_ok=True)
+    return found
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
