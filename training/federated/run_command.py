@@ -114,10 +114,8 @@ def _add_protection(group: argparse._ArgumentGroup) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     from training.federated.engine.deployment.processes import DeploymentFailed
-    from training.federated.engine.flower.quiet import use_one_thread
     from training.federated.running import begin, begun
 
-    use_one_thread()
     if args.resume:
         plan = _resumed(begun(args.out), args)
     else:

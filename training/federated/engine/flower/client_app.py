@@ -16,7 +16,6 @@ from flwr.clientapp.typing import ClientAppCallable, Mod
 
 from training.federated.engine.flower.encode import WHO, order_of, reply_records
 from training.federated.engine.flower.memory import remember, remembered
-from training.federated.engine.flower.quiet import use_one_thread
 from training.federated.engine.flower.secure_mod import secure_mod
 from training.federated.fleet import load_fleet
 from training.federated.registry import find_system
@@ -60,7 +59,6 @@ def make_client_app(given: Configuration | None = None) -> ClientApp:
     @made.train(mods=[when("clip", fixedclipping_mod), when("secure", secure_mod)])
     def act(message: Message, context: Context) -> Message:
         """Do what is ordered."""
-        use_one_thread()
         told = configuration(context)
         setup, device = setup_of(told), device_of(context, told)
         folder = memory_of(context, told)

@@ -8,7 +8,6 @@ from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
 from training.federated.engine.flower.carrier import flower_carrier
-from training.federated.engine.flower.quiet import use_one_thread
 from training.federated.engine.progress import Progress
 from training.federated.fleet import load_fleet
 from training.federated.running import Plan, carry_out
@@ -26,7 +25,6 @@ def main(grid: Grid, context: Context) -> None:
 
 def serve(plan: Plan, grid: Grid, context: Context, progress: Progress) -> None:
     """The same for any grid; how it ends is told, whatever happens."""
-    use_one_thread()
     try:
         carrier = flower_carrier(plan, grid, context)
         devices = [
