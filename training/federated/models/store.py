@@ -4,13 +4,20 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from platforms.errors import InvalidInput
+from training.federated.models import tokenizer
 from training.federated.models.family import Member, member
-from training.federated.models.files import CONFIG, write_model
+from training.federated.models.files import CONFIG, TOKENIZER, write_model
 from training.federated.models.made import Made
 from training.federated.models.progress import Told, shown
+from training.federated.models.text import Text, python_topics
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 MINILM = "minilm"
 
@@ -54,13 +61,43 @@ def made_folder(found: Member, where: Path) -> Path:
     return folder
 
 
-def pretrained(found: Member, *, told: Told, seed: int = 0, steps: int = 0) -> Made:
-    """Pre-train a member; `steps` 0 takes as many as its family is meant to have."""
-    from training.federated.models import pretrain_source
+def pretrained(
+    found: Member, *, told: Told, text: Text | None = None, seed: int = 0, steps: int = 0
+) -> Made:
+    """Pre-train a member; `steps` 0 takes as many as its family is meant to have.
 
-    return pretrain_source.pretrain_source(
-        found, seed=seed, steps=steps or pretrain_source.STEPS, told=told
+    The family `tiny` learns from `text`, or from what every Python carries.
+    """
+    from training.federated.models import pretrain_source, pretrain_text
+
+    if found.family == "source":
+        return pretrain_source.pretrain_source(
+            found, seed=seed, steps=steps or pretrain_source.STEPS, told=told
+        )
+    return pretrain_text.pretrain_text(
+        found,
+        text or python_topics(),
+        seed=seed,
+        steps=steps or pretrain_text.STEPS,
+        told=told,
     )
+
+
+def tokenizer_of(name: str, models: Path | str) -> "Tokenizer":
+    """The tokenizer of a model; InvalidInput where it has none, as those of the source."""
+    found = member(name)
+    if found is not None and found.family == "source":
+        raise InvalidInput(
+            f"model must read text for this task, as tiny-N and {MINILM} do (got {name})"
+        )
+    if found is not None and found.random:
+        return _learnt()
+    return tokenizer.read(folder_of(name, models) / TOKENIZER)
+
+
+@lru_cache(maxsize=1)
+def _learnt() -> "Tokenizer":
+    return tokenizer.learn(python_topics().text)
 
 
 def keep(folder: Path, made: Made) -> None:

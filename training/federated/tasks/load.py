@@ -1,11 +1,14 @@
 """A setup's task: its examples, split over the devices of its fleet."""
 
 from functools import lru_cache
+from pathlib import Path
 
 from platforms.errors import InvalidInput
 from training.federated.system import Setup
 from training.federated.tasks.split import split
 from training.federated.tasks.task import Pool, Task
+
+_HF = "hf:"
 
 TASKS = ("digits", "topics", "tokens", "labels")
 
@@ -44,14 +47,31 @@ def _task(name: str, devices: int, alpha: float, seed: int, model: str, models: 
 
 @lru_cache(maxsize=4)
 def _pool(name: str, model: str, models: str) -> Pool:
-    from training.federated.tasks import synthetic
     from training.federated.tasks.digits import digits
+    from training.federated.tasks.synthetic import labels, tokens
 
-    del model, models
     if name == "digits":
         return digits()
     if name == "tokens":
-        return synthetic.tokens()
+        return tokens()
     if name == "labels":
-        return synthetic.labels()
-    raise InvalidInput(f"task must be one of {', '.join(TASKS)} or hf:FOLDER (got {name})")
+        return labels()
+    if name == "topics":
+        return _topics(model, models)
+    if name.startswith(_HF):
+        return _local(Path(name.removeprefix(_HF)), model, models)
+    raise InvalidInput(f"task must be one of {', '.join(TASKS)} or {_HF}FOLDER (got {name})")
+
+
+def _topics(model: str, models: str) -> Pool:
+    from training.federated.models.store import store, tokenizer_of
+    from training.federated.tasks.topics import MODEL, topics
+
+    return topics(tokenizer_of(model or MODEL, models), store(models))
+
+
+def _local(folder: Path, model: str, models: str) -> Pool:
+    from training.federated.models.store import tokenizer_of
+    from training.federated.tasks.local_dataset import MODEL, local_dataset
+
+    return local_dataset(folder, tokenizer_of(model or MODEL, models))

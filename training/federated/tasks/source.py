@@ -21,6 +21,8 @@ FIRST_WORD = 2
 VOCABULARY = FIRST_WORD + 2 * SUBJECTS * WORDS
 TOKENS = 24
 STRENGTH = 0.3
+OTHER = (0, 2, 3, 1)
+"""What the second subject counts as in the other class."""
 
 
 def sums(subjects: NDArray[Any]) -> NDArray[Any]:
@@ -28,9 +30,9 @@ def sums(subjects: NDArray[Any]) -> NDArray[Any]:
     return _labels(subjects[:, 0] + subjects[:, 1])
 
 
-def differences(subjects: NDArray[Any]) -> NDArray[Any]:
-    """Another class by both subjects: their difference."""
-    return _labels(subjects[:, 0] - subjects[:, 1])
+def other_sums(subjects: NDArray[Any]) -> NDArray[Any]:
+    """Another class by both subjects, which three in four of their pairs change."""
+    return _labels(subjects[:, 0] + np.array(OTHER)[subjects[:, 1]])
 
 
 def texts(count: int, rng: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -45,15 +47,20 @@ def texts(count: int, rng: np.random.Generator) -> tuple[NDArray[Any], NDArray[A
     return np.concatenate([begin, words + FIRST_WORD], axis=1), subjects
 
 
-def likeliest(x: NDArray[Any], *, sign: int = 1) -> NDArray[Any]:
-    """The likeliest class of texts (sums; with `sign` -1 differences): none is right more often."""
+def likeliest(
+    x: NDArray[Any], *, counts_as: tuple[int, ...] = tuple(range(SUBJECTS))
+) -> NDArray[Any]:
+    """The likeliest class of texts: nothing is right more often, but for luck.
+
+    `counts_as` is what the second subject counts as in the class.
+    """
     owner = (x[:, 1:] - FIRST_WORD) // WORDS
     anyone = (1 - 2 * STRENGTH) / (2 * SUBJECTS)
     pairs = [(a, b) for a in range(SUBJECTS) for b in range(SUBJECTS)]
     chance = np.zeros((len(x), SUBJECTS))
     for a, b in pairs:
         own = (owner == a) | (owner == SUBJECTS + b)
-        chance[:, (a + sign * b) % SUBJECTS] += np.where(own, STRENGTH + anyone, anyone).prod(1)
+        chance[:, (a + counts_as[b]) % SUBJECTS] += np.where(own, STRENGTH + anyone, anyone).prod(1)
     return _labels(chance.argmax(1))
 
 

@@ -11,13 +11,13 @@ from training.federated.tasks.source import (
     FIRST_WORD,
     TOKENS,
     VOCABULARY,
-    differences,
+    other_sums,
     sums,
     texts,
 )
 from training.federated.tasks.task import Examples, Pool
 
-PERMUTED = 0.5
+PERMUTED = 0.67
 """Share of the vocabulary that `tokens` permutes."""
 
 _TRAIN = 4000
@@ -40,7 +40,7 @@ def tokens() -> Pool:
 def labels() -> Pool:
     """The source with other classes for its pairs of subjects: what an answer means has changed."""
     x, subjects = texts(_TRAIN + _VALIDATION + _TEST, dice(0, "labels"))
-    return _pool(x, differences(subjects))
+    return _pool(x, other_sums(subjects))
 
 
 def _pool(x: NDArray[Any], y: NDArray[Any]) -> Pool:
