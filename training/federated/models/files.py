@@ -32,6 +32,7 @@ def write_model(
 
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part"))
+    old = part.with_suffix(".old")
     try:
         part.chmod(0o755)
         _write_json(part / CONFIG, _settings(shape))
@@ -39,11 +40,13 @@ def write_model(
         if tokenizer is not None:
             (part / TOKENIZER).write_text(tokenizer, encoding="utf-8")
         save_file({hugging_face(name): a for name, a in sorted(arrays.items())}, part / WEIGHTS)
+        (part / WEIGHTS).chmod(0o644)
         if folder.exists():
-            shutil.rmtree(folder)
+            folder.rename(old)
         part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def read_settings(folder: Path) -> dict[str, Any]:
