@@ -1,0 +1,97 @@
+"""Tests of the keys of a deployment: they fit each other, and nobody else's do."""
+
+import socket
+import ssl
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import load_ssh_private_key, load_ssh_public_key
+
+from platforms.errors import InvalidInput
+from training.federated.engine.deployment.keys import Keys, existing_keys, make_keys
+
+
+def speaks(server: Keys, client: Keys, host: str = "localhost") -> str:
+    """What comes of a TLS connection to a server, for a client that trusts an authority."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(server.certificate, server.server_key)
+    ours, theirs = socket.socketpair()
+
+    def serve() -> None:
+        try:
+            with context.wrap_socket(ours, server_side=True) as connection:
+                connection.sendall(b"hello")
+        except ssl.SSLError:
+            ours.close()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        trusting = ssl.create_default_context(cafile=str(client.authority))
+        with trusting.wrap_socket(theirs, server_hostname=host) as connection:
+            return connection.recv(5).decode()
+    finally:
+        theirs.close()
+        thread.join()
+
+
+def test_a_client_with_the_authority_reaches_the_server_by_its_names(tmp_path: Path) -> None:
+    """The name that was asked for, and this machine itself."""
+    keys = make_keys(tmp_path / "keys", (), ["board-server.lan", "10.0.0.5"])
+    for host in ("board-server.lan", "10.0.0.5", "localhost", "127.0.0.1"):
+        assert "hello" == speaks(keys, keys, host)
+    with pytest.raises(ssl.SSLCertVerificationError, match="mismatch"):
+        speaks(keys, keys, "elsewhere.lan")
+
+
+def test_a_server_of_another_authority_is_not_trusted(tmp_path: Path) -> None:
+    """Whoever listens in between has no such certificate."""
+    ours, theirs = make_keys(tmp_path / "ours", ()), make_keys(tmp_path / "theirs", ())
+    with pytest.raises(ssl.SSLCertVerificationError):
+        speaks(theirs, ours)
+
+
+def test_each_device_has_a_key_pair_of_its_own(tmp_path: Path) -> None:
+    """Private and public part belong together."""
+    keys = make_keys(tmp_path, ["a", "b"])
+    publics = set()
+    for device in ("a", "b"):
+        private = load_ssh_private_key(keys.private(device).read_bytes(), None)
+        public = load_ssh_public_key(keys.public(device).read_bytes())
+        assert private.public_key() == public
+        publics.add(keys.public(device).read_bytes())
+    assert 2 == len(publics)
+    assert ("a", "b") == keys.devices()
+
+
+def test_secrets_are_for_their_owner_alone(tmp_path: Path) -> None:
+    """The folder as well."""
+    make_keys(tmp_path / "keys", ["a"])
+    secrets = [*(tmp_path / "keys").rglob("*.key"), tmp_path / "keys"]
+    assert 4 == len(secrets)
+    for path in secrets:
+        assert 0 == path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)
+
+
+def test_keys_that_exist_stay_and_devices_can_be_added(tmp_path: Path) -> None:
+    """Boards that have their keys go on with them."""
+    keys = make_keys(tmp_path, ["a"])
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
+    make_keys(tmp_path, ["a", "b"])
+    assert before == {path: path.read_bytes() for path in before}
+    assert keys.private("b").exists()
+
+
+def test_other_hosts_need_another_certificate(tmp_path: Path) -> None:
+    """It would not be for them, and boards would be refused."""
+    make_keys(tmp_path, [])
+    with pytest.raises(InvalidInput, match=r"server\.pem is there; remove it"):
+        make_keys(tmp_path, [], ["new.lan"])
+
+
+def test_a_folder_without_keys_is_told_so(tmp_path: Path) -> None:
+    """With the command that makes them."""
+    with pytest.raises(InvalidInput, match=r"ca\.pem is missing.*federated deploy keys"):
+        existing_keys(tmp_path)

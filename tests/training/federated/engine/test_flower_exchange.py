@@ -1,0 +1,166 @@
+"""Tests of orders over Flower's grid: same numbers as in one process, whatever nodes send."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from flwr.app import Array, ArrayRecord, Message, RecordDict
+
+from tests.training.federated.engine.awkward import SYSTEM, awkward_setup
+from tests.training.federated.engine.local_grid import Change, LocalGrid
+from training.federated.engine.flower.exchange import FlowerCarrier
+from training.federated.engine.inprocess import InProcess
+from training.federated.exchange import Order
+from training.federated.fleet import load_fleet
+from training.federated.rounds import Record, run_rounds
+from training.federated.system import Setup
+
+SETUP = awkward_setup(seed=3)
+FLEET = load_fleet(SETUP.fleet, SETUP.devices)
+NAMES = tuple(device.name for device in FLEET.devices)
+FIRST = NAMES[0]
+
+
+def told(setup: Setup = SETUP, **more: Any) -> dict[str, Any]:
+    """A run's configuration."""
+    return {"setup": msgspec.json.encode(setup).decode(), **more}
+
+
+def play(carrier: Any, rounds: int, setup: Setup = SETUP, before: Record | None = None) -> Any:
+    """The server after so many rounds."""
+    server = SYSTEM.server(setup)
+
+    def next_round(record: Record, _: Any) -> None:
+        carrier.round = record.rounds + 1
+
+    run_rounds(
+        server, carrier, FLEET, rounds=rounds, seed=setup.seed, before=before, on_round=next_round
+    )
+    return server
+
+
+def flower(*, changes: dict[str, Change] | None = None, **more: Any) -> FlowerCarrier:
+    """An exchange over nodes that are in this process."""
+    return FlowerCarrier(LocalGrid(NAMES, told(**more), changes or {}), timeout_s=1.0)
+
+
+def order(names: Sequence[str] = NAMES) -> dict[str, Order]:
+    """The first round's orders."""
+    orders = SYSTEM.server(SETUP).orders(1, FLEET.devices)  # type: ignore[attr-defined]
+    return {name: orders[name] for name in names}
+
+
+def test_rounds_over_messages_are_those_in_one_process_bit_for_bit() -> None:
+    """The devices remember between rounds, and what they remember decides."""
+    carrier = flower()
+    expected = play(InProcess(SYSTEM, SETUP), 3).weights
+    assert expected.tobytes() == play(carrier, 3).weights.tobytes()
+    assert [] == carrier.failures
+
+
+def nothing_as_arrays(answer: Message) -> Message:
+    """No arrays at all."""
+    answer.content["arrays"] = ArrayRecord()
+    return answer
+
+
+def other_shape(answer: Message) -> Message:
+    """Arrays that do not fit."""
+    answer.content["arrays"] = ArrayRecord({"weights": Array(np.zeros(4))})
+    return answer
+
+
+def not_a_number(answer: Message) -> Message:
+    """The right shape, full of nothing."""
+    answer.content["arrays"] = ArrayRecord({"weights": Array(np.full((3, 3), np.nan))})
+    return answer
+
+
+def no_records(answer: Message) -> Message:
+    """Nothing in it."""
+    answer.content = RecordDict()
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (nothing_as_arrays, "arrays must be"),
+        (other_shape, "weights must be of shape"),
+        (not_a_number, "weights must be finite"),
+        (no_records, "must say what it is"),
+        (lambda answer: None, "no answer in time"),
+    ],
+)
+def test_a_bad_answer_is_left_out_and_the_others_count(change: Change, reason: str) -> None:
+    """The model is what it is without that device."""
+    carrier = flower(changes={FIRST: change})
+    replies = carrier(order())
+    assert list(NAMES[1:]) == list(replies)
+    (failure,) = carrier.failures
+    assert (FIRST, 1) == (failure.device, failure.round)
+    assert reason in failure.reason
+    expected = InProcess(SYSTEM, SETUP)(order())
+    for name in NAMES[1:]:
+        assert (
+            expected[name].arrays["weights"].tobytes() == replies[name].arrays["weights"].tobytes()
+        )
+
+
+def test_a_device_that_is_not_connected_is_not_waited_for() -> None:
+    """And one that comes back takes part again."""
+    carrier = flower()
+    grid = carrier.grid
+    assert isinstance(grid, LocalGrid)
+    grid.gone.add(FIRST)
+    assert list(NAMES[1:]) == list(carrier(order()))
+    assert "not connected" == carrier.failures[0].reason
+    grid.gone.clear()
+    assert list(NAMES) == list(carrier(order()))
+
+
+def test_an_error_in_a_client_is_a_failure_of_that_device_alone() -> None:
+    """Its reason is handed on."""
+    wrong = order()
+    wrong[FIRST] = Order(arrays={}, settings={"round": 1, "steps": 1})
+    carrier = flower()
+    assert list(NAMES[1:]) == list(carrier(wrong))
+    assert "the device failed: KeyError('weights')" == carrier.failures[0].reason
+
+
+def test_a_node_under_another_devices_key_does_nothing() -> None:
+    """The server goes by the key's name; a node that takes itself for another device refuses."""
+    grid = LocalGrid(NAMES, told())
+    mixed = {11: NAMES[1], 12: NAMES[0]}
+    carrier = FlowerCarrier(grid, timeout_s=1.0)
+    carrier.nodes._devices = {**mixed, 13: NAMES[2], 14: NAMES[3]}
+    assert list(NAMES[2:]) == list(carrier(order()))
+    assert "WrongDevice" in carrier.failures[0].reason
+
+
+def test_waiting_for_devices_tells_who_has_not_come() -> None:
+    """The first round begins without them."""
+    carrier = flower()
+    assert isinstance(carrier.grid, LocalGrid)
+    carrier.grid.gone.add(FIRST)
+    assert {FIRST} == carrier.nodes.wait_for(NAMES, 0.0)
+    carrier.grid.gone.clear()
+    assert set() == carrier.nodes.wait_for(NAMES, 0.0)
+
+
+def test_devices_that_were_restarted_remember_from_disk(tmp_path: Path) -> None:
+    """A round that is played again begins with what was known when it began."""
+    expected = play(InProcess(SYSTEM, SETUP), 4).weights
+    first = flower(memory=str(tmp_path))
+    server = play(first, 3)
+    middle = play(flower(memory=str(tmp_path / "other")), 2)
+    again = SYSTEM.server(SETUP)
+    again.restore(middle.state())
+    second = flower(memory=str(tmp_path))
+    for second.round in (3, 4):
+        again.play(second.round, FLEET.devices, second)
+    assert server.weights.tobytes() != again.weights.tobytes()  # type: ignore[attr-defined]
+    assert expected.tobytes() == again.weights.tobytes()  # type: ignore[attr-defined]

@@ -1,0 +1,181 @@
+"""Tests of ``ilgov federated run``: what it writes, what it refuses, and how it goes on."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.training.federated.engine.awkward import NAME
+from tests.training.federated.toy import FLEET
+
+WORDS = ("federated", "run", "--system", NAME, "--fleet", FLEET)
+WITHIN_S = 60.0
+ROOT = Path(__file__).parents[3]
+
+
+def results(folder: Path) -> Any:
+    """What a run wrote, without what differs by place and engine."""
+    found = json.loads((folder / "results.json").read_text())
+    return {name: found[name] for name in ("record", "failures")}
+
+
+def begun(folder: Path, *words: str) -> "subprocess.Popen[bytes]":
+    """A run in a process of its own."""
+    line = [sys.executable, "-m", "rm.main", *WORDS, "--out", str(folder), *words]
+    return subprocess.Popen(line, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
+
+
+def test_a_run_writes_its_plan_its_progress_and_its_results(ilgov: Any, tmp_path: Path) -> None:
+    """And prints the end of it."""
+    ended = ilgov(*WORDS, "--rounds", 3, "--out", tmp_path / "run")
+    assert 0 == ended.code
+    assert "rounds              3" in ended.stdout
+    assert 3 == ended.stderr.count("test accuracy")
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert {"plan.json", "progress.jsonl", "results.json", "checkpoints"} == names
+    points = results(tmp_path / "run")["record"]["points"]
+    assert [0, 1, 2, 3] == [point["round"] for point in points]
+    assert points[-1]["test"] > 0.7
+
+
+def test_results_are_printed_as_json(ilgov: Any, tmp_path: Path) -> None:
+    """And nothing else."""
+    ended = ilgov(*WORDS, "--rounds", 1, "--out", tmp_path / "run", "--json")
+    assert results(tmp_path / "run")["record"] == json.loads(ended.stdout)["record"]
+    assert "" == ended.stderr
+
+
+def test_a_run_killed_in_mid_round_goes_on_to_the_same_result_bit_for_bit(
+    ilgov: Any, tmp_path: Path
+) -> None:
+    """Kill -9 while a device acts; devices remember, and what they remember decides."""
+    fine = ilgov(*WORDS, "--rounds", 5, "--out", tmp_path / "whole")
+    assert 0 == fine.code
+    hangs = tmp_path / "hangs"
+    words = ["--set", 'hang="slow-01@3"', "--set", f"hangs={hangs}"]
+    run = begun(tmp_path / "killed", "--rounds", "5", *words)
+    deadline = time.monotonic() + WITHIN_S
+    while not hangs.exists():
+        assert time.monotonic() < deadline
+        assert run.poll() is None
+        time.sleep(0.02)
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    assert not (tmp_path / "killed" / "results.json").exists()
+    _forget_to_hang(tmp_path / "killed")
+    ended = ilgov("federated", "run", "--out", tmp_path / "killed", "--resume")
+    assert 0 == ended.code
+    assert "round 2" not in ended.stderr
+    assert results(tmp_path / "whole") == results(tmp_path / "killed")
+    assert _state(tmp_path / "whole") == _state(tmp_path / "killed")
+
+
+def _forget_to_hang(folder: Path) -> None:
+    plan = json.loads((folder / "plan.json").read_text())
+    plan["setup"]["options"] = {}
+    (folder / "plan.json").write_text(json.dumps(plan))
+
+
+def _state(folder: Path) -> bytes:
+    last = max((folder / "checkpoints").glob("round-*"))
+    return (last / "state.safetensors").read_bytes() + (last / "memory.safetensors").read_bytes()
+
+
+def test_more_rounds_can_be_asked_of_a_run_that_ended(ilgov: Any, tmp_path: Path) -> None:
+    """It is then as if they had been asked for from the beginning."""
+    ilgov(*WORDS, "--rounds", 4, "--out", tmp_path / "four")
+    ilgov(*WORDS, "--rounds", 2, "--out", tmp_path / "two")
+    ilgov("federated", "run", "--out", tmp_path / "two", "--resume", "--rounds", 4)
+    assert results(tmp_path / "four") == results(tmp_path / "two")
+
+
+def test_failures_stay_in_the_results_of_a_resumed_run(ilgov: Any, tmp_path: Path) -> None:
+    """Each with its round, its device and its reason."""
+    words = (*WORDS, "--out", tmp_path, "--rounds", 2, "--set", 'garbage=["fast-01@1"]')
+    assert "left out: fast-01 (weights must be of shape" in ilgov(*words).stderr
+    ilgov("federated", "run", "--out", tmp_path, "--resume", "--rounds", 3)
+    (failure,) = results(tmp_path)["failures"]
+    assert ("fast-01", 1) == (failure["device"], failure["round"])
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ((), "--system must be given: one of caff, "),
+        (("--system", "none"), "system must be one of caff, "),
+        (("--method", "none"), "--method must be one of awkward (got none)"),
+        (("--rounds", "0"), "--rounds must be at least 1 (got 0)"),
+        (("--set", "rate"), "options must be KEY=VALUE (got rate)"),
+        (("--set", "rate=1"), "unknown field `rate`"),
+        (("--privacy", "server"), "need --engine simulation or deployment (got inprocess)"),
+        (("--secure-aggregation",), "need --engine simulation or deployment (got inprocess)"),
+        (("--delta", "0.1"), "delta: only with --privacy"),
+        (
+            ("--engine", "simulation", "--privacy", "client", "--clipping-norm", "-1"),
+            "clipping_norm must be above 0 (got -1.0)",
+        ),
+        (
+            ("--engine", "simulation", "--privacy", "client", "--secure-aggregation"),
+            "--privacy and --secure-aggregation exclude each other",
+        ),
+        (("--resume",), "holds no run that could be resumed"),
+    ],
+)
+def test_what_cannot_be_carried_out_is_refused_before_anything_is_written(
+    ilgov: Any, tmp_path: Path, words: tuple[str, ...], reason: str
+) -> None:
+    """With the reason, as a mistake of the command line."""
+    known = ("federated", "run", "--fleet", FLEET) if words in {(), ("--system", "none")} else WORDS
+    ended = ilgov(*known, "--out", tmp_path / "run", *words)
+    assert 2 == ended.code
+    assert reason in " ".join(ended.stderr.split())
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_holds_a_run_is_not_begun_anew(ilgov: Any, tmp_path: Path) -> None:
+    """Nobody loses a run by the same command."""
+    ilgov(*WORDS, "--rounds", 1, "--out", tmp_path / "run")
+    ended = ilgov(*WORDS, "--rounds", 1, "--out", tmp_path / "run")
+    assert 2 == ended.code
+    assert "holds a run; go on with it by --resume" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("--seed", "7"), "--seed of this run must be 0 (got 7)"),
+        (("--set", "steps=1"), "--resume keeps options"),
+    ],
+)
+def test_what_a_run_is_stays_when_it_is_resumed(
+    ilgov: Any, tmp_path: Path, words: tuple[str, ...], reason: str
+) -> None:
+    """Otherwise its results would be of two runs."""
+    ilgov(*WORDS, "--rounds", 1, "--out", tmp_path / "run")
+    ended = ilgov("federated", "run", "--out", tmp_path / "run", "--resume", *words)
+    assert 2 == ended.code
+    assert reason in ended.stderr
+
+
+def test_stopping_says_how_to_go_on(tmp_path: Path) -> None:
+    """Ctrl-C in mid-round keeps all rounds before it."""
+    hangs = tmp_path / "hangs"
+    words = ["--set", 'hang="slow-01@2"', "--set", f"hangs={hangs}"]
+    line = [sys.executable, "-m", "rm.main", *WORDS, "--out", str(tmp_path / "run"), *words]
+    run = subprocess.Popen(
+        line, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + WITHIN_S
+    while not hangs.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    run.send_signal(signal.SIGINT)
+    _, stderr = run.communicate(timeout=WITHIN_S)
+    assert 130 == run.returncode
+    assert f"go on with --out {tmp_path / 'run'} --resume".encode() in stderr
