@@ -90,7 +90,7 @@ def compared(system: System, study: Study, size: Size, found: Found) -> Compared
     return Compared(
         system=system.name,
         paper=system.paper,
-        summary=system.summary,
+        summary=system.summary.rstrip("."),
         leaves_device=system.leaves_device,
         methods=system.methods,
         tuned=found.tuned,

@@ -31,6 +31,7 @@ def write_report(path: Path, document: Document, *, command: str) -> None:
     parts = [
         f"<h1>{_TITLE}</h1>",
         definitions_html(_what_was_run(document, command)),
+        _links(document),
         section_html("Overview", *_overview(document, figures)),
         section_html("How to read this", *map(paragraph, READING)),
         *(section_html(one.system, *_system(one, figures)) for one in document.systems),
@@ -43,11 +44,17 @@ def write_report(path: Path, document: Document, *, command: str) -> None:
 def _what_was_run(document: Document, command: str) -> list[tuple[str, str]]:
     size = document.size
     return [
-        ("systems", ", ".join(one.system for one in document.systems)),
         ("size", f"{size.name}: {size.rounds} rounds, {size.seeds} seeds"),
         ("made by", command),
         ("versions", f"ilgov {version('ilgov')}, numpy {version('numpy')}"),
     ]
+
+
+def _links(document: Document) -> str:
+    links = (
+        f'<a href="#{escape(one.system)}">{escape(one.system)}</a>' for one in document.systems
+    )
+    return f"<p>To: {', '.join(links)}</p>"
 
 
 def _overview(document: Document, figures: "itertools.count[int]") -> Iterator[str]:
@@ -74,10 +81,16 @@ def _system(compared: Compared, figures: "itertools.count[int]") -> Iterator[str
         )
         figure = scene_figure(scene, runs_of(compared, scene))
         yield figure_html(figure, f"figure-{compared.system}-{place}".replace(":", "-"), caption)
-        yield from (table(one) for one in protocol_tables(scene))
+        yield folded("The three protocols", *map(table, protocol_tables(scene)), shown=place == 0)
     for one in compared.tables:
         yield table(one)
-    yield f"<details><summary>Tuning</summary>{table(tuning_table(compared))}</details>"
+    yield folded("Tuning", table(tuning_table(compared)))
+
+
+def folded(title: str, *parts: str, shown: bool = False) -> str:
+    """Parts of the page below a line that opens and closes them."""
+    body = "\n".join(parts)
+    return f"<details{' open' if shown else ''}><summary>{escape(title)}</summary>{body}</details>"
 
 
 def table(shown: Table) -> str:
