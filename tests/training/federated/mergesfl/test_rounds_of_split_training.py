@@ -237,3 +237,12 @@ def test_fedavg_orders_ask_for_the_whole_network_back() -> None:
     server = SYSTEM.server(setup("fedavg"))
     order = fit_order(weights(server), round_=1, steps=2, batch=4, rate=0.1)
     assert {name: array.shape for name, array in order.arrays.items()} == order.returns
+
+
+@pytest.mark.parametrize("method", ["mergesfl", "splitfed-v2", "fedavg"])
+@pytest.mark.filterwarnings("error")
+def test_training_that_diverges_leaves_a_finite_model(method: str) -> None:
+    """Devices whose numbers are no numbers are lost, and the server keeps what it had."""
+    server, record = played(setup(method, learning_rate=1e6), 3)
+    assert all(np.isfinite(array).all() for array in weights(server).values())
+    assert 3 == record.rounds

@@ -3,6 +3,8 @@
 Everything is numpy in float32 and by hand, as an exchange is too small for anything heavier:
 
     features = relu(x W0' + b0);  logits = relu(features W1' + b1) W2' + b2
+
+Training that diverges goes on without a warning: what is not finite no engine lets through.
 """
 
 from collections.abc import Mapping
@@ -20,6 +22,7 @@ Weights = Mapping[str, Floats]
 
 BOTTOM = ("bottom.weight", "bottom.bias")
 TOP = ("top.0.weight", "top.0.bias", "top.1.weight", "top.1.bias")
+_SILENT = np.errstate(over="ignore", invalid="ignore")
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,12 +46,14 @@ def first_weights(seed: int, *, inputs: int, hidden: int, classes: int) -> dict[
     return weights
 
 
+@_SILENT
 def bottom_forward(bottom: Weights, x: Floats) -> Floats:
     """Features of examples."""
     scores = x @ bottom["bottom.weight"].T + bottom["bottom.bias"]
     return np.asarray(np.maximum(scores, np.float32(0)))
 
 
+@_SILENT
 def bottom_step(
     bottom: Weights, x: Floats, features: Floats, gradient: Floats, learning_rate: float
 ) -> dict[str, Floats]:
@@ -61,6 +66,7 @@ def bottom_step(
     }
 
 
+@_SILENT
 def top_logits(top: Weights, features: Floats) -> Floats:
     """Logits of features."""
     return np.asarray(_inner(top, features) @ top["top.1.weight"].T + top["top.1.bias"])
@@ -71,6 +77,7 @@ def _inner(top: Weights, features: Floats) -> Floats:
     return np.asarray(np.maximum(scores, np.float32(0)))
 
 
+@_SILENT
 def top_step(top: Weights, features: Floats, labels: Labels, learning_rate: float) -> TopStep:
     """One step down the mean cross-entropy of a batch, and what it says to the features."""
     inner = _inner(top, features)
@@ -97,6 +104,11 @@ def accuracy(weights: Weights, x: Floats, y: Labels) -> float:
     """Share of right answers."""
     logits = top_logits(weights, bottom_forward(weights, x))
     return float((logits.argmax(axis=1) == y).mean())
+
+
+def is_finite(weights: Weights) -> bool:
+    """Whether all weights are numbers."""
+    return all(bool(np.isfinite(array).all()) for array in weights.values())
 
 
 def part_of(weights: Weights, names: tuple[str, ...]) -> dict[str, Floats]:

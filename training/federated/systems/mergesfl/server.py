@@ -33,6 +33,7 @@ from training.federated.systems.mergesfl.network import (
     Weights,
     accuracy,
     first_weights,
+    is_finite,
     part_of,
 )
 from training.federated.systems.mergesfl.options import Options
@@ -91,10 +92,8 @@ class MergeServer:
         """See Server."""
         asked = self._ask_for_labels(present, exchange)
         plan = self._plan(round_, present)
-        if self._method.top == "none":
-            trained = self._fit(round_, plan.batches, exchange)
-        else:
-            trained = self._split(round_, plan.batches, exchange)
+        train = self._fit if self._method.top == "none" else self._split
+        trained = train(round_, plan.batches, exchange)
         return self._settle(round_, present, plan, trained, asked)
 
     def accuracy(self, split: str) -> float:
@@ -166,12 +165,18 @@ class MergeServer:
         if not replies:
             return Trained(stayed=(), loss=None, updates=0)
         models = {worker: weights_of(reply, self._weights) for worker, reply in replies.items()}
-        self._weights = batch_weighted(models, batches)
+        weights = batch_weighted(models, batches)
+        if not is_finite(weights):
+            return Trained(stayed=(), loss=None, updates=0)
+        self._weights = weights
         loss = float(np.mean([reply.metrics["loss"] for reply in replies.values()]))
         return Trained(stayed=tuple(replies), loss=loss, updates=0)
 
     def _split(self, round_: int, batches: Mapping[str, int], exchange: Exchange) -> Trained:
-        """Who is silent once, is out for the round; without anyone left, nothing is learnt."""
+        """Who is silent once, is out for the round.
+
+        Without anyone left, or where training diverged, nothing is learnt.
+        """
         options, classes = self._options, self._task.classes
         top = _TOPS[self._method.top](part_of(self._weights, TOP), options.learning_rate)
         rng = dice(self._setup.seed, "mergesfl", "turns", round_)
@@ -192,7 +197,10 @@ class MergeServer:
         stayed = {worker: batches[worker] for worker in replies}
         equal = options.bottom_rate == "by-batch"
         shares = dict.fromkeys(stayed, 1) if equal else stayed
-        self._weights = batch_weighted(bottoms, shares) | top.weights(stayed)
+        weights = batch_weighted(bottoms, shares) | top.weights(stayed)
+        if not is_finite(weights):
+            return Trained(stayed=(), loss=None, updates=updates)
+        self._weights = weights
         return Trained(stayed=tuple(stayed), loss=losses / options.local_steps, updates=updates)
 
     def _next_orders(
