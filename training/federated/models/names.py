@@ -36,6 +36,7 @@ _OUTSIDE = {
 }
 _OUTSIDE_OF = {ours: theirs for theirs, ours in _OUTSIDE.items()}
 _LAYER = re.compile(r"bert\.encoder\.layer\.(\d+)\.(.+)")
+_OURS = re.compile(r"layer\.(\d+)\.(.+)")
 _LORA = re.compile(r"(lora_[AB])\.\w+\.weight$")
 
 
@@ -58,7 +59,7 @@ def canonical(name: str) -> str:
 
 
 def hugging_face(name: str) -> str:
-    """What transformers calls a parameter of that canonical name.
+    """What transformers calls a parameter of that canonical name; KeyError where it is none.
 
     >>> hugging_face("layer.3.attention.norm.weight")
     'bert.encoder.layer.3.attention.output.LayerNorm.weight'
@@ -68,8 +69,10 @@ def hugging_face(name: str) -> str:
     module, _, kind = name.rpartition(".")
     if module in _OUTSIDE_OF:
         return f"{_OUTSIDE_OF[module]}.{kind}"
-    _, layer, part = module.split(".", 2)
-    return f"bert.encoder.layer.{layer}.{(LINEAR | _NORMS)[part]}.{kind}"
+    found = _OURS.fullmatch(module)
+    if found is None:
+        raise KeyError(name)
+    return f"bert.encoder.layer.{found[1]}.{(LINEAR | _NORMS)[found[2]]}.{kind}"
 
 
 def module_name(layer: int, part: str) -> str:

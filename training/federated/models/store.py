@@ -42,7 +42,7 @@ def folder_of(name: str, models: Path | str) -> Path:
         return made_folder(found, store(models))
     if name == MINILM:
         return _minilm()
-    if Path(name).is_dir():
+    if name and Path(name).is_dir():
         return Path(name)
     raise InvalidInput(
         f"model must be tiny-N, source-N, {MINILM} or a folder with a BERT (got {name})"
