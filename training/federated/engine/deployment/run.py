@@ -44,12 +44,14 @@ def deploy(
     environment = flower_environment(plan.folder / "flower")
     if superlink is None:
         with local_federation(plan, environment, keys) as federation:
-            follow(plan, progress, tell, environment, federation.programs[:1])
+            start_run(plan, progress, environment)
+            follow(progress, tell, environment, federation.programs[:1])
         return
     if keys is None:
         raise InvalidInput("--superlink needs --keys: the folder with the SuperLink's ca.pem")
     connect(existing_keys(keys), environment, superlink)
-    follow(plan, progress, tell, environment, [])
+    start_run(plan, progress, environment)
+    follow(progress, tell, environment, [])
 
 
 @contextmanager
@@ -70,16 +72,19 @@ def local_federation(
         yield federation
 
 
+def start_run(plan: Plan, progress: Path, environment: Mapping[str, str]) -> None:
+    """Hand the run to the SuperLink, which starts its ServerApp."""
+    app = write_app(plan.folder / "app", run_configuration(plan, progress))
+    done(lines.start_run(app), environment, within_s=START_S)
+
+
 def follow(
-    plan: Plan,
     progress: Path,
     tell: Callable[[Event], None],
     environment: Mapping[str, str],
     needed: list[Program],
 ) -> None:
-    """Start the run on the SuperLink and hear what it tells until it has ended."""
-    app = write_app(plan.folder / "app", run_configuration(plan, progress))
-    done(lines.start_run(app), environment, within_s=START_S)
+    """Hear what a run tells until it has ended; DeploymentFailed if it does not end well."""
     listener, heard_at = Listener(progress), time.monotonic()
     while True:
         for event in listener.news():
