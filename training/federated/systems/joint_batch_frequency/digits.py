@@ -3,6 +3,8 @@
 from functools import lru_cache
 from typing import Literal
 
+import numpy as np
+
 from training.federated.tasks.digits import digits
 from training.federated.tasks.task import Examples
 
@@ -20,6 +22,10 @@ def half_of(examples: Examples, half: Half) -> Examples:
 
 @lru_cache(maxsize=2)
 def halves(half: Half) -> tuple[Examples, Examples]:
-    """What of a half is trained on, and what it is validated on."""
+    """What of a half is trained on, and all the rest of it, by which samples are counted."""
     pool = digits()
-    return half_of(pool.train, half), half_of(pool.validation, half)
+    rest = Examples(
+        x=np.concatenate([pool.validation.x, pool.test.x]),
+        y=np.concatenate([pool.validation.y, pool.test.y]),
+    )
+    return half_of(pool.train, half), half_of(rest, half)

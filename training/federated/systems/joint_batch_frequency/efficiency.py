@@ -16,8 +16,8 @@ from training.federated.systems.joint_batch_frequency.rates import Rule, learnin
 from training.federated.tasks.task import Examples
 
 TARGET = 0.95
-LOOK_SAMPLES = 64
-"""Validation is looked at after so many samples, or after every step of a larger batch."""
+LOOK_SAMPLES = 16
+"""Accuracy is looked at after so many samples, or after every step of a larger batch."""
 MOST_SAMPLES = 60_000
 """Who is not there by then is said never to be."""
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from platforms.errors import InvalidInput
 from training.federated.systems.joint_batch_frequency.choose import (
-    NoPlace,
     batch_then_cap,
     choose_bf,
     fixed_batch,
@@ -56,6 +55,3 @@ def chosen(
     if method in (FIXED, REACTIVE):
         return fixed_batch(tables, tables.batches[-1], cap_w)
     raise InvalidInput(f"method must be one of {', '.join(METHODS)} (got {method})")
-
-
-__all__ = ["FIXED", "JOINT", "METHODS", "ORACLE", "REACTIVE", "NoPlace", "chosen"]

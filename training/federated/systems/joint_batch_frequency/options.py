@@ -18,7 +18,7 @@ class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     learning_rate: float = 0.1
     rule: Rule = "sqrt"
     batches: tuple[int, ...] = (4, 8, 16, 32, 64)
-    samples: int = 128
+    samples: int = 256
     workload: str = "tiny-4"
     cap_low: float = 0.3
     cap_high: float = 0.9
