@@ -30,9 +30,9 @@ class Rule(Struct, frozen=True, kw_only=True):
     """
 
     policy: str = "s-ucb"
-    explore: float = 0.2
+    explore: float = 0.05
     discount: float = 0.98
-    width: float = 0.2
+    width: float = 0.3
     fixed: int = 0
 
 

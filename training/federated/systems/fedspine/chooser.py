@@ -14,7 +14,7 @@ from training.federated.systems.fedspine.bandit import (
     remember,
 )
 from training.federated.systems.fedspine.options import Options
-from training.federated.systems.fedspine.reward import Weights, balance, gain, progress, reward
+from training.federated.systems.fedspine.reward import balance, gain, progress, reward
 
 BANDITS = {
     "fedspine": "s-ucb",
@@ -75,11 +75,11 @@ class Chooser:
         furthest = max((one.moved for one in seen.values()), default=0.0)
         for device, one in seen.items():
             worth = reward(
-                Weights(),
+                self._options.weights,
                 gain=gain(self._losses.get(device), one.loss),
                 progress=progress(arms[device].ratio, self._options.final_ratio),
                 update=one.moved / furthest if furthest > 0.0 else 0.0,
-                balance=balance(one.time_s, pace_s),
+                balance=balance(one.time_s, pace_s, late_only=self._options.late_only),
             )
             self._losses[device] = one.loss
             if round_ > 1 and self._method in BANDITS:

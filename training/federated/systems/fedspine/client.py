@@ -15,7 +15,7 @@ from training.federated.suffix import arrays_of
 from training.federated.system import Setup
 from training.federated.systems.fedspine.factors import cut, put_back
 from training.federated.systems.fedspine.importance import Scores, Watcher, renewed
-from training.federated.systems.fedspine.models import base_model, tunable
+from training.federated.systems.fedspine.models import Workbench, workbench
 from training.federated.systems.fedspine.options import Options
 from training.federated.systems.fedspine.plan import Stage, suffix_of
 from training.federated.systems.fedspine.structure import (
@@ -45,10 +45,11 @@ class FedSpineClient:
         rank, round_ = number_in(order, "rank"), number_in(order, "round")
         full = {name: order.arrays[name] for name in order.arrays if not name.startswith("imp")}
         scores: Scores = {name: order.arrays[name].astype(np.float64) for name in (HEADS, CHANNELS)}
+        bench = self._workbench(rank)
         loss = samples = 0.0
         for number, stage in enumerate(stages_of(order)):
             kept = choose_kept(scores, stage.ratio)
-            model = tunable(self._base(), full, kept, self._shape, rank)
+            model = bench.tunable(full, kept)
             watcher = Watcher(model, self._shape, momentum=self._options.momentum)
             trained = train_steps(
                 model,
@@ -68,9 +69,9 @@ class FedSpineClient:
         steps = sum(stage.steps for stage in stages_of(order))
         return Reply(arrays=arrays, metrics={"samples": samples, "loss": loss / steps})
 
-    def _base(self) -> Any:
+    def _workbench(self, rank: int) -> Workbench:
         task, setup = self._task, self._setup
-        return base_model(task.model, setup.models, task.classes, setup.seed)
+        return workbench(task.model, setup.models, task.classes, setup.seed, rank)
 
 
 def number_in(order: Order, name: str) -> int:

@@ -1,4 +1,4 @@
-"""LoRA factors of a pruned device, cut out of the full coordinates and put back into them.
+"""Weights and LoRA factors of a pruned device, cut out of full coordinates and put back into them.
 
 The factor that touches a group's rows (B of query, key, value and of the first feed-forward
 matrix) or its columns (A of the attention's output and of the second feed-forward matrix) shrinks
@@ -20,20 +20,26 @@ HEAD_COLUMNS = "attention.output"
 CHANNEL_ROWS = "ffn.in"
 CHANNEL_COLUMNS = "ffn.out"
 
+_ROWS = ("weight", "bias", "lora_B")
+_COLUMNS = ("weight", "lora_A")
 _AXES = (
-    {f"{part}.lora_B": ("heads", 0) for part in HEAD_ROWS}
-    | {f"{HEAD_COLUMNS}.lora_A": ("heads", 1)}
-    | {f"{CHANNEL_ROWS}.lora_B": ("channels", 0), f"{CHANNEL_COLUMNS}.lora_A": ("channels", 1)}
+    {f"{part}.{kind}": ("heads", 0) for part in HEAD_ROWS for kind in _ROWS}
+    | {f"{HEAD_COLUMNS}.{kind}": ("heads", 1) for kind in _COLUMNS}
+    | {f"{CHANNEL_ROWS}.{kind}": ("channels", 0) for kind in _ROWS}
+    | {f"{CHANNEL_COLUMNS}.{kind}": ("channels", 1) for kind in _COLUMNS}
 )
-"""Factor -> what is pruned, and the axis along which the factor shrinks with it."""
+"""Array -> what is pruned, and the axis along which the array shrinks with it."""
 
 
 def cut(arrays: Arrays, kept: Kept, shape: Shape) -> dict[str, NDArray[Any]]:
-    """The arrays that a device with this structure trains."""
+    """What is left of arrays on a device with this structure; what is whole is not copied."""
     found: dict[str, NDArray[Any]] = {}
     for name, array in arrays.items():
         place = _place(name, kept, shape)
-        found[name] = array if place is None else np.take(array, place[1], axis=place[0])
+        if place is None or len(place[1]) == array.shape[place[0]]:
+            found[name] = array
+        else:
+            found[name] = np.take(array, place[1], axis=place[0])
     return found
 
 

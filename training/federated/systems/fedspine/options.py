@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from platforms.errors import InvalidInput
 from training.federated.systems.fedspine.arms import Grid
+from training.federated.systems.fedspine.reward import Weights
 
 METHODS = (
     "fedspine",
@@ -32,7 +33,9 @@ class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     prune on after every `interval` of them. `merge` says how unequal ranks are brought together:
     by what a device did not train staying as it was ("residual"), by zeros and a new factorisation
     of the mean product ("svd"), by zeros and the mean of the factors ("pad"). `momentum` smooths
-    importance over steps, `memory` over rounds. `explore`, `discount`, `width` are the bandit's.
+    importance over steps, `memory` over rounds. `explore`, `discount`, `width` are the bandit's,
+    `late_only` and `weights` its reward's: whether only who is slower than the mean loses by it,
+    and what the ingredients count for.
     `model` "" is the task's own.
     """
 
@@ -51,6 +54,8 @@ class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     explore: float = 0.05
     discount: float = 0.98
     width: float = 0.3
+    late_only: bool = False
+    weights: Weights = Weights()
     model: str = ""
 
     def __post_init__(self) -> None:

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from training.federated.cost.flops import step_flops
 from training.federated.cost.linear import layer_linears
 from training.federated.cost.memory import peak_bytes
+from training.federated.cost.parameters import all_parameters, trained_parameters
 from training.federated.cost.traffic import array_bytes
 from training.federated.cost.work import FLOAT_BYTES, Work
 from training.federated.models.shape import Shape
@@ -85,7 +87,7 @@ def cost_of(shape: Shape, tokens: int, options: Options, rank: int, plan: Sequen
         flops=sum(steps * (step_flops(work) + scoring_flops(work)) for work, steps in works),
         up_bytes=array_bytes(sent) + (INDEX_BYTES - FLOAT_BYTES) * indices,
         down_bytes=array_bytes(told_shapes(shape, rank)),
-        peak_bytes=max(peak_bytes(work) + scoring_bytes(work) for work, _ in works),
+        peak_bytes=max(training_bytes(work) for work, _ in works),
     )
 
 
@@ -96,10 +98,25 @@ def scoring_flops(work: Work) -> float:
     return 3 * 2.0 * rank * work.shape.layers * sum(sizes)
 
 
-def scoring_bytes(work: Work) -> int:
-    """What importance holds at once: three matrices as large as the largest weight."""
-    sizes = (linear.inputs * linear.outputs for linear in layer_linears(work))
-    return 3 * FLOAT_BYTES * max(sizes)
+def training_bytes(work: Work) -> int:
+    """The most that a step holds, with importance, and with the full base put aside.
+
+    Importance is taken when the backward pass is over and activations are gone: it holds three
+    matrices as large as the largest weight beside all that stays.
+    """
+    sizes = [linear.inputs * linear.outputs for linear in layer_linears(work)]
+    states = {"sgd": 1, "adamw": 3}[work.optimiser]
+    staying = all_parameters(work) + states * trained_parameters(work)
+    return max(peak_bytes(work), FLOAT_BYTES * (staying + 3 * max(sizes))) + aside_bytes(work)
+
+
+def aside_bytes(work: Work) -> int:
+    """Encoder matrices at full size, which a device keeps beside pruned ones to grow back."""
+    whole = replace(work, kept_heads=1.0, kept_ffn=1.0)
+    if (whole.heads, whole.ffn) == (work.heads, work.ffn):
+        return 0
+    matrices = sum(linear.inputs * linear.outputs for linear in layer_linears(whole))
+    return FLOAT_BYTES * work.shape.layers * matrices
 
 
 def told_shapes(shape: Shape, rank: int) -> Shapes:

@@ -37,14 +37,20 @@ def progress(ratio: float, target: float) -> float:
     return min(ratio / target, 1.0) if target > 0.0 else 1.0
 
 
-def balance(time_s: float, pace_s: float) -> float:
+def balance(time_s: float, pace_s: float, *, late_only: bool = False) -> float:
     """How close a time is to the others' mean: the shorter's share of the longer, 0..1.
+
+    With `late_only` who is faster than the mean loses nothing.
 
     >>> balance(2.0, 2.0), balance(1.0, 2.0), balance(4.0, 2.0)
     (1.0, 0.5, 0.5)
+    >>> balance(1.0, 2.0, late_only=True)
+    1.0
     """
     longer = max(time_s, pace_s)
-    return min(time_s, pace_s) / longer if longer > 0.0 else 1.0
+    if longer <= 0.0 or (late_only and time_s <= pace_s):
+        return 1.0
+    return min(time_s, pace_s) / longer
 
 
 def reward(

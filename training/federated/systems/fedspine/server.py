@@ -124,7 +124,7 @@ class FedSpineServer:
             ]
             for device in present
         }
-        return oracle_values(times, grid, self._options.final_ratio)
+        return oracle_values(times, self._options)
 
     def _cost(self, rank: int, plan: Sequence[Any]) -> Cost:
         return cost_of(self._shape, self._task.tokens, self._options, rank, plan)
@@ -176,6 +176,7 @@ class FedSpineServer:
             notes={
                 "ratio": _mean([arm.ratio for arm in arms.values()]),
                 "rank": _mean([arm.rank for arm in arms.values()]),
+                "turn_s": sum(one.total_s for one in turns.values()),
             },
         )
 
