@@ -108,6 +108,7 @@ class SuffixServer:
             loss=float(np.mean(losses)) if losses else None,
             notes={
                 "turns": len(orders),
+                "layers": self._shape.layers,
                 "trained_layers": sum(suffix.depth for suffix in suffixes),
                 "turn_s": sum(each.total_s for each in turns.values()),
             },
