@@ -1,4 +1,4 @@
-"""Selection one worker at a time: each time the one that lowers the cost most."""
+"""Selection one worker at a time: each time the one with whom the choice costs least."""
 
 import numpy as np
 
@@ -6,14 +6,19 @@ from training.federated.systems.mergesfl.selection.pool import Members, Pool
 
 
 def greedy(pool: Pool) -> Members:
-    """Start with the guest; stop where nobody else lowers the cost or fits. (n,)."""
-    members = np.zeros(len(pool), dtype=bool)
-    members[pool.guest] = True
-    cost = float(pool.costs(members[None])[0])
-    while True:
+    """Start with the guest, go on until nobody else fits, take the cheapest on the way. (n,).
+
+    Going on where the cost rises leads out of choices that no single worker betters, such as a
+    guest alone.
+    """
+    members = np.arange(len(pool)) == pool.guest
+    best, least = members, float(pool.costs(members[None])[0])
+    while not members.all():
         larger = members | np.eye(len(pool), dtype=bool)
-        costs = pool.costs(larger)
-        best = int(np.argmin(costs))
-        if costs[best] >= cost:
-            return members
-        members, cost = larger[best], float(costs[best])
+        costs = np.where(members, np.inf, pool.costs(larger))
+        if not np.isfinite(costs).any():
+            break
+        members = larger[int(np.argmin(costs))]
+        if costs.min() < least:
+            best, least = members, float(costs.min())
+    return best
