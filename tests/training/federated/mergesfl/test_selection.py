@@ -79,6 +79,21 @@ def test_the_pair_whose_labels_make_the_whole_is_chosen() -> None:
     assert 0.0 == cost(pool, np.array(expected))
 
 
+def test_greed_leaves_a_guest_who_is_best_alone() -> None:
+    """Each of the others makes it worse, all three of them make it perfect."""
+    mixes = np.array([[0.34, 0.22, 0.22, 0.22], [0, 1.0, 0, 0], [0, 0, 1.0, 0], [0, 0, 0, 1.0]])
+    pool = Pool(
+        mixes=mixes,
+        batches=np.array([100.0, 12, 12, 12]),
+        loads=np.full(4, 0.25),
+        wanted=np.full(4, 0.25),
+        guest=0,
+    )
+    alone, pair = np.array([True, False, False, False]), np.array([True, True, False, False])
+    assert cost(pool, alone) < cost(pool, pair)
+    assert greedy(pool).all()
+
+
 def test_an_unused_line_has_its_price() -> None:
     """All divergences are within the tolerance, so the fullest choice is the cheapest."""
     mixes, wanted = mixes_of(np.ones((4, 2)))

@@ -11,7 +11,7 @@ def greedy(pool: Pool) -> Members:
     Going on where the cost rises leads out of choices that no single worker betters, such as a
     guest alone.
     """
-    members = np.arange(len(pool)) == pool.guest
+    members: Members = np.arange(len(pool)) == pool.guest
     best, least = members, float(pool.costs(members[None])[0])
     while not members.all():
         larger = members | np.eye(len(pool), dtype=bool)
