@@ -26,7 +26,7 @@ GRID = "grid"
 class JointStudy:
     """See Study."""
 
-    grid: Mapping[str, Sequence[Any]] = {"learning_rate": (0.1, 0.2, 0.05, 0.3, 0.025)}
+    grid: Mapping[str, Sequence[Any]] = {"learning_rate": (0.1, 0.2, 0.3, 0.4, 0.6)}
 
     def setups(self, size: Size, seed: int) -> Sequence[Setup]:
         """Every method on ten boards of the papers' mix."""
