@@ -6,7 +6,9 @@ only, not what kernels take within themselves, and refuses modules with frozen p
 are those of `torch.utils.flop_counter.FlopCounterMode`.
 """
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from torch import nn
@@ -27,13 +29,28 @@ def measured_peak_bytes(model: nn.Module, call: Callable[[], Any]) -> int:
     but was there before is not counted.
     """
     before = held_bytes(model)
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as seen:
+    watch = profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True)
+    with _silent_stderr(), watch as seen:
         call()
     held = peak = 0
     for nbytes in _allocations(seen):
         held += nbytes
         peak = max(peak, held)
     return before + peak
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Let nothing reach file descriptor 2: the profiler's C++ part tells there when it starts."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _allocations(seen: Any) -> list[int]:
