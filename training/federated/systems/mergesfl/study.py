@@ -11,7 +11,7 @@ from training.federated.systems.mergesfl.experiment import EQUAL_RATE
 from training.federated.systems.mergesfl.methods import METHODS
 from training.federated.systems.mergesfl.study_tables import tables
 
-RATES = (0.03, 0.1, 0.3, 0.6, 1.0)
+RATES = (0.05, 0.1, 0.2, 0.4, 0.8)
 ALPHAS = (1.0, 0.1)
 DEVICES = 10
 LINE_BYTES_PER_S = 8e6
@@ -101,7 +101,7 @@ def _contest(name: str, setup: Setup, size: Size, equal_rate: float | None) -> J
         call="training.federated.systems.mergesfl.experiment:contest",
         arguments={
             "setup": msgspec.to_builtins(setup),
-            "rates": list(RATES) if size.grid_points > 1 else [0.3],
+            "rates": list(RATES) if size.grid_points > 1 else [0.4],
             "equal_rate": equal_rate,
             "seeds": list(range(1, size.seeds + 1)),
             "rounds": 2 * size.rounds,
