@@ -9,42 +9,40 @@ from pathlib import Path
 
 from rm.manifest import PACKAGES
 
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
 
 def code_digest(roots: Iterable[str]) -> str:
     """SHA-256 over these modules and all of the project and their own packages that they import.
 
-    Imports inside functions count too. Of a root that is a package, all modules in it count. No
-    module is run for this.
+    Imports inside functions count too, comments and docstrings do not. Nor does a system's study
+    (the module `study` of its package) where only the package names it: it says what is run and
+    shows it, and is no part of a run. No module is run for this.
     """
     whole = hashlib.sha256()
     for name, file in sorted(closure(roots).items()):
-        whole.update(f"{name}\0".encode())
-        whole.update(file.read_bytes())
+        whole.update(f"{name}\0{_code(file)}\0".encode())
     return whole.hexdigest()
 
 
 def closure(roots: Iterable[str]) -> dict[str, Path]:
     """The modules whose code counts, with their files."""
-    waiting = [name for root in roots for name in _below(root)]
+    waiting = list(roots)
     packages = {*PACKAGES, *(name.partition(".")[0] for name in waiting)}
     found: dict[str, Path] = {}
     while waiting:
         name = waiting.pop()
         file = _file(name)
-        if name not in found and file is not None:
-            found[name] = file
-            waiting += [one for one in _names(name, file) if one.partition(".")[0] in packages]
+        if name in found or file is None:
+            continue
+        found[name] = file
+        own_study = f"{name}.study"
+        waiting += [
+            one
+            for one in _names(name, file)
+            if one.partition(".")[0] in packages and not f"{one}.".startswith(f"{own_study}.")
+        ]
     return found
-
-
-def _below(root: str) -> Iterator[str]:
-    """A module, and where it is a package, all modules in it."""
-    yield root
-    file = _file(root)
-    if file is not None and file.name == "__init__.py":
-        for other in file.parent.rglob("*.py"):
-            parts = other.relative_to(file.parent).with_suffix("").parts
-            yield ".".join((root, *(part for part in parts if part != "__init__")))
 
 
 def _names(name: str, file: Path) -> Iterator[str]:
@@ -57,6 +55,16 @@ def _names(name: str, file: Path) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@cache
+def _code(file: Path) -> str:
+    """A module's code without what only readers see."""
+    tree = ast.parse(file.read_bytes())
+    for node in ast.walk(tree):
+        if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:]
+    return ast.dump(tree)
 
 
 @cache

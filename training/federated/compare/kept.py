@@ -50,14 +50,17 @@ class Keeper:
     def __init__(self, out: Path) -> None:
         """Nothing is written before a piece is finished."""
         self.folder = out / FOLDER
-        self._code: dict[str, str] = {}
+        self._code: dict[tuple[str, ...], str] = {}
 
     def place(self, system: str, work: Work) -> Piece:
         """Where a piece of a system's study is kept."""
         text = msgspec.json.encode(work, order="sorted").decode()
-        parts = [text, self._surroundings, self._system(system)]
+        parts = [text, self._surroundings]
         if isinstance(work, Cell):
+            parts.append(self._code_of(play_cell.__module__, module_of(system)))
             parts += [path_digest(path) for path in _files(work.setup)]
+        else:
+            parts.append(self._code_of(do_job.__module__, work.call.partition(":")[0]))
         whole = hashlib.sha256("\0".join(parts).encode())
         return Piece(work=work, path=self.folder / f"{whole.hexdigest()[:32]}.json")
 
@@ -66,10 +69,10 @@ class Keeper:
         for path in self.folder.glob(".*.part"):
             path.unlink(missing_ok=True)
 
-    def _system(self, system: str) -> str:
-        if system not in self._code:
-            self._code[system] = code_digest([play_cell.__module__, module_of(system)])
-        return self._code[system]
+    def _code_of(self, *modules: str) -> str:
+        if modules not in self._code:
+            self._code[modules] = code_digest(modules)
+        return self._code[modules]
 
     @cached_property
     def _surroundings(self) -> str:

@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.training.federated.toy import NAME, toy_setup
+from training.federated.compare import code_digest as code_digest_module
 from training.federated.compare.code_digest import closure, code_digest
 from training.federated.compare.kept import (
     Keeper,
@@ -105,19 +106,65 @@ def test_the_code_that_a_run_imports_counts_and_no_other() -> None:
     assert not any("flower" in name for name in found)
 
 
-def test_imports_inside_functions_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Systems load torch and what needs it late."""
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A third party's system: its package names a study, and loads its server late."""
     package = tmp_path / "somewhere_else"
     package.mkdir()
-    (package / "__init__.py").write_text("def f():\n    from somewhere_else.late import g\n")
-    late = package / "late.py"
-    late.write_text("import json\n")
+    lines = (
+        "def server():",
+        "    from somewhere_else import server",
+        "import somewhere_else.study",
+    )
+    (package / "__init__.py").write_text("\n".join(lines))
+    (package / "server.py").write_text("import json\n")
+    (package / "study.py").write_text("import somewhere_else.study_tables\n")
+    (package / "study_tables.py").write_text("")
     monkeypatch.syspath_prepend(tmp_path)
-    first = code_digest(["somewhere_else"])
-    assert first == code_digest(["somewhere_else"])
-    assert late in closure(["somewhere_else"]).values()
-    late.write_text("import sys\n")
-    assert first != code_digest(["somewhere_else"])
+    clear_code_digest_cache()
+    return package
+
+
+def clear_code_digest_cache() -> None:
+    """Let changed files be seen: a process reads each of them once."""
+    for cached in (code_digest_module._code, code_digest_module._tree, code_digest_module._file):
+        cached.cache_clear()
+
+
+def digest() -> str:
+    """The digest of that system."""
+    clear_code_digest_cache()
+    return code_digest(["somewhere_else"])
+
+
+def test_imports_inside_functions_count(package: Path) -> None:
+    """Systems load torch and what needs it late."""
+    first = digest()
+    assert first == digest()
+    (package / "server.py").write_text("import sys\n")
+    assert first != digest()
+
+
+def test_a_study_does_not_count_for_runs_unless_something_else_needs_it(package: Path) -> None:
+    """A better table must not make hours of runs invalid."""
+    first = digest()
+    (package / "study.py").write_text("import somewhere_else.study_tables, sys\n")
+    assert first == digest()
+    (package / "server.py").write_text("import somewhere_else.study\n")
+    needed = digest()
+    (package / "study_tables.py").write_text("import sys\n")
+    assert needed != digest()
+
+
+def test_comments_and_docstrings_do_not_count(package: Path) -> None:
+    """They change nothing in a run; other text does."""
+    server = package / "server.py"
+    server.write_text("def f():\n    return 'a'\n")
+    first = digest()
+    server.write_text('"""New."""\n# news\ndef f():\n    """More."""\n    return "a"\n')
+    assert first == digest()
+    server.write_text("def f():\n    return 'b'\n")
+    assert first != digest()
 
 
 def test_half_written_files_are_swept_away(tmp_path: Path) -> None:
