@@ -164,7 +164,21 @@ def test_a_device_that_falls_silent_is_left_out(method: str) -> None:
     played_ = one_round(server, asked, Recording(InProcess(SYSTEM, asked), silent))
     assert (lost,) == played_.failed
     assert any(not np.array_equal(before[name], array) for name, array in weights(server).items())
-    assert lost not in server.state().values["chosen"]
+    assert lost not in server.state().values["paces"]
+
+
+def test_a_device_that_never_answers_is_not_the_guest_forever() -> None:
+    """Being chosen counts, not having answered; else the others would wait for it every round."""
+    asked = setup("mergesfl", line_bytes_per_s=1e6, local_steps=1)
+    dead = load_fleet(FLEET, 6).devices[0].name
+
+    def silent(device: str, order: Order, reply: Reply) -> Reply | None:
+        return None if device == dead and order.action == "step" else reply
+
+    server, wire = SYSTEM.server(asked), Recording(InProcess(SYSTEM, asked), silent)
+    devices = load_fleet(FLEET, 6).devices
+    rounds = [server.play(round_, devices, wire) for round_ in range(1, 13)]
+    assert 0 < sum(dead in played_.failed for played_ in rounds) < 12
 
 
 @pytest.mark.parametrize("labels", [np.full(32, 10), np.full(32, -1), np.full(32, 0.5)])

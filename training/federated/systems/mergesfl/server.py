@@ -251,9 +251,10 @@ class MergeServer:
             failed=failed,
             line_bytes_per_s=self._options.line_bytes_per_s,
         )
-        for worker in trained.stayed:
+        for worker in bills:
             self._chosen[worker] = self._chosen.get(worker, 0) + 1
-            if self._method.top != "none":
+        if self._method.top != "none":
+            for worker in trained.stayed:
                 seen = pace_seen(turns[worker], bills[worker], self._costs)
                 old = self._paces.get(worker)
                 self._paces[worker] = smoothed(old, seen, self._options.smoothing)
