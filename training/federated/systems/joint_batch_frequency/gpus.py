@@ -7,7 +7,7 @@ _NANO_FREQS_HZ = tuple(76_800_000 * step for step in range(1, 13))
 _NANO_VOLTS = tuple(max(0.84, 0.814294 + 0.0418915 * step) for step in range(12))
 
 _ASSUMED = {
-    "launch_s": "assumed: a kernel's launch by a small CPU",
+    "launch_s": "assumed: 50,000 cycles of dispatch by the board's CPU, fewer on the newer one",
     "half_flops": "assumed: 0.1 ms at the peak",
     "static_w": "assumed: the rest of the module, busy",
     "dynamic_w": "assumed: what the module's budget leaves",
@@ -21,7 +21,7 @@ JETSON_NANO = Accelerator(
     volts=_NANO_VOLTS,
     peak_flops_per_s=0.6 * 128 * 2 * 921.6e6,
     bandwidth_bytes_per_s=0.7 * 25.6e9,
-    launch_s=15e-6,
+    launch_s=35e-6,
     half_flops=24e6,
     static_w=2.0,
     dynamic_w=6.0,
@@ -42,7 +42,7 @@ JETSON_ORIN_NANO = Accelerator(
     volts=(0.60, 0.64, 0.70, 0.77, 0.78),
     peak_flops_per_s=0.6 * 1024 * 2 * 625e6,
     bandwidth_bytes_per_s=0.7 * 68e9,
-    launch_s=8e-6,
+    launch_s=20e-6,
     half_flops=128e6,
     static_w=4.0,
     dynamic_w=8.0,
