@@ -10,7 +10,7 @@ from training.federated.tasks.task import Pool, Task
 
 _HF = "hf:"
 
-TASKS = ("digits", "topics", "tokens", "labels")
+TASKS = ("digits", "topics", "tokens", "labels", "renamed")
 
 
 def load_task(setup: Setup) -> Task:
@@ -48,7 +48,7 @@ def _task(name: str, devices: int, alpha: float, seed: int, model: str, models: 
 @lru_cache(maxsize=4)
 def _pool(name: str, model: str, models: str) -> Pool:
     from training.federated.tasks.digits import digits
-    from training.federated.tasks.synthetic import labels, tokens
+    from training.federated.tasks.synthetic import labels, renamed, tokens
 
     if name == "digits":
         return digits()
@@ -56,6 +56,8 @@ def _pool(name: str, model: str, models: str) -> Pool:
         return tokens()
     if name == "labels":
         return labels()
+    if name == "renamed":
+        return renamed()
     if name == "topics":
         return _topics(model, models)
     if name.startswith(_HF):

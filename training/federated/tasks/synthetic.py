@@ -1,4 +1,4 @@
-"""Two shifts of the synthetic source: one that is mended near the input, one near the output."""
+"""Shifts of the synthetic source: one is mended near the input, two near the output."""
 
 from typing import Any
 
@@ -41,6 +41,12 @@ def labels() -> Pool:
     """The source with other classes for its pairs of subjects: what an answer means has changed."""
     x, subjects = texts(_TRAIN + _VALIDATION + _TEST, dice(0, "labels"))
     return _pool(x, other_sums(subjects))
+
+
+def renamed() -> Pool:
+    """The source with its classes renamed: only what the head makes of a class has changed."""
+    x, subjects = texts(_TRAIN + _VALIDATION + _TEST, dice(0, "renamed"))
+    return _pool(x, (sums(subjects) + 1) % CLASSES)
 
 
 def _pool(x: NDArray[Any], y: NDArray[Any]) -> Pool:

@@ -25,7 +25,12 @@ def setup(task: str, *, devices: int = 10, models: str = "", **options: Any) -> 
 
 @pytest.mark.parametrize(
     ("name", "classes", "tokens", "model"),
-    [("digits", 10, 0, ""), ("tokens", 4, 24, "source-4"), ("labels", 4, 24, "source-4")],
+    [
+        ("digits", 10, 0, ""),
+        ("tokens", 4, 24, "source-4"),
+        ("labels", 4, 24, "source-4"),
+        ("renamed", 4, 24, "source-4"),
+    ],
 )
 def test_a_task_has_a_part_per_device_and_the_same_test_for_all_seeds(
     name: str, classes: int, tokens: int, model: str
@@ -64,7 +69,9 @@ def test_an_option_names_the_model() -> None:
 
 def test_a_task_that_there_is_not_is_refused() -> None:
     """With those that there are."""
-    reason = r"task must be one of digits, topics, tokens, labels or hf:FOLDER \(got mnist\)"
+    reason = (
+        r"task must be one of digits, topics, tokens, labels, renamed or hf:FOLDER \(got mnist\)"
+    )
     with pytest.raises(InvalidInput, match=reason):
         load_task(setup("mnist"))
 
@@ -101,7 +108,7 @@ def test_topics_are_gathered_anew_where_what_was_kept_is_of_other_versions(
 def test_a_package_that_says_too_little_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """So is one that is not there."""
     monkeypatch.setattr(topics, "_PER_CLASS", {"train": 10**6, "validation": 1, "test": 1})
-    with pytest.raises(InvalidInput, match="task topics: msgspec must give .* pieces"):
+    with pytest.raises(InvalidInput, match=r"task topics: msgspec must give .* pieces"):
         topics.gather("msgspec")
     with pytest.raises(InvalidInput, match="task topics: reads what nonesuch says of itself"):
         topics.gather("nonesuch")

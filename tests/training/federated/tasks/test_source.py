@@ -39,3 +39,10 @@ def test_what_was_learnt_is_half_right_about_tokens_and_at_chance_about_labels()
     assert 0.2 < (source.likeliest(labels.test.x) == labels.test.y).mean() < 0.35
     best = source.likeliest(labels.test.x, counts_as=source.OTHER)
     assert 0.95 < (best == labels.test.y).mean()
+
+
+def test_renamed_classes_are_known_by_their_old_names() -> None:
+    """The best classifier of the source tells them, one off."""
+    task = synthetic.renamed()
+    old = (source.likeliest(task.test.x) + 1) % source.CLASSES
+    assert 0.95 < (old == task.test.y).mean()
