@@ -149,6 +149,19 @@ def test_decomfl_by_central_differences_is_mezo_with_as_many_directions() -> Non
     assert states[0] == states[1]
 
 
+def test_fedmezo_steps_as_mezo_does_along_directions_of_each_devices_own() -> None:
+    """Only what travels differs, and with it the last bits: a mean of sums, or a sum of means."""
+    found = []
+    for given in (setup("fedmezo"), setup("mezo-1", own_seeds=True)):
+        server = SYSTEM.server(given)
+        for round_ in (1, 2):
+            server.play(round_, _fleet(given).devices, InProcess(SYSTEM, given))
+        found.append(server.state().arrays["weights"])
+    start = workbench(setup()).chain.packed(workbench(setup()).initial())
+    moved = np.linalg.norm(found[0] - start)
+    assert np.linalg.norm(found[0] - found[1]) < 1e-3 * moved
+
+
 def test_mezo_is_fedspzo_without_a_first_block_and_one_direction() -> None:
     """With nothing but the embeddings below the split, and one rate, both take the same slopes."""
     one = workbench(setup("mezo-k", samples=1))

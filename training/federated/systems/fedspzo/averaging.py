@@ -67,7 +67,7 @@ class AveragingClient:
         del memory
         bench, round_ = self._bench, int(str(order.settings["round"]))
         weights = bench.chain.unpacked(order.arrays["weights"])
-        seed = seed_for(bench.setup.seed, "own directions", self._device, round_)
+        seed = seed_for(bench.setup.seed, "directions", round_, self._device)
         losses, samples = [], 0
         for step, rows in enumerate(bench.rows(self._device, round_, len(self._examples))):
             estimate = bench.estimate(weights, self._examples, rows, seed, step)
