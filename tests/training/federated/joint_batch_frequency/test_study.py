@@ -9,6 +9,12 @@ import pytest
 
 from training.federated.study import SMOKE, Table
 from training.federated.systems.joint_batch_frequency import SYSTEM
+from training.federated.systems.joint_batch_frequency.erring import (
+    ERRORS,
+    MARGINS,
+    Erring,
+    erring,
+)
 from training.federated.systems.joint_batch_frequency.experiment import (
     BATCHES,
     CAP_SHARES,
@@ -18,7 +24,7 @@ from training.federated.systems.joint_batch_frequency.experiment import (
     devices,
 )
 from training.federated.systems.joint_batch_frequency.methods import METHODS
-from training.federated.systems.joint_batch_frequency.study import GRID, JointStudy
+from training.federated.systems.joint_batch_frequency.study import ERRING, GRID, JointStudy
 from training.federated.systems.joint_batch_frequency.study_tables import regret
 
 
@@ -98,5 +104,24 @@ def test_methods_are_set_up_alike() -> None:
     setups = JointStudy().setups(SMOKE, 3)
     assert list(SYSTEM.methods) == [setup.method for setup in setups]
     assert 1 == len({str(setup.options) for setup in setups})
-    (job,) = JointStudy().jobs(SMOKE)
-    assert {"seeds": 2 * SMOKE.seeds + 1} == job.arguments
+
+
+def test_a_table_of_power_that_errs_breaks_caps_and_a_margin_helps() -> None:
+    """By true power: none without errors, fewer with a margin; the table has a row for each."""
+    document = json.loads(json.dumps(erring(seeds=1, draws=1)))
+    found = msgspec.convert(document, list[Erring])
+    for kind in ("gpu", "cpu"):
+        rows = {(each.error, each.margin): each for each in found if each.kind == kind}
+        assert 0 == rows[0.0, 0.0].over_share
+        assert 1 == rows[0.0, 0.0].times_as_long < rows[0.0, MARGINS[1]].times_as_long
+        assert 0 < rows[ERRORS[-1], 0.0].over_share
+        assert rows[ERRORS[-1], MARGINS[1]].over_share < rows[ERRORS[-1], 0.0].over_share
+    (table,) = JointStudy().tables(SMOKE, [], {ERRING: document})
+    assert 2 * len(ERRORS) * len(MARGINS) == len(table.rows)
+
+
+def test_the_jobs_take_about_twice_the_seeds_of_the_runs() -> None:
+    """An odd number, for medians."""
+    jobs = {job.name: job for job in JointStudy().jobs(SMOKE)}
+    assert {GRID, ERRING} == set(jobs)
+    assert all(2 * SMOKE.seeds + 1 == job.arguments["seeds"] for job in jobs.values())

@@ -7,10 +7,12 @@ import msgspec
 
 from training.federated.study import Job, Outcome, Size, Table
 from training.federated.system import Setup
+from training.federated.systems.joint_batch_frequency.erring import Erring
 from training.federated.systems.joint_batch_frequency.experiment import Grid
 from training.federated.systems.joint_batch_frequency.methods import METHODS
 from training.federated.systems.joint_batch_frequency.study_tables import (
     batch_table,
+    erring_table,
     federated_table,
     gain_table,
     halving_table,
@@ -21,6 +23,7 @@ from training.federated.systems.joint_batch_frequency.study_tables import (
 
 DEVICES = 10
 GRID = "grid"
+ERRING = "erring"
 
 
 class JointStudy:
@@ -50,7 +53,12 @@ class JointStudy:
                 name=GRID,
                 call="training.federated.systems.joint_batch_frequency.experiment:grid",
                 arguments={"seeds": 2 * size.seeds + 1},
-            )
+            ),
+            Job(
+                name=ERRING,
+                call="training.federated.systems.joint_batch_frequency.erring:erring",
+                arguments={"seeds": 2 * size.seeds + 1, "draws": 2 * size.seeds},
+            ),
         ]
 
     def tables(
@@ -69,4 +77,6 @@ class JointStudy:
                 batch_table(counted),
                 regret_table(counted),
             ]
+        if ERRING in jobs:
+            found.append(erring_table(msgspec.convert(jobs[ERRING], list[Erring])))
         return [*found, *federated_table(outcomes)]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rm.evaluation.summary import interval
 from training.federated.study import Outcome, Table
+from training.federated.systems.joint_batch_frequency.erring import ERRORS, RULE, Erring
 from training.federated.systems.joint_batch_frequency.experiment import (
     BATCHES,
     HALVED,
@@ -207,6 +208,42 @@ def regret_table(grid: Grid) -> Table:
         rows=tuple(rows),
         paper=OPTIMUM,
         verdict="joint choice: " + ", ".join(f"{row[3]} ({row[0]}, {row[1]})" for row in joint),
+    )
+
+
+def erring_table(found: Sequence[Erring]) -> Table:
+    """The joint choice by tables of power that err."""
+    rows = tuple(
+        (
+            each.kind,
+            f"{each.error:.0%}",
+            f"{each.margin:.0%}",
+            f"{each.over_share:.1%}",
+            f"{each.most_over:.1%}",
+            f"{each.times_as_long:.2f}",
+            f"{each.no_place_share:.1%}",
+        )
+        for each in found
+    )
+    usual = next(each for each in found if each.kind == "gpu" and each.error == ERRORS[2])
+    return Table(
+        title=f"The joint choice by a table of power that errs ({_WHAT}; rule {RULE})",
+        columns=(
+            "device",
+            "spread of errors",
+            "margin below the cap",
+            "choices above the cap",
+            "by at most",
+            "times as long",
+            "nothing under the cap",
+        ),
+        rows=rows,
+        paper="tables are profiled on the device; their error is not known here",
+        verdict=(
+            f"holding the cap is as good as the table: with errors of {ERRORS[2]:.0%} on a GPU "
+            f"{usual.over_share:.0%} of choices lie above it, because the argmin prefers pairs "
+            "whose power is said too low"
+        ),
     )
 
 
