@@ -205,5 +205,5 @@ def _all(values: Sequence[float | None]) -> list[float] | None:
 
 
 STUDY = PlainStudy(
-    grid={"learning_rate": (6e-4, 2e-3, 6e-3, 2e-2, 6e-2)}, make_setups=setups, make_tables=tables
+    grid={"learning_rate": (2e-3, 6e-3, 2e-2, 6e-2)}, make_setups=setups, make_tables=tables
 )
