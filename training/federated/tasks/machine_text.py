@@ -1,36 +1,74 @@
-"""Text that is on this machine anyway: what Python packages say of themselves in docstrings."""
+"""Text that is on this machine anyway: documentation and code of installed Python packages."""
 
 import ast
 import hashlib
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import NamedTuple
 
 from platforms.errors import InvalidInput
 
-PACKAGES = ("numpy", "scipy", "sklearn", "torch", "transformers", "flwr", "ray", "peft")
-"""Whose docstrings there are: all come with the extra `federated`."""
-
 _DISTRIBUTIONS = {"sklearn": "scikit-learn"}
 _LEAST = 60  # characters of a docstring worth reading
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def documentation(path: Path) -> str:
+    """The longer docstrings of a Python file, each without line breaks."""
+    found = (ast.get_docstring(node) for node in _nodes(path) if isinstance(node, _DOCUMENTED))
+    return " ".join(text for text in found if text and len(text) >= _LEAST)
+
+
+def code(path: Path) -> str:
+    """A Python file without docstrings and comments."""
+    nodes = list(_nodes(path))
+    for node in nodes:
+        if isinstance(node, _DOCUMENTED) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    return ast.unparse(nodes[0]) if nodes else ""
+
+
+def as_it_is(path: Path) -> str:
+    """The text of a file."""
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+class Kind(NamedTuple):
+    """A kind of text: what of which files of a package."""
+
+    package: str
+    ending: str
+    text: Callable[[Path], str]
+
+
+KINDS = {
+    "numpy, documentation": Kind("numpy", ".py", documentation),
+    "torch, documentation": Kind("torch", ".py", documentation),
+    "flwr, documentation": Kind("flwr", ".py", documentation),
+    "transformers, code": Kind("transformers", ".py", code),
+    "scikit-learn, code": Kind("sklearn", ".py", code),
+    "torch, C++ headers": Kind("torch", ".h", as_it_is),
+}
+"""The kinds there are; all packages come with the extra `federated`."""
 
 
 def versions() -> str:
     """The versions of all packages in a line: they decide over the text."""
-    return " ".join(map(_version, PACKAGES))
+    return " ".join(sorted({_version(kind.package) for kind in KINDS.values()}))
 
 
-def docstrings(package: str) -> Iterator[tuple[str, str]]:
-    """A package's files, in an order by digest, each with its docstrings in one line of text.
+def texts(kind: Kind) -> Iterator[tuple[str, str]]:
+    """The files of a kind by name, in an order by digest, each with its text.
 
     Nothing is imported. InvalidInput where the package is not installed.
     """
-    root = _root(package)
-    named = [(path.relative_to(root).as_posix(), path) for path in root.rglob("*.py")]
+    root = _root(kind.package)
+    named = [(path.relative_to(root).as_posix(), path) for path in root.rglob(f"*{kind.ending}")]
     for name, path in sorted(named, key=lambda found: digest(found[0])):
-        if "test" not in name and (text := _text(path)):
-            yield f"{package}/{name}", text
+        if "test" not in name and (text := kind.text(path)):
+            yield name, text
 
 
 def digest(name: str) -> int:
@@ -63,19 +101,14 @@ def _root(package: str) -> Path:
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise InvalidInput(
-            f"task topics: reads what {package} says of itself, and it is not installed; "
+            f"task topics: reads files of {package}, which is not installed; "
             "pip install 'ilgov[federated]'"
         )
     return Path(spec.submodule_search_locations[0])
 
 
-def _text(path: Path) -> str:
+def _nodes(path: Path) -> Iterator[ast.AST]:
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        return ast.walk(ast.parse(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, SyntaxError, RecursionError):
-        return ""
-    found = (ast.get_docstring(node) for node in ast.walk(tree) if isinstance(node, _DOCUMENTED))
-    return " ".join(" ".join(text.split()) for text in found if text and len(text) >= _LEAST)
-
-
-_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+        return iter(())

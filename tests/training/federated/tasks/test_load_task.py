@@ -12,7 +12,7 @@ from training.federated.fleet import load_fleet
 from training.federated.system import Setup
 from training.federated.tasks import topics
 from training.federated.tasks.load import load_task
-from training.federated.tasks.machine_text import PACKAGES
+from training.federated.tasks.machine_text import KINDS, Kind, as_it_is
 from training.federated.tasks.task import Task
 
 
@@ -83,9 +83,9 @@ def test_topics_are_real_text_by_where_it_is_from(
     monkeypatch.setattr(topics, "_PER_CLASS", {"train": 30, "validation": 4, "test": 6})
     models = str(tmp_path)
     task = load_task(setup("topics", devices=4, models=models, model="tiny-2:random"))
-    assert (len(PACKAGES), 24) == (task.classes, task.tokens)
-    assert [4] * 8 == np.bincount(task.validation.y).tolist()
-    assert [6] * 8 == np.bincount(task.test.y).tolist()
+    assert (len(KINDS), 24) == (task.classes, task.tokens)
+    assert [4] * 6 == np.bincount(task.validation.y).tolist()
+    assert [6] * 6 == np.bincount(task.test.y).tolist()
     _check_examples(task)
     monkeypatch.setattr(topics, "gather", None)
     other = load_task(setup("topics", devices=5, models=models, model="tiny-4:random"))
@@ -97,21 +97,22 @@ def test_topics_are_gathered_anew_where_what_was_kept_is_of_other_versions(
 ) -> None:
     """Or damaged."""
     monkeypatch.setattr(topics, "_PER_CLASS", {"train": 3, "validation": 1, "test": 1})
-    monkeypatch.setattr(topics, "PACKAGES", ("flwr", "peft"))
+    monkeypatch.setattr(topics, "KINDS", {"headers": Kind("torch", ".h", as_it_is)})
     pieces = topics._pieces(tmp_path / "topics.json")
     (tmp_path / "topics.json").write_text("{}")
     assert pieces.train == topics._pieces(tmp_path / "topics.json").train
     monkeypatch.setattr(topics, "versions", lambda: "others")
-    assert "others" == topics._pieces(tmp_path / "topics.json").versions
+    assert topics._pieces(tmp_path / "topics.json").origin.startswith("others; headers; ")
 
 
 def test_a_package_that_says_too_little_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """So is one that is not there."""
-    monkeypatch.setattr(topics, "_PER_CLASS", {"train": 10**6, "validation": 1, "test": 1})
-    with pytest.raises(InvalidInput, match=r"task topics: msgspec must give .* pieces"):
-        topics.gather("msgspec")
-    with pytest.raises(InvalidInput, match="task topics: reads what nonesuch says of itself"):
-        topics.gather("nonesuch")
+    kinds = {"little": Kind("msgspec", ".py", as_it_is), "none": Kind("nonesuch", ".py", as_it_is)}
+    monkeypatch.setattr(topics, "KINDS", kinds)
+    with pytest.raises(InvalidInput, match=r"task topics: little must give .* pieces"):
+        topics.gather("little")
+    with pytest.raises(InvalidInput, match="task topics: reads files of nonesuch, which is not"):
+        topics.gather("none")
 
 
 ROWS = {
