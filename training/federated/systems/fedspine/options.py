@@ -46,7 +46,7 @@ class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     steps: int = 4
     interval: int = 2
     batch: int = 16
-    learning_rate: float = 3e-3
+    learning_rate: float = 1e-2
     optimiser: Literal["sgd", "adamw"] = "adamw"
     merge: Merge = "residual"
     momentum: float = 0.5

@@ -19,10 +19,10 @@ _CALL = "training.federated.systems.fedspine"
 class FedSpineStudy:
     """See Study."""
 
-    grid: Mapping[str, Sequence[Any]] = {"learning_rate": (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)}
+    grid: Mapping[str, Sequence[Any]] = {"learning_rate": (1e-3, 3e-3, 1e-2, 2e-2, 3e-2)}
 
     def setups(self, size: Size, seed: int) -> Sequence[Setup]:
-        """Unequal devices on the label task; the full size adds the papers' boards and all else."""
+        """Unlike devices with permuted tokens; the full size adds the papers' boards and all else."""
         if size.name != "full":
             return [setup_of(method, seed=seed) for method in COMPARED]
         return [
@@ -49,7 +49,7 @@ def setup_of(
     *,
     seed: int = 0,
     fleet: str = "classes20",
-    task: str = "labels",
+    task: str = "tokens",
     model: str = "source-2",
     devices: int = 6,
 ) -> Setup:

@@ -68,6 +68,7 @@ def _speed(task: str, fleet: str, outcomes: Sequence[Outcome]) -> Table:
                 judged(difference(one, own)),
                 _reached(one, target),
                 _text(multiples[one.method]),
+                one.mean(_time_s) / own.mean(_time_s),
                 one.mean(waiting_share),
                 one.mean(lambda outcome: outcome.points[-1].up_bytes / 1e9),
                 one.mean(lambda outcome: outcome.peak_bytes / 1e9),
@@ -84,6 +85,7 @@ def _speed(task: str, fleet: str, outcomes: Sequence[Outcome]) -> Table:
             "which is",
             f"seeds to {target:.3f}",
             "time to it / FedSpine's",
+            "time of all rounds / FedSpine's",
             "waiting share",
             "GB sent",
             "peak GB",
@@ -240,6 +242,10 @@ def _footprint(name: str, found: Mapping[str, Any]) -> Table:
             f"rises at {len(rises)} of {len(rows)} ratios."
         ),
     )
+
+
+def _time_s(outcome: Outcome) -> float:
+    return outcome.points[-1].time_s
 
 
 def _mean_note(runs: Runs, name: str) -> float:
