@@ -23,8 +23,10 @@ def pretrain(parser: argparse.ArgumentParser) -> None:
     model which is not there make it too; this one makes it again, with other text or steps.
     """
     parser.add_argument(
-        "--names", metavar="NAME,...", help="models to make (default: those that are missing)"
-    )
+        "--names", metavar="NAME,...",
+        help="models to make (default: of tiny-2, -4, -6 and source-2, -4, -6 those that are "
+        "missing; with --text the first three)",
+    )  # fmt: skip
     parser.add_argument(
         "--models", default="", metavar="DIR",
         help="folder that they go into (default $ILGOV_MODELS, else ~/.cache/ilgov/models)",
