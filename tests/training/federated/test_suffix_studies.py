@@ -137,7 +137,7 @@ def test_caffs_tables_judge_every_baseline_and_read_equal_flops_within_the_runs(
         "Equal FLOPs",
         "Equal upload",
     ] == list(found)
-    assert "higher than/to caff: lora-r2; lower than/to caff: head" == found["Equal memory"].verdict
+    assert "accuracy against caff's: higher: lora-r2; lower: head" == found["Equal memory"].verdict
     rows = {row[0]: row for row in found["Equal memory"].rows}
     assert ("4", "8.0 of 8", "3.00") == rows["caff"][1:4]
     assert "–" == rows["caff"][-1]
@@ -158,5 +158,5 @@ def test_legends_tables_say_who_reached_the_target_and_what_ranks_did() -> None:
     costs = {row[0]: row for row in tables[0].rows}
     assert "3 of 3" == costs["legend"][1]
     assert ("0 of 3", "not always reached") == costs["decreasing-ranks"][1:3]
-    assert "than flat-ranks: lower at the end" in tables[1].verdict
-    assert "than decreasing-ranks: higher at the end" in tables[1].verdict
+    assert "flat-ranks: lower at the end" in tables[1].verdict
+    assert "decreasing-ranks: higher at the end" in tables[1].verdict

@@ -112,7 +112,8 @@ def _verdict(runs: Sequence[Runs]) -> str:
     said: dict[str, list[str]] = {}
     for each in others:
         said.setdefault(judged(difference(each, own)), []).append(each.method)
-    return "; ".join(f"{text} than/to {own.method}: {', '.join(m)}" for text, m in said.items())
+    found = (f"{text}: {', '.join(methods)}" for text, methods in said.items())
+    return f"accuracy against {own.method}'s: {'; '.join(found)}"
 
 
 def _equal_flops(runs: Sequence[Runs]) -> Table:

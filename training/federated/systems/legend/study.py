@@ -164,7 +164,7 @@ def _courses(task: str, runs: Sequence[Runs]) -> Table:
         for each in runs
     )
     said = [
-        f"than {each.method}: {judged(difference(own, each))} at the end, "
+        f"{each.method}: {judged(difference(own, each))} at the end, "
         f"{judged(how)} on average over the rounds"
         for each, how in zip(runs[1:], against, strict=True)
     ]
@@ -180,7 +180,9 @@ def _courses(task: str, runs: Sequence[Runs]) -> Table:
         ),
         rows=rows,
         paper=SUB_CLAIM,
-        verdict="rising ranks are " + "; ".join(said) + ". At the same budget a device of little "
+        verdict="accuracy of rising ranks against "
+        + "; ".join(said)
+        + ". At the same budget a device of little "
         "depth trains more parameters where ranks rise, and sends more",
     )
 
