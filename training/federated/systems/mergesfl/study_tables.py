@@ -46,10 +46,7 @@ def tables(jobs: Mapping[str, Any]) -> list[Table]:
             _ends(f"{where}, learning rate tuned", contests, lambda contest: contest.tuned),
             _ends(f"{where}, one learning rate for all", contests, lambda contest: contest.equal),
             _pairs(f"{where}, pair by pair", contests),
-            _rates(
-                f"{where}, tuning: validation accuracy, mean over all rounds, by learning rate",
-                contests,
-            ),
+            _rates(f"{where}, tuning: validation accuracy, mean of all rounds", contests),
         ]
     for fleet in _groups(jobs, "clock"):
         contests = _contests(jobs, f"clock/{fleet}/")
