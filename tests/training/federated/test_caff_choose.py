@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from platforms.errors import InvalidInput
+from training.federated.fleet import load_fleet
 from training.federated.systems.caff.choose import (
     Architecture,
     Cost,
@@ -17,6 +18,9 @@ from training.federated.systems.caff.choose import (
     fits,
     trained_layers,
 )
+from training.federated.systems.caff.limits import limits_of
+from training.federated.systems.caff.methods import METHODS, offers
+from training.federated.systems.caff.planner import family_of
 
 quick = settings(max_examples=60, deadline=None)
 
@@ -115,3 +119,35 @@ def test_an_empty_fleet_is_refused() -> None:
     """There would be no average."""
     with pytest.raises(InvalidInput, match=r"must not be empty \(got 3 architectures, 0 devices\)"):
         choose_architecture(family(1, 3), [])
+
+
+FULL = Cost(memory_bytes=1000, flops=500, up_bytes=100)
+
+
+def test_limits_are_shares_of_full_training_as_devices_differ() -> None:
+    """Memories of the fleet are as 1:2:5, bandwidths as 1:10."""
+    devices = load_fleet("classes20").devices
+    found = limits_of(devices, FULL, memory=1.5, upload=0.5, flops=0)
+    assert {300, 600, 1500} == {limit.memory_bytes for limit in found.values()}
+    assert {5, 50} == {limit.up_bytes for limit in found.values()}
+    assert {math.inf} == {limit.flops for limit in found.values()}
+
+
+def test_a_negative_share_is_refused() -> None:
+    """Nobody could take part."""
+    with pytest.raises(InvalidInput, match="shares must be 0 or more"):
+        limits_of(load_fleet("classes20").devices, FULL, memory=-1, upload=0, flops=0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_a_method_offers_has_the_depth_that_it_is_offered_as(method: str) -> None:
+    """Depths of layers and of LoRA alike."""
+    assert all(depth == suffix.depth for depth, suffix in offers(method, 4, 8).items())
+
+
+def test_a_familys_members_are_chosen_from_and_a_model_without_family_stands_alone() -> None:
+    """Depth is then all there is to choose."""
+    assert ("tiny-2", "tiny-6") == family_of("tiny-4", (2, 6))
+    assert ("minilm",) == family_of("minilm", (2, 6))
+    with pytest.raises(InvalidInput, match="task must be of texts"):
+        family_of("", (2, 6))

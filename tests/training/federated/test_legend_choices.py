@@ -20,6 +20,7 @@ from training.federated.systems.legend.configure import (
     deadlines,
 )
 from training.federated.systems.legend.ranks import Course, distribute_ranks
+from training.federated.systems.legend.spread import spread_ranks
 from training.federated.systems.suffix_tuning.load import Load
 
 quick = settings(max_examples=60, deadline=None)
@@ -150,3 +151,28 @@ def test_a_fleet_without_depths_is_refused(wrong: Times) -> None:
     """Nobody could take part."""
     with pytest.raises(InvalidInput, match="times must name a device, and a depth each"):
         choose_depths(wrong)
+
+
+@quick
+@given(st.lists(st.floats(0.1, 10), min_size=1, max_size=5), st.integers(1, 4), st.integers(0, 9))
+def test_hetlora_gives_faster_devices_no_lower_rank_within_its_bounds(
+    quarter: list[float], lowest: int, more: int
+) -> None:
+    """A fleet that is divisible by four has the mean that LEGEND has."""
+    mean = lowest + 3 * more
+    seconds = {str(index): value for index, value in enumerate(quarter * 4)}
+    ranks = spread_ranks(seconds, mean=mean, lowest=lowest)
+    assert mean == sum(ranks.values()) / len(ranks)
+    assert lowest == min(ranks.values())
+    assert all(
+        ranks[fast] >= ranks[slow]
+        for fast in seconds
+        for slow in seconds
+        if seconds[fast] < seconds[slow]
+    )
+
+
+def test_a_lowest_rank_above_the_mean_is_refused() -> None:
+    """The highest would be below it."""
+    with pytest.raises(InvalidInput, match=r"lie in 1 \.\.\. 4, the mean \(got 5\)"):
+        spread_ranks({"a": 1.0}, mean=4, lowest=5)

@@ -41,4 +41,5 @@ SYSTEM = System(
     server=_server,
     client=_client,
     study=_study,
+    leaves_device="LoRA factors, pooler and head",
 )

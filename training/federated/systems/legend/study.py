@@ -129,18 +129,27 @@ def _spent(
 
 def _cost_verdict(runs: Sequence[Runs], target: float) -> str:
     """LEGEND against the fastest baseline and against uniform LoRA."""
-    times = {each.method: _all(to_target(each, target, _time)) for each in runs}
-    reached = {method: fmean(own) for method, own in times.items() if own is not None}
+    spent = {each.method: _means(each, target) for each in runs}
+    reached = {method: means for method, means in spent.items() if means is not None}
     own = reached.pop("legend", None)
     if own is None:
         return "legend does not always reach the target"
     if not reached:
         return "no baseline always reaches the target"
-    fastest = min(reached, key=reached.__getitem__)
-    said = [f"the fastest baseline, {fastest}, needs {reached[fastest] / own:.2f} times as long"]
-    if "uniform" in reached:
-        said.append(f"uniform LoRA {reached['uniform'] / own:.2f} times")
-    return "; ".join(said)
+    fastest = min(reached, key=lambda method: reached[method][0])
+    named = {f"the fastest baseline ({fastest})": fastest, "uniform LoRA": "uniform"}
+    return "; ".join(
+        f"{name} needs {reached[method][0] / own[0]:.2f} times legend's time and "
+        f"{reached[method][1] / own[1]:.2f} times its bytes"
+        for name, method in named.items()
+        if method in reached
+    )
+
+
+def _means(runs: Runs, target: float) -> tuple[float, float] | None:
+    """Mean time and bytes to the target; None unless all seeds reached it."""
+    times, sizes = (_all(to_target(runs, target, value)) for value in (_time, _bytes))
+    return None if times is None or sizes is None else (fmean(times), fmean(sizes))
 
 
 def _courses(task: str, runs: Sequence[Runs]) -> Table:
