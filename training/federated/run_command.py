@@ -196,7 +196,12 @@ def _resumed(before: "Plan", args: argparse.Namespace) -> "Plan":
         old, new = getattr(before.setup, name), getattr(args, name)
         if new is not None and new != old:
             raise InvalidInput(f"--{name} of this run must be {old} (got {new})")
-    changes = _given(args, engine="engine", rounds="rounds", timeout="timeout_s", wait="wait_s")
+    if args.engine not in {None, before.engine}:
+        raise InvalidInput(
+            f"--engine of this run must be {before.engine} (got {args.engine}): what devices "
+            "remember is kept elsewhere by each"
+        )
+    changes = _given(args, rounds="rounds", timeout="timeout_s", wait="wait_s")
     return msgspec.structs.replace(before, out=str(args.out.resolve()), **changes)
 
 

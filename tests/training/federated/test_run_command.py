@@ -151,6 +151,7 @@ def test_a_folder_that_holds_a_run_is_not_begun_anew(ilgov: Any, tmp_path: Path)
     [
         (("--seed", "7"), "--seed of this run must be 0 (got 7)"),
         (("--set", "steps=1"), "--resume keeps options"),
+        (("--engine", "simulation"), "--engine of this run must be inprocess (got simulation)"),
     ],
 )
 def test_what_a_run_is_stays_when_it_is_resumed(
