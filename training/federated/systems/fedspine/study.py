@@ -22,7 +22,7 @@ class FedSpineStudy:
     grid: Mapping[str, Sequence[Any]] = {"learning_rate": (1e-3, 3e-3, 1e-2, 2e-2, 3e-2)}
 
     def setups(self, size: Size, seed: int) -> Sequence[Setup]:
-        """Unlike devices with permuted tokens; the full size adds the papers' boards and all else."""
+        """Unlike devices on permuted tokens; the full size adds the papers' boards and the rest."""
         if size.name != "full":
             return [setup_of(method, seed=seed) for method in COMPARED]
         return [

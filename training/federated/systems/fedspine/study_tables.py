@@ -39,9 +39,10 @@ def tables(outcomes: Sequence[Outcome], jobs: Mapping[str, Any]) -> list[Table]:
     for outcome in outcomes:
         setup = outcome.cell.setup
         scenes.setdefault((setup.task, setup.fleet), []).append(outcome)
+    contests = {name: job for name, job in jobs.items() if name.startswith("regret/")}
     return [
         *(_speed(task, fleet, own) for (task, fleet), own in scenes.items()),
-        _regret({name: job for name, job in jobs.items() if name.startswith("regret/")}),
+        *([_regret(contests)] if contests else []),
         *(
             _footprint(name.partition("/")[2], job)
             for name, job in jobs.items()
