@@ -18,8 +18,9 @@ from training.federated.suffix import Suffix, prepare, whole
 from training.federated.systems.fedspine.prune import prune_model
 from training.federated.systems.fedspine.structure import Kept
 
-FLOPS_TOLERANCE = 0.02
-MEMORY_TOLERANCE = 0.10
+FLOPS_TOLERANCE = 0.001
+MEMORY_TOLERANCE = 0.01
+"""Far within what is promised (2 % and 10 %): what has been reached is held."""
 
 
 def tiny(layers: int) -> Shape:
@@ -91,7 +92,7 @@ def named(work: Work) -> str:
 
 @pytest.mark.parametrize("work", works(), ids=named)
 def test_costs_are_those_that_pytorch_counts(work: Work) -> None:
-    """The issue's bounds: FLOPs within 2 %, memory within 10 %."""
+    """Training and inference, memory and FLOPs."""
     found = check(work, built(work))
     assert abs(found.step_flops.error) < FLOPS_TOLERANCE
     assert abs(found.forward_flops.error) < FLOPS_TOLERANCE
@@ -114,7 +115,7 @@ def test_the_measured_peak_sees_what_is_held_and_what_is_given_back() -> None:
 
 
 def test_a_model_that_forgot_the_optimiser_would_be_found_out() -> None:
-    """The bound has teeth: AdamW's state alone is more than a tenth of a small batch's peak."""
+    """AdamW's state is a tenth and more of a small batch's peak."""
     adamw = Work(shape=tiny(4), suffix=Suffix(4), batch=1, tokens=24, optimiser="adamw")
     forgot = Work(shape=tiny(4), suffix=Suffix(4), batch=1, tokens=24, optimiser="sgd")
-    assert peak_bytes(forgot) < (1 - MEMORY_TOLERANCE) * peak_bytes(adamw)
+    assert peak_bytes(forgot) < 0.9 * peak_bytes(adamw)
