@@ -7,11 +7,12 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from flwr.app import Array, ArrayRecord, Message, RecordDict
+from flwr.app import Array, ArrayRecord, Context, Message, RecordDict
 
 from tests.training.federated.engine.awkward import SYSTEM, awkward_setup
 from tests.training.federated.engine.local_grid import Change, LocalGrid
 from training.federated.engine.flower.exchange import FlowerCarrier
+from training.federated.engine.flower.memory import KEPT_ROUNDS, remember, remembered
 from training.federated.engine.inprocess import InProcess
 from training.federated.exchange import Order
 from training.federated.fleet import load_fleet
@@ -164,3 +165,19 @@ def test_devices_that_were_restarted_remember_from_disk(tmp_path: Path) -> None:
         again.play(second.round, FLEET.devices, second)
     assert server.weights.tobytes() != again.weights.tobytes()  # type: ignore[attr-defined]
     assert expected.tobytes() == again.weights.tobytes()  # type: ignore[attr-defined]
+
+
+def test_a_device_that_was_away_for_long_still_remembers(tmp_path: Path) -> None:
+    """What it knew when it took part last, and no more files than needed."""
+    context, later = (
+        Context(run_id=1, node_id=1, node_config={}, state=RecordDict(), run_config={})
+        for _ in range(2)
+    )
+    for round_ in range(1, 6):
+        remember(context, tmp_path, round_, {"m": np.full(1, round_)})
+    assert KEPT_ROUNDS == len(list(tmp_path.iterdir()))
+    assert [5] == remembered(later, tmp_path, 20)["m"].tolist()
+    assert [4] == remembered(later, tmp_path, 5)["m"].tolist()
+    assert {} == remembered(later, tmp_path, 1)
+    assert {} == remembered(later, None, 20)
+    assert [5] == remembered(context, tmp_path, 20)["m"].tolist()

@@ -16,6 +16,7 @@ from training.federated.engine.flower.encode import array_of
 
 RECORD = "memory"
 KEPT_ROUNDS = 3
+"""Rounds of which a device still has its memory: those in which it took part last."""
 
 Memory = dict[str, NDArray[Any]]
 
@@ -24,10 +25,10 @@ def remembered(context: Context, folder: Path | None, round_: int) -> Memory:
     """What the device knows as an order of this round comes in."""
     if RECORD in context.state.array_records:
         return {name: array_of(kept) for name, kept in context.state.array_records[RECORD].items()}
-    before = [round_ - 1 - past for past in range(KEPT_ROUNDS)]
-    for path in (_path(folder, earlier) for earlier in before) if folder else ():
-        if path.exists():
-            return load_arrays(path)
+    if folder is not None:
+        earlier = [path for path in _kept(folder) if path < _path(folder, round_)]
+        if earlier:
+            return load_arrays(earlier[-1])
     return {}
 
 
@@ -38,7 +39,13 @@ def remember(context: Context, folder: Path | None, round_: int, memory: Memory)
     if folder is not None and memory:
         folder.mkdir(parents=True, exist_ok=True)
         save_arrays(_path(folder, round_), memory)
-        _path(folder, round_ - KEPT_ROUNDS).unlink(missing_ok=True)
+        for old in _kept(folder)[:-KEPT_ROUNDS]:
+            old.unlink()
+
+
+def _kept(folder: Path) -> list[Path]:
+    """What is there, the oldest first."""
+    return sorted(folder.glob("memory-*.safetensors"))
 
 
 def _path(folder: Path, round_: int) -> Path:

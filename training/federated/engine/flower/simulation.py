@@ -2,6 +2,7 @@
 
 import logging
 import os
+import secrets
 
 import msgspec
 
@@ -21,6 +22,7 @@ def simulate(plan: Plan, progress: Progress, *, actors: int) -> None:
     It is made for a process of its own: Flower and Ray change the environment and the loggers.
     """
     be_quiet(plan.folder / HOME)
+    shut_ray()
     try:
         from flwr.serverapp import ServerApp
         from flwr.simulation import run_simulation
@@ -58,6 +60,12 @@ def run_configuration(plan: Plan) -> dict[str, str | bool]:
         "clip": plan.privacy is not None and plan.privacy.side == "client",
         "secure": plan.secure,
     }
+
+
+def shut_ray() -> None:
+    """Ray listens at all addresses, and unpickles: only who has the run's token may speak."""
+    os.environ["RAY_AUTH_MODE"] = "token"
+    os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 
 
 def cpus() -> int:
