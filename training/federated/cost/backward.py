@@ -45,7 +45,7 @@ def _layer(work: Work, ledger: Ledger, index: int, *, passes_on: bool) -> None:
     _norm(work, ledger, rank)
     _linear(ledger, n, Linear(w, h), rank)
     ledger.take(3 * n * w)
-    ledger.drop(n * w, 4 * n * w + work.batch * work.heads * work.tokens)
+    ledger.drop(n * w, 4 * n * w + work.batch * work.heads * work.tokens, work.mask)
     for kept in (0.0, 0.0, n * h):
         _linear(ledger, n, Linear(h, w), rank, kept=kept, passes_on=passes_on, joins=True)
         ledger.drop(n * w, n * h if passes_on else 0.0)

@@ -16,7 +16,9 @@ def walk_forward(work: Work, ledger: Ledger, *, trains: bool) -> None:
     if whole:
         ledger.take(nh + 2 * _seen(work))
     first = work.shape.layers - work.depth
-    held = nh if first or not trains else 0.0  # the embeddings' output, until the encoder ends
+    held = work.mask / 4  # in bytes, and for each layer anew in floats
+    if first or not trains:
+        held += nh  # the embeddings' output
     ledger.take(held)
     for layer in range(work.shape.layers):
         rank = _rank(work, layer - first)
@@ -72,8 +74,8 @@ def _frozen_layer(work: Work, ledger: Ledger, rank: int) -> None:
     moment = Ledger()
     for _ in range(3):
         _linear(moment, n, w, rank)
-    moment.take(n * w + _log_sum(work))
-    moment.drop(3 * n * w + _log_sum(work))
+    moment.take(n * w + _log_sum(work) + work.mask)
+    moment.drop(3 * n * w + _log_sum(work) + work.mask)
     _linear(moment, n, h, rank)
     moment.take(2 * n * h + 2 * n)
     moment.drop(n * w + 2 * n * h + 2 * n)
@@ -93,7 +95,7 @@ def _trained_layer(work: Work, ledger: Ledger, rank: int) -> None:
     n, h, w, f = _seen(work), work.shape.hidden, work.attention_width, work.ffn
     for _ in range(3):
         _linear(ledger, n, w, rank, keeps=True)
-    ledger.take(n * w + _log_sum(work))
+    ledger.take(n * w + _log_sum(work) + work.mask)
     _linear_and_norm(ledger, n, h, rank)
     _linear(ledger, n, f, rank, keeps=True)
     ledger.take(n * f)

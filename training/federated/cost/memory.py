@@ -3,7 +3,7 @@
 The walk takes and drops what PyTorch does on a CPU for a BERT of Transformers without dropout, with
 `scaled_dot_product_attention`: weights, gradients of the last step (they live until the forward
 pass ends), state of the optimiser, what autograd keeps of the forward pass, and what lives only
-for a moment. Memory that a kernel takes within itself is left out, as are masks of padding.
+for a moment. Memory that a kernel takes within itself is left out.
 """
 
 from training.federated.cost.backward import walk_backward

@@ -16,7 +16,7 @@ class Work(Struct, frozen=True, kw_only=True):
     """One step of training (or of inference) of a BERT classifier in float32.
 
     `kept_heads` and `kept_ffn` are the shares of attention heads and of FFN channels that pruning
-    has left in every layer.
+    has left in every layer. `padded` is where a batch holds padding, so that attention has a mask.
     """
 
     shape: Shape
@@ -26,6 +26,7 @@ class Work(Struct, frozen=True, kw_only=True):
     optimiser: Optimiser = "sgd"
     kept_heads: float = 1.0
     kept_ffn: float = 1.0
+    padded: bool = False
 
     @property
     def heads(self) -> int:
@@ -41,6 +42,11 @@ class Work(Struct, frozen=True, kw_only=True):
     def ffn(self) -> int:
         """FFN channels per layer that are left."""
         return max(1, round(self.kept_ffn * self.shape.ffn))
+
+    @property
+    def mask(self) -> int:
+        """Numbers of attention's mask, the same for all heads; 0 without padding."""
+        return self.batch * self.tokens**2 if self.padded else 0
 
     @property
     def depth(self) -> int:

@@ -49,7 +49,7 @@ def built(work: Work) -> Any:
 
 
 def works() -> list[Work]:
-    """Depths, ranks, batches, lengths, optimisers, pruning."""
+    """Depths, ranks, batches, lengths, optimisers, pruning, padding."""
     suffixes = [
         (2, Suffix(0)),
         (4, Suffix(1)),
@@ -77,13 +77,17 @@ def works() -> list[Work]:
         )
         for suffix in (Suffix(4), Suffix(4, (8,) * 4))
     ]
-    return plain + pruned
+    padded = [
+        Work(shape=tiny(4), suffix=suffix, batch=8, tokens=128, optimiser="sgd", padded=True)
+        for suffix in (Suffix(1), Suffix(4, (8,) * 4))
+    ]
+    return plain + pruned + padded
 
 
 def named(work: Work) -> str:
     """A work as the table names it."""
     ranks = "layers" if work.suffix.ranks is None else f"ranks {list(work.suffix.ranks)}"
-    pruned = " pruned" if work.kept_heads < 1 else ""
+    pruned = " pruned" * (work.kept_heads < 1) + " padded" * work.padded
     return (
         f"{work.depth}/{work.shape.layers} {ranks}{' + embeddings' * work.suffix.embeddings}"
         f"{pruned}, {work.batch} x {work.tokens}, {work.optimiser}"

@@ -53,10 +53,11 @@ def test_the_largest_array_is_the_suffixs(suffix: Suffix) -> None:
 @pytest.mark.parametrize("suffix", SUFFIXES, ids=repr)
 def test_after_a_step_only_gradients_are_left(suffix: Suffix) -> None:
     """Forward and backward take and drop in pairs: nothing is forgotten, nothing dropped twice."""
-    ledger = Ledger()
-    walk_forward(work(suffix), ledger, trains=True)
-    walk_backward(work(suffix), ledger)
-    assert trained_parameters(work(suffix)) == pytest.approx(ledger.held)
+    for padded in (False, True):
+        ledger = Ledger()
+        walk_forward(work(suffix, padded=padded), ledger, trains=True)
+        walk_backward(work(suffix, padded=padded), ledger)
+        assert trained_parameters(work(suffix)) == pytest.approx(ledger.held)
 
 
 def test_inference_leaves_nothing() -> None:
