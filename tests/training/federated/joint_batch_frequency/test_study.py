@@ -23,9 +23,9 @@ from training.federated.systems.joint_batch_frequency.experiment import (
     count_rule,
     devices,
 )
+from training.federated.systems.joint_batch_frequency.figures import regret
 from training.federated.systems.joint_batch_frequency.methods import METHODS
 from training.federated.systems.joint_batch_frequency.study import ERRING, GRID, JointStudy
-from training.federated.systems.joint_batch_frequency.study_tables import regret
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,9 @@
 """The tables of the study. Each says that time and power are modelled, and which rule it is for."""
 
-import math
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from rm.evaluation.summary import interval
 from training.federated.study import Outcome, Table
 from training.federated.systems.joint_batch_frequency.erring import ERRORS, RULE, Erring
 from training.federated.systems.joint_batch_frequency.experiment import (
@@ -13,7 +11,13 @@ from training.federated.systems.joint_batch_frequency.experiment import (
     HALVED,
     Cell,
     Grid,
-    Result,
+)
+from training.federated.systems.joint_batch_frequency.figures import (
+    energy_of,
+    gain_of,
+    pairs_of,
+    regret,
+    share_of,
 )
 from training.federated.systems.joint_batch_frequency.methods import (
     FIXED,
@@ -64,7 +68,7 @@ def gain_table(grid: Grid) -> Table:
     for kind, rule, cells in _groups(grid):
         for method in METHODS:
             if method != JOINT:
-                rows.append((kind, rule, method, *_gain(cells, method), _energy(cells, method)))
+                rows.append((kind, rule, method, *gain_of(cells, method), energy_of(cells, method)))
     gpu = [row for row in rows if row[0] == "gpu" and row[2] == FIXED]
     verdict = "on modelled GPUs " + ", ".join(f"{row[3]} times ({row[1]})" for row in gpu)
     return Table(
@@ -94,7 +98,7 @@ def network_table(grid: Grid) -> Table:
     rows = []
     for device, workload in places:
         found = [c for c in grid.cells if (c.device, c.workload) == (device, workload)]
-        gains = (_gain([c for c in found if c.rule == rule], FIXED)[0] for rule in rules)
+        gains = (gain_of([c for c in found if c.rule == rule], FIXED)[0] for rule in rules)
         rows.append((device, workload, *gains))
     return Table(
         title=f"Times as long with batch {BATCHES[-1]} under frequency capping ({_WHAT}; all caps)",
@@ -112,7 +116,7 @@ def halving_table(grid: Grid) -> Table:
     for rule in _rules(grid):
         counted = next(each for each in grid.counted if each.rule == rule).medians("target")
         cells = [cell for cell in grid.cells if (cell.kind, cell.rule) == ("gpu", rule)]
-        saved = [1 - a.median_s / b.median_s for a, b in _pairs(cells, HALVED, FIXED)]
+        saved = [1 - a.median_s / b.median_s for a, b in pairs_of(cells, HALVED, FIXED)]
         ratio = counted[large] / counted[small] if {small, large} <= counted.keys() else None
         speed = [1 - own * ratio for own in (1 - s for s in saved)] if ratio else []
         figures = (statistics.mean, min, max)
@@ -151,7 +155,7 @@ def batch_table(grid: Grid) -> Table:
     for kind, rule, cells in _groups(grid):
         chosen = Counter(result.batch for cell in cells if (result := cell.results[JOINT]))
         text = ", ".join(f"{batch}: {count}" for batch, count in sorted(chosen.items()))
-        rows.append((kind, rule, *_gain(cells, "batch-then-cap")[:4], text))
+        rows.append((kind, rule, *gain_of(cells, "batch-then-cap")[:4], text))
     best = max(float(str(row[2])) for row in rows)
     return Table(
         title=f"What choosing together adds to choosing the batch without the cap ({_WHAT})",
@@ -189,7 +193,7 @@ def regret_table(grid: Grid) -> Table:
                     method,
                     f"{statistics.mean(regrets):.1%}" if regrets else None,
                     f"{max(regrets):.1%}" if regrets else None,
-                    f"{_share(value < 0.01 for value in regrets):.0%}" if regrets else None,
+                    f"{share_of(value < 0.01 for value in regrets):.0%}" if regrets else None,
                     f"{statistics.mean(over):.1%}" if over else None,
                 )
             )
@@ -275,14 +279,6 @@ def federated_table(outcomes: Sequence[Outcome]) -> list[Table]:
     ]
 
 
-def regret(cell: Cell, method: str) -> float | None:
-    """How much longer than the optimum a method takes in a cell; None where it never ends."""
-    result, best = cell.results[method], cell.results[ORACLE]
-    if result is None or best is None or math.isinf(result.median_s):
-        return None
-    return result.median_s / best.median_s - 1
-
-
 def _groups(grid: Grid) -> Iterable[tuple[str, str, list[Cell]]]:
     for kind in ("gpu", "cpu"):
         for rule in _rules(grid):
@@ -293,59 +289,6 @@ def _groups(grid: Grid) -> Iterable[tuple[str, str, list[Cell]]]:
 
 def _rules(grid: Grid) -> list[str]:
     return [counted.rule for counted in grid.counted]
-
-
-def _pairs(
-    cells: Sequence[Cell], method: str, reference: str = JOINT
-) -> list[tuple[Result, Result]]:
-    """The results of both in cells in which both always get there."""
-    pairs = [(cell.results[method], cell.results[reference]) for cell in cells]
-    return [(other, own) for other, own in pairs if other and own and _ends(other) and _ends(own)]
-
-
-def _ends(result: Result) -> bool:
-    return not any(map(math.isinf, (*result.times_s, result.median_s)))
-
-
-def _gain(cells: Sequence[Cell], method: str) -> tuple[str | float | None, ...]:
-    """Geometric mean over cells and seeds, its interval over seeds, extremes, counts."""
-    pairs = _pairs(cells, method)
-    if not pairs:
-        return None, None, None, None, 0, len(cells)
-    seeds = range(len(pairs[0][0].times_s))
-    by_seed = [
-        statistics.mean(math.log(other.times_s[s] / own.times_s[s]) for other, own in pairs)
-        for s in seeds
-    ]
-    found = interval(by_seed)
-    between = (
-        None
-        if found.low is None or found.high is None
-        else f"{math.exp(found.low):.2f} to {math.exp(found.high):.2f}"
-    )
-    medians = [other.median_s / own.median_s for other, own in pairs]
-    return (
-        f"{math.exp(found.mean):.2f}",
-        between,
-        f"{min(medians):.2f}",
-        f"{max(medians):.2f}",
-        len(pairs),
-        len(cells) - len(pairs),
-    )
-
-
-def _energy(cells: Sequence[Cell], method: str) -> str | None:
-    """Geometric mean of the energy relative to the joint choice's."""
-    logs = [
-        math.log(sum(other.energies_j) / sum(own.energies_j))
-        for other, own in _pairs(cells, method)
-    ]
-    return f"{math.exp(statistics.mean(logs)):.2f}" if logs else None
-
-
-def _share(found: Iterable[bool]) -> float:
-    values = list(found)
-    return sum(values) / len(values)
 
 
 def _means(runs: Sequence[Outcome]) -> Iterator[float]:
