@@ -1,8 +1,10 @@
 """``ilgov federated run``."""
 
 import argparse
+import math
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,13 +104,15 @@ def _add_protection(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--clipping-norm", type=float, metavar="C", help="norm to clip changes to (default 1)"
     )
-    group.add_argument("--delta", type=float, metavar="D", help="epsilon is for this (1e-5)")
+    group.add_argument(
+        "--delta", type=float, metavar="D", help="epsilon is for this (default 1e-5)"
+    )
     group.add_argument(
         "--max-epsilon", type=float, metavar="E", help="end before this is exceeded (0: never)"
     )
     group.add_argument(
         "--secure-aggregation", action="store_true",
-        help="the server sees only the sum of updates (Flower's SecAgg+)",
+        help="the server sees only the mean of updates (Flower's SecAgg+)",
     )  # fmt: skip
 
 
@@ -118,9 +122,10 @@ def _run(args: argparse.Namespace) -> int:
 
     if args.resume:
         plan = _resumed(begun(args.out), args)
+        _check(plan, args)
     else:
         plan = _planned(args)
-        _check(plan)
+        _check(plan, args)
         begin(plan)
     tell = _teller(quiet=args.json)
     try:
@@ -205,7 +210,7 @@ def _resumed(before: "Plan", args: argparse.Namespace) -> "Plan":
     return msgspec.structs.replace(before, out=str(args.out.resolve()), **changes)
 
 
-def _check(plan: "Plan") -> None:
+def _check(plan: "Plan", args: argparse.Namespace) -> None:
     """InvalidInput where a plan cannot be carried out, before anything is written."""
     from training.federated.fleet import load_fleet
     from training.federated.privacy import check_protection
@@ -215,8 +220,18 @@ def _check(plan: "Plan") -> None:
     if plan.setup.method not in system.methods:
         methods = ", ".join(system.methods)
         raise InvalidInput(f"--method must be one of {methods} (got {plan.setup.method})")
-    if plan.rounds < 1:
-        raise InvalidInput(f"--rounds must be at least 1 (got {plan.rounds})")
+    for name, value, least in (
+        ("rounds", plan.rounds, 1),
+        ("actors", args.actors or 1, 1),
+        ("timeout", plan.timeout_s, 1.0),
+        ("wait", plan.wait_s, 0.0),
+    ):
+        if not least <= value < math.inf:
+            raise InvalidInput(f"--{name} must be at least {least} (got {value})")
+    for engine, names in (("simulation", ("actors",)), ("deployment", ("keys", "superlink"))):
+        for name in names:
+            if getattr(args, name) is not None and plan.engine != engine:
+                raise InvalidInput(f"--{name} is for --engine {engine} (got {plan.engine})")
     options_of(plan.setup, system.options)
     load_fleet(plan.setup.fleet, plan.setup.devices)
     if plan.engine == "inprocess" and (plan.privacy or plan.secure):
@@ -229,6 +244,8 @@ def _check(plan: "Plan") -> None:
             "--privacy and --secure-aggregation exclude each other: Flower's wrappers and its "
             "SecAgg+ workflow are made for different kinds of its strategies"
         )
+    if plan.privacy and find_spec("dp_accounting") is None:
+        raise InvalidInput("--privacy needs an accountant: pip install 'ilgov[privacy]'")
     if plan.privacy or plan.secure:
         alone = plan.privacy is not None and plan.privacy.side == "client"
         check_protection(system, plan.setup, alone=alone)
