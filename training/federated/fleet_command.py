@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from platforms.options import check_ranges
 from training.federated.fleet import FleetFile, Group, apportion, load_fleet_file, shipped_fleets
 
 _HEADERS = (
@@ -26,6 +27,7 @@ def fleet(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
+    check_ranges(args, {"devices": (0, 10**6)})
     names = [args.fleet] if args.fleet else shipped_fleets()
     fleets = [_taken(load_fleet_file(name), args.devices) for name in names]
     if args.json:

@@ -175,6 +175,8 @@ def test_the_command_lists_fleets_without_a_name(capsys: pytest.CaptureFixture[s
     assert all(name in shown for name in shipped_fleets())
     assert 2 == main(["federated", "fleet", "nowhere"])
     assert "fleet must be one of" in capsys.readouterr().err
+    assert 2 == main(["federated", "fleet", "jetson80", "--devices", "-1"])
+    assert "--devices must lie in 0 ... 1000000 (got -1)" in capsys.readouterr().err
 
 
 def test_the_index_of_a_device_is_its_place_in_the_fleet() -> None:
