@@ -121,11 +121,14 @@ def _tuned(
     contestant: Contestant, grid: Sequence[dict[str, Any]], outcomes: Sequence[Outcome]
 ) -> Tuned:
     chosen = grid[choose(outcomes)] if outcomes else grid[0]
-    trials = zip(grid, outcomes, strict=False)
+    trials = tuple(
+        Trial(options=options, validation=outcome.points[-1].validation)
+        for options, outcome in zip(grid, outcomes, strict=False)
+    )
     return Tuned(
         scene=contestant.scene,
         contestant=contestant.name,
-        trials=tuple(Trial(options=o, validation=r.points[-1].validation) for o, r in trials),
+        trials=trials,
         chosen=chosen,
-        at_end=ends(grid, chosen),
+        at_end=ends(trials, chosen),
     )

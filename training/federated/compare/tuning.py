@@ -25,8 +25,8 @@ class Trial(Struct, frozen=True, kw_only=True):
 class Tuned(Struct, frozen=True, kw_only=True):
     """What was tried for a contestant, what is taken, and which of it lies at the grid's end.
 
-    `at_end` names the options whose best value is the smallest or the largest of several that were
-    tried: a wider grid might have a better one.
+    `at_end` names the options whose smallest or largest value beat all others that were tried: a
+    wider grid might have a better one.
     """
 
     scene: str
@@ -77,17 +77,25 @@ def choose(outcomes: Sequence[Outcome]) -> int:
     return merits.index(max(merits))
 
 
-def ends(points: Sequence[Mapping[str, Any]], chosen: Mapping[str, Any]) -> tuple[str, ...]:
-    """The options whose chosen value is the first or last of several that were tried.
+def ends(trials: Sequence[Trial], chosen: Mapping[str, Any]) -> tuple[str, ...]:
+    """The options whose chosen value is the first or last that was tried and beats all others.
 
-    >>> ends([{"rate": 0.1}, {"rate": 0.3}, {"rate": 1.0}], {"rate": 1.0})
+    >>> low = Trial(options={"rate": 0.1}, validation=0.7)
+    >>> tried = [low, Trial(options={"rate": 1.0}, validation=0.8)]
+    >>> ends(tried, {"rate": 1.0})
     ('rate',)
-    >>> ends([{"rate": 0.3}], {"rate": 0.3})
+    >>> ends(tried[:1], {"rate": 0.1})
     ()
     """
-    tried = {name: list(dict.fromkeys(point[name] for point in points)) for name in chosen}
-    return tuple(
-        name
-        for name, value in chosen.items()
-        if len(tried[name]) > 1 and value in (tried[name][0], tried[name][-1])
-    )
+    return tuple(name for name in chosen if _is_best_end(trials, name, chosen[name]))
+
+
+def _is_best_end(trials: Sequence[Trial], name: str, value: Any) -> bool:
+    values = list(dict.fromkeys(trial.options[name] for trial in trials))
+    if len(values) < 2 or value not in (values[0], values[-1]):
+        return False
+    best = {
+        is_it: max(t.validation for t in trials if (t.options[name] == value) is is_it)
+        for is_it in (True, False)
+    }
+    return best[True] > best[False]

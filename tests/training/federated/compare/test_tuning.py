@@ -3,7 +3,7 @@
 from tests.training.federated.compare.outcomes import outcome
 from tests.training.federated.toy import SYSTEM, toy_setup
 from training.federated.compare.plan import StudyPlan
-from training.federated.compare.tuning import SEED, choose, ends, grid_of
+from training.federated.compare.tuning import SEED, Trial, choose, ends, grid_of
 from training.federated.study import Size
 
 GRID = {"learning_rate": (0.02, 0.1, 0.5), "steps": (1, 4)}
@@ -40,11 +40,18 @@ def test_of_equals_the_faster_is_taken() -> None:
 
 
 def test_a_choice_at_the_end_of_a_grid_is_told() -> None:
-    """A wider grid might have a better one."""
-    points = grid_of(toy_setup(), GRID, 3)
-    assert () == ends(points[:0], {})
-    assert ("steps",) == ends(points, {"learning_rate": 0.1, "steps": 4})
-    assert ("learning_rate", "steps") == ends(points, {"learning_rate": 0.5, "steps": 1})
+    """A wider grid might have a better one; where the next value does as well, it hardly would."""
+    tried = [
+        Trial(options=point, validation=validation)
+        for point, validation in zip(
+            grid_of(toy_setup(), GRID, 3), (0.5, 0.6, 0.7, 0.8, 0.9, 0.8), strict=True
+        )
+    ]
+    assert ("learning_rate", "steps") == ends(tried, {"learning_rate": 0.5, "steps": 1})
+    assert ("learning_rate",) == ends(tried[0::2], {"learning_rate": 0.5, "steps": 1})
+    level = [Trial(options=trial.options, validation=0.9) for trial in tried]
+    assert () == ends(level, {"learning_rate": 0.02, "steps": 1})
+    assert () == ends(tried, {"learning_rate": 0.1, "steps": 4})
 
 
 def test_all_methods_are_tuned_on_the_same_points_with_a_seed_of_their_own() -> None:
