@@ -54,6 +54,8 @@ class Point(Struct, frozen=True, kw_only=True):
 class Outcome(Struct, frozen=True, kw_only=True):
     """What came of a cell: a point per round (round 0 first), and the largest memory needed.
 
+    Accuracies that a stage does not need are looked at seldom and stand until the next look: the
+    test accuracy is that of its round in final cells, and at the end in robust ones.
     `notes` are the sums of the rounds' notes.
     """
 

@@ -8,7 +8,7 @@ from tests.training.federated.toy import SYSTEM, ToyServer, toy_setup
 from training.federated.engine.inprocess import InProcess
 from training.federated.exchange import Exchange
 from training.federated.fleet import Device, Fleet, load_fleet, present
-from training.federated.rounds import Record, run_rounds
+from training.federated.rounds import Looks, Record, run_rounds
 from training.federated.system import Played
 
 SETUP = toy_setup(seed=5)
@@ -102,3 +102,22 @@ def test_training_makes_the_toy_better() -> None:
     record = run(ToyServer(SETUP), 10)
     assert record.points[-1].validation > record.points[0].validation + 0.3
     assert np.isfinite(record.points[-1].test)
+
+
+def test_accuracies_are_looked_at_as_often_as_asked_and_at_the_end() -> None:
+    """In between stands what was seen last; everything else is the same."""
+    often = run(ToyServer(SETUP), 7)
+    seldom = run_rounds(
+        ToyServer(SETUP),
+        InProcess(SYSTEM, SETUP),
+        FLEET,
+        rounds=7,
+        seed=SETUP.seed,
+        looks=Looks(validation=3, test=100),
+    )
+    seen = [point.validation for point in often.points]
+    expected = [seen[i] for i in (0, 0, 0, 3, 3, 3, 6, 7)]
+    assert expected == [point.validation for point in seldom.points]
+    tests = [often.points[0].test] * 7 + [often.points[7].test]
+    assert tests == [point.test for point in seldom.points]
+    assert [p.time_s for p in often.points] == [p.time_s for p in seldom.points]

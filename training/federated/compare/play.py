@@ -1,15 +1,23 @@
 """Do one piece of a study: a run of a cell, or another job."""
 
 import importlib
+import sys
 from typing import Any
 
 from platforms.errors import InvalidInput
 from training.federated.engine.inprocess import LOST, InProcess
 from training.federated.fleet import load_fleet
 from training.federated.registry import find_system
-from training.federated.rounds import Record, run_rounds
+from training.federated.rounds import Looks, Record, run_rounds
 from training.federated.study import Cell, Job, Outcome
 from training.federated.system import Played
+
+LOOKS = {
+    "tune": Looks(validation=5, test=sys.maxsize),
+    "final": Looks(validation=5, test=1),
+    "robust": Looks(validation=5, test=5),
+}
+"""How often a stage needs accuracies: tuning asks for no test accuracy, robustness for the end."""
 
 UNSOUND = "unsound replies"
 """The note that counts replies that were left out though no device was lost: training diverged."""
@@ -31,6 +39,7 @@ def play_cell(cell: Cell) -> Outcome:
         fleet,
         rounds=cell.rounds,
         seed=cell.setup.seed,
+        looks=LOOKS[cell.stage],
         on_round=count,
     )
     unsound = sum(failure.reason != LOST for failure in exchange.failures)
