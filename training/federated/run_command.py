@@ -257,13 +257,15 @@ def _engine(plan: "Plan", args: argparse.Namespace, tell: "Callable[[Event], Non
         PROGRESS,
         RESULTS,
         InProcessCarrier,
+        alone,
         carry_out,
         read_results,
     )
 
     path = plan.folder / PROGRESS
-    path.unlink(missing_ok=True)
-    (plan.folder / RESULTS).unlink(missing_ok=True)
+    with alone(plan.folder):
+        path.unlink(missing_ok=True)
+        (plan.folder / RESULTS).unlink(missing_ok=True)
     if plan.engine == "inprocess":
         carrier = InProcessCarrier(find_system(plan.setup.system), plan.setup)
         return carry_out(plan, carrier, Progress(path, tell).round)

@@ -1,8 +1,9 @@
 """A run from its plan to its results, whichever engine carries it; it can be taken up again."""
 
 import contextlib
+import fcntl
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -21,7 +22,7 @@ from training.federated.system import Played, Setup
 
 Engine = Literal["inprocess", "simulation", "deployment"]
 PLAN, RESULTS, PROGRESS = "plan.json", "results.json", "progress.jsonl"
-CHECKPOINTS, MEMORY = "checkpoints", "memory"
+CHECKPOINTS, MEMORY, LOCK = "checkpoints", "memory", ".lock"
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -97,7 +98,15 @@ def begun(folder: Path) -> Plan:
 
 
 def carry_out(plan: Plan, carrier: Carrier, on_round: OnRound = lambda *_: None) -> Results:
-    """Play all rounds that are not played yet, with a checkpoint after each."""
+    """Play all rounds that are not played yet, with a checkpoint after each.
+
+    InvalidInput where another process plays this run.
+    """
+    with alone(plan.folder):
+        return _carried_out(plan, carrier, on_round)
+
+
+def _carried_out(plan: Plan, carrier: Carrier, on_round: OnRound) -> Results:
     setup = plan.setup
     server = find_system(setup.system).server(setup)
     folder = plan.folder / CHECKPOINTS
@@ -141,6 +150,17 @@ def carry_out(plan: Plan, carrier: Carrier, on_round: OnRound = lambda *_: None)
     )
     write_whole(plan.folder / RESULTS, msgspec.json.format(msgspec.json.encode(results)))
     return results
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Nobody else plays the run in this folder meanwhile; ends with the process at the latest."""
+    with (folder / LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InvalidInput(f"{folder} is being played by another process; stop that") from error
+        yield
 
 
 class InProcessCarrier(InProcess):

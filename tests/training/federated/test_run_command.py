@@ -37,7 +37,7 @@ def test_a_run_writes_its_plan_its_progress_and_its_results(ilgov: Any, tmp_path
     assert 0 == ended.code
     assert "rounds              3" in ended.stdout
     assert 3 == ended.stderr.count("test accuracy")
-    names = {path.name for path in (tmp_path / "run").iterdir()}
+    names = {path.name for path in (tmp_path / "run").iterdir() if path.name != ".lock"}
     assert {"plan.json", "progress.jsonl", "results.json", "checkpoints"} == names
     points = results(tmp_path / "run")["record"]["points"]
     assert [0, 1, 2, 3] == [point["round"] for point in points]
@@ -65,6 +65,8 @@ def test_a_run_killed_in_mid_round_goes_on_to_the_same_result_bit_for_bit(
         assert time.monotonic() < deadline
         assert run.poll() is None
         time.sleep(0.02)
+    ended = ilgov("federated", "run", "--out", tmp_path / "killed", "--resume")
+    assert (2, True) == (ended.code, "is being played by another process" in ended.stderr)
     run.send_signal(signal.SIGKILL)
     run.wait()
     assert not (tmp_path / "killed" / "results.json").exists()

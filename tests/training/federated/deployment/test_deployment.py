@@ -122,8 +122,8 @@ def test_a_deployment_comes_through_a_killed_server_a_killed_node_and_garbage(
         progress.unlink()
         with ThreadPoolExecutor(1) as pool:
             killing = pool.submit(kill_in_mid_round)
-            start_run(plan, progress, environment)
-            follow(progress, lambda event: None, environment, programs[:1])
+            run_id = start_run(plan, progress, environment)
+            follow(run_id, progress, lambda event: None, environment, programs[:1])
             killing.result()
         assert not stranger.runs()
         assert "Failed to activate SuperNode" in stranger.log.read_text()

@@ -181,3 +181,21 @@ def test_a_device_that_was_away_for_long_still_remembers(tmp_path: Path) -> None
     assert {} == remembered(later, tmp_path, 1)
     assert {} == remembered(later, None, 20)
     assert [5] == remembered(context, tmp_path, 20)["m"].tolist()
+
+
+def test_if_nobody_is_connected_a_device_is_waited_for() -> None:
+    """It comes while the exchange waits."""
+    carrier = FlowerCarrier(LateGrid(NAMES, told()), timeout_s=30.0)
+    assert [FIRST] == list(carrier(order([FIRST])))
+    assert [] == carrier.failures
+
+
+class LateGrid(LocalGrid):
+    """Nobody is there at the first look."""
+
+    looks = 0
+
+    def get_nodes(self) -> Any:
+        """See Grid."""
+        self.looks += 1
+        return super().get_nodes() if self.looks > 1 else []

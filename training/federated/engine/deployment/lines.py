@@ -57,13 +57,18 @@ def register(keys: Keys, device: str) -> Line:
 
 
 def start_run(app: Path) -> Line:
-    """Start the Flower app in a folder."""
-    return (program("flwr"), "run", str(app), CONNECTION)
+    """Start the Flower app in a folder; says its run as JSON."""
+    return (program("flwr"), "run", str(app), CONNECTION, "--format", "json")
 
 
-def list_runs() -> Line:
-    """What has become of runs, as JSON."""
-    return (program("flwr"), "list", CONNECTION, "--limit", "1", "--format", "json")
+def stop_run(run_id: str) -> Line:
+    """End a run."""
+    return (program("flwr"), "stop", run_id, CONNECTION)
+
+
+def show_run(run_id: str) -> Line:
+    """What has become of a run, as JSON."""
+    return (program("flwr"), "list", CONNECTION, "--run-id", run_id, "--format", "json")
 
 
 def configuration(keys: Keys, server: str) -> str:

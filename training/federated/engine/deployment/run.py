@@ -3,8 +3,9 @@
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -44,14 +45,19 @@ def deploy(
     environment = flower_environment(plan.folder / "flower")
     if superlink is None:
         with local_federation(plan, environment, keys) as federation:
-            start_run(plan, progress, environment)
-            follow(progress, tell, environment, federation.programs[:1])
+            run_id = start_run(plan, progress, environment)
+            follow(run_id, progress, tell, environment, federation.programs[:1])
         return
     if keys is None:
         raise InvalidInput("--superlink needs --keys: the folder with the SuperLink's ca.pem")
     connect(existing_keys(keys), environment, superlink)
-    start_run(plan, progress, environment)
-    follow(progress, tell, environment, [])
+    run_id = start_run(plan, progress, environment)
+    try:
+        follow(run_id, progress, tell, environment, [])
+    except BaseException:
+        with suppress(DeploymentFailed):
+            done(lines.stop_run(run_id), environment, within_s=START_S)
+        raise
 
 
 @contextmanager
@@ -72,13 +78,14 @@ def local_federation(
         yield federation
 
 
-def start_run(plan: Plan, progress: Path, environment: Mapping[str, str]) -> None:
-    """Hand the run to the SuperLink, which starts its ServerApp."""
+def start_run(plan: Plan, progress: Path, environment: Mapping[str, str]) -> str:
+    """Hand the run to the SuperLink, which starts its ServerApp; gives its id."""
     app = write_app(plan.folder / "app", run_configuration(plan, progress))
-    done(lines.start_run(app), environment, within_s=START_S)
+    return str(_json(done(lines.start_run(app), environment, within_s=START_S))["run-id"])
 
 
 def follow(
+    run_id: str,
     progress: Path,
     tell: Callable[[Event], None],
     environment: Mapping[str, str],
@@ -99,7 +106,7 @@ def follow(
                 raise DeploymentFailed(f"{program.name} ended:\n{program.last_lines()}")
         if time.monotonic() - heard_at > _ASK_AFTER_S:
             heard_at = time.monotonic()
-            _check_runs(environment)
+            _check_run(run_id, environment)
         time.sleep(_POLL_S)
 
 
@@ -114,11 +121,17 @@ def run_configuration(plan: Plan, progress: Path) -> dict[str, str | bool]:
     }
 
 
-def _check_runs(environment: Mapping[str, str]) -> None:
-    """DeploymentFailed if Flower says that the last run is over (ours has told nothing of it)."""
-    said = done(lines.list_runs(), environment, within_s=START_S)
-    runs = json.loads(said[said.index("{") :]).get("runs", [])
-    if runs and str(runs[0].get("status", "")).startswith("finished"):
+def _check_run(run_id: str, environment: Mapping[str, str]) -> None:
+    """DeploymentFailed if Flower says that the run is over, of which it has told nothing."""
+    (run,) = _json(done(lines.show_run(run_id), environment, within_s=START_S))["runs"]
+    if run["status"].startswith("finished"):
         raise DeploymentFailed(
-            f"Flower ended the run: {runs[0]['status']}; see the SuperLink's log"
+            f"Flower ended the run: {run['status']}, {run['status-details']}; "
+            "see the SuperLink's log"
         )
+
+
+def _json(said: str) -> dict[str, Any]:
+    """The object in what one of Flower's commands said."""
+    found: dict[str, Any] = json.loads(said[said.index("{") : said.rindex("}") + 1])
+    return found

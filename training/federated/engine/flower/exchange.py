@@ -102,8 +102,15 @@ class FlowerCarrier:
         return replies
 
     def asked(self, orders: Mapping[str, Order]) -> dict[int, str]:
-        """The devices of orders by their nodes; those that are not connected are left out."""
-        nodes = self.nodes.by_device()
+        """The devices of orders by their nodes; those that are not connected are left out.
+
+        If none is, one of them is waited for: a server's broken line must not use up rounds.
+        """
+        deadline = time.monotonic() + self.timeout_s
+        while orders.keys().isdisjoint(nodes := self.nodes.by_device()):
+            if time.monotonic() > deadline:
+                break
+            time.sleep(POLL_S)
         for device in orders:
             if device not in nodes:
                 self.left_out(device, "not connected")

@@ -12,6 +12,11 @@ from training.federated.engine.progress import Progress
 from training.federated.fleet import load_fleet
 from training.federated.running import Plan, carry_out
 
+
+class NobodyThere(Exception):
+    """A run without devices: all its rounds would be over at once."""
+
+
 app = ServerApp()
 """What a SuperLink runs."""
 
@@ -32,6 +37,8 @@ def serve(plan: Plan, grid: Grid, context: Context, progress: Progress) -> None:
         ]
         missing = carrier.nodes.wait_for(devices, plan.wait_s)
         progress.connected(len(devices) - len(missing), sorted(missing))
+        if len(missing) == len(devices):
+            raise NobodyThere(f"no device of the fleet is connected (waited {plan.wait_s:g} s)")
         carry_out(plan, carrier, progress.round)
     except Exception as error:
         progress.failed(f"{type(error).__name__}: {error}", traceback.format_exc())
