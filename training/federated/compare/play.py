@@ -13,7 +13,7 @@ from training.federated.study import Cell, Job, Outcome
 from training.federated.system import Played
 
 LOOKS = {
-    "tune": Looks(validation=5, test=sys.maxsize),
+    "tune": Looks(validation=1, test=sys.maxsize),
     "final": Looks(validation=5, test=1),
     "robust": Looks(validation=5, test=5),
 }
