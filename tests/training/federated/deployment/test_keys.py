@@ -39,8 +39,8 @@ def speaks(server: Keys, client: Keys, host: str = "localhost") -> str:
 
 def test_a_client_with_the_authority_reaches_the_server_by_its_names(tmp_path: Path) -> None:
     """The name that was asked for, and this machine itself."""
-    keys = make_keys(tmp_path / "keys", (), ["board-server.lan", "10.0.0.5"])
-    for host in ("board-server.lan", "10.0.0.5", "localhost", "127.0.0.1"):
+    keys = make_keys(tmp_path / "keys", (), ["board-server.lan", "192.0.2.5"])
+    for host in ("board-server.lan", "192.0.2.5", "localhost", "127.0.0.1"):
         assert "hello" == speaks(keys, keys, host)
     with pytest.raises(ssl.SSLCertVerificationError, match="mismatch"):
         speaks(keys, keys, "elsewhere.lan")
