@@ -2,7 +2,7 @@
 
 ``python benchmarks/federated_cost.py`` prints a line per work: peak memory of a training step and
 of inference as the CPU allocator counted them, FLOPs as the flop counter did, and by how much the
-cost model differs. With MiniLM where its package is installed. Three minutes; the figures are the
+cost model differs. With MiniLM where its package is installed. Some minutes; the figures are the
 same every time.
 """
 
