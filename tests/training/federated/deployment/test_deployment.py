@@ -56,6 +56,8 @@ def setup_for(tmp_path: Path) -> Setup:
             "garbage": [f"{FIRST}@2"],
             "hang": f"{SECOND}@3",
             "hangs": str(tmp_path / "hangs"),
+            "server_hang": 3,
+            "server_hangs": str(tmp_path / "server-hangs"),
         },
     )
 
@@ -92,7 +94,7 @@ def test_a_deployment_comes_through_a_killed_server_a_killed_node_and_garbage(
 ) -> None:
     """It ends with the numbers of one process, bit for bit, without what was lost.
 
-    The ServerApp is killed after round 2 and the run is resumed: it goes on from its checkpoint,
+    The ServerApp is killed in round 3 and the run is resumed: it goes on from its checkpoint,
     and the devices from what they remember. A node whose key nobody registered is refused.
     """
     plan = plan_for(setup_for(tmp_path), tmp_path / "run")
@@ -111,7 +113,9 @@ def test_a_deployment_comes_through_a_killed_server_a_killed_node_and_garbage(
         federation.start_nodes([FIRST, SECOND, THIRD], memory)
 
         start_run(plan, progress, environment)
-        wait_until(lambda: rounds(progress) >= 2, within_s=START_S, what="two rounds", of=programs)
+        hangs = (tmp_path / "server-hangs").exists
+        wait_until(hangs, within_s=2 * START_S, what="the server hangs", of=programs)
+        assert 2 == rounds(progress)
         kill_server_app(programs[0])
 
         def kill_in_mid_round() -> None:

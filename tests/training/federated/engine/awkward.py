@@ -24,11 +24,16 @@ PATIENCE_S = 120.0
 
 
 class AwkwardOptions(Struct, frozen=True, forbid_unknown_fields=True):
-    """Who misbehaves, as "device@round": returns garbage, or hangs once `hangs` is written."""
+    """Who misbehaves, as "device@round": returns garbage, or writes to `hangs` and hangs.
+
+    The server hangs once, in the round that `server_hang` names, after writing to `server_hangs`.
+    """
 
     garbage: tuple[str, ...] = ()
     hang: str = ""
     hangs: str = ""
+    server_hang: int = 0
+    server_hangs: str = ""
     learning_rate: float = 0.5
     steps: int = 4
 
@@ -37,11 +42,14 @@ class AwkwardServer(ToyServer):
     """The toy's server, with the options above."""
 
     def __init__(self, setup: Setup) -> None:
-        options_of(setup, AwkwardOptions)
+        self.awkward = options_of(setup, AwkwardOptions)
         super().__init__(replace_options(setup))
 
     def orders(self, round_: int, present: Sequence[Device]) -> Mapping[str, Order]:
         """The toy's."""
+        if round_ == self.awkward.server_hang and not Path(self.awkward.server_hangs).exists():
+            Path(self.awkward.server_hangs).write_text("I hang")
+            time.sleep(PATIENCE_S)
         return {
             device: replace(order, settings={**order.settings, "device": device})
             for device, order in super().orders(round_, present).items()
