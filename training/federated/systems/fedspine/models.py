@@ -33,7 +33,7 @@ class Workbench:
         """The base pruned to `kept`, with LoRA and head from full-size `arrays` cut to it.
 
         Matrices are smaller, not masked. The model is this workbench's own: it lasts until the
-        next call.
+        next call. Frozen parameters that are whole share memory with the base: they must stay.
         """
         parameters = parameters_of(self._model)
         for name, array in cut({**self._whole, **arrays}, kept, self._shape).items():
