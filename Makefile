@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test rig lint bench clean
+.PHONY: help demo test rig federated lint bench clean
 
 help: ## show this text
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -21,6 +21,9 @@ test: $(READY) ## run all tests, the examples in docstrings included
 
 rig: $(READY) ## run the tests on a real kernel: an emulated board, by QEMU (Debian, root)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m rig tests/rig
+
+federated: $(READY) ## run all systems of federated training and their baselines, small: minutes
+	$(BIN)/ilgov federated compare --size smoke --jobs $(JOBS) --out build/federated-smoke
 
 lint: $(READY) ## check style, format and types
 	$(BIN)/ruff check .

@@ -55,7 +55,12 @@ def test_the_base_install_is_small() -> None:
         ("report", {"numba", "plotly", "pyarrow", "rich"}),
         ("ray", {"ray"}),
         ("gymnasium", {"gymnasium"}),
-        ("federated", {"flwr", "transformers", "peft"}),
+        (
+            "federated",
+            {"flwr", "peft", "plotly", "rich", "safetensors", "scikit-learn", "torch"}
+            | {"transformers"},
+        ),
+        ("privacy", {"flwr"}),
     ],
 )
 def test_each_extra_brings_what_its_commands_need(extra: str, brings: set[str]) -> None:
