@@ -185,3 +185,15 @@ def test_stopping_says_how_to_go_on(tmp_path: Path) -> None:
     _, stderr = run.communicate(timeout=WITHIN_S)
     assert 130 == run.returncode
     assert f"go on with --out {tmp_path / 'run'} --resume".encode() in stderr
+
+
+def test_a_system_that_sends_features_cannot_be_protected_by_a_mean(
+    ilgov: Any, tmp_path: Path
+) -> None:
+    """Said before anything is started, with what stands in the way."""
+    words = ("federated", "run", "--system", "mergesfl", "--engine", "simulation", "--devices", 3)
+    for protection in (("--privacy", "server"), ("--secure-aggregation",)):
+        ended = ilgov(*words, *protection, "--out", tmp_path / "run")
+        assert 2 == ended.code
+        assert "mergesfl, method mergesfl, cannot be protected so: counts must be" in ended.stderr
+    assert not (tmp_path / "run").exists()

@@ -32,7 +32,7 @@ from training.federated.system import Setup
 ROOT = Path(__file__).parents[4]
 FIRST, SECOND, THIRD = "board-01", "board-02", "board-03"
 ROUNDS = 4
-TIMEOUT_S = 25.0
+TIMEOUT_S = 40.0
 
 
 class Without(InProcessCarrier):
@@ -135,7 +135,7 @@ def test_a_deployment_comes_through_a_killed_server_a_killed_node_and_garbage(
     results = read_results(plan.folder)
     reasons = {(failure.device, failure.round): failure.reason for failure in results.failures}
     lost = frozenset(round_ for device, round_ in reasons if device == SECOND)
-    assert frozenset({3, 4}) == lost, "it is not back at once: see docs/federated-deployment.md"
+    assert frozenset({3, 4}) == lost, "nobody started it again"
     assert {(FIRST, 2), (SECOND, 3), (SECOND, 4)} == reasons.keys()
     assert "weights must be of shape (3, 3)" in reasons[FIRST, 2]
     assert expected(tmp_path, lost) == (str(results.record), model(plan))
