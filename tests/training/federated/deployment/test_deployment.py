@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -103,13 +104,14 @@ def test_a_deployment_comes_through_a_killed_server_a_killed_node_and_garbage(
     strangers = make_keys(tmp_path / "strangers", ["stranger"])
     strangers.authority.write_bytes(keys.authority.read_bytes())
     memory, progress = plan.folder / MEMORY, plan.folder / PROGRESS
-    with stopped_at_the_end() as programs:
+    with ExitStack() as stack, stopped_at_the_end() as programs:
         federation = Federation(
             keys=keys, folder=tmp_path, environment=environment, programs=programs
         )
         federation.start_server()
         stranger = federation.start_node("stranger", memory, strangers)
         programs.remove(stranger)
+        stack.callback(stranger.stop)
         federation.start_nodes([FIRST, SECOND, THIRD], memory)
 
         start_run(plan, progress, environment)

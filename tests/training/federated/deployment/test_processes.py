@@ -28,6 +28,7 @@ child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 pathlib.Path({told!r}).write_text(str(child.pid) + "\\n")
 time.sleep(600)
 """
+RUNAWAY = CHILD.replace('time.sleep(600)"])', 'time.sleep(600)"], start_new_session=True)')
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);" + CHILD
 
 
@@ -60,7 +61,7 @@ def is_gone(pid: int) -> bool:
         return True
 
 
-@pytest.mark.parametrize("text", [CHILD, STUBBORN])
+@pytest.mark.parametrize("text", [CHILD, STUBBORN, RUNAWAY])
 def test_programs_and_what_they_started_end_even_if_we_fail(tmp_path: Path, text: str) -> None:
     """Asked first, killed then."""
     started: list[Program] = []

@@ -42,7 +42,7 @@ class Program:
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
-                    preexec_fn=_end_with_parent,  # noqa: PLW1509  # it only makes a system call
+                    preexec_fn=end_with_parent,  # noqa: PLW1509  # it only makes a system call
                 )
         except FileNotFoundError as error:
             raise InvalidInput(
@@ -73,9 +73,7 @@ class Program:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(grace_s)
         self._signal(signal.SIGKILL)
-        for process in everybody:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+        _kill(everybody)
         self._process.wait()
 
     def kill(self) -> None:
@@ -101,7 +99,14 @@ class Program:
             os.killpg(self.pid, number)
 
 
-def _end_with_parent() -> None:
+def _kill(processes: Sequence[psutil.Process]) -> None:
+    """End what is left of them: some have left the group, or lost their parent by now."""
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def end_with_parent() -> None:
     """Have the kernel end this process when the one that started it is gone, however it went."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
@@ -113,11 +118,13 @@ def stopped_at_the_end() -> Iterator[list[Program]]:
     try:
         yield programs
     finally:
+        everybody = [process for program in programs for process in program.family()]
         for program in programs:
             program.ask_to_end()
         deadline = time.monotonic() + GRACE_S
         for program in reversed(programs):
             program.stop(max(0.0, deadline - time.monotonic()))
+        _kill(everybody)
 
 
 def wait_until(

@@ -7,6 +7,7 @@ import msgspec
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
+from training.federated.engine.deployment.processes import end_with_parent
 from training.federated.engine.flower.carrier import flower_carrier
 from training.federated.engine.progress import Progress
 from training.federated.fleet import load_fleet
@@ -23,7 +24,11 @@ app = ServerApp()
 
 @app.main()
 def main(grid: Grid, context: Context) -> None:
-    """Carry out the plan that the run's configuration names."""
+    """Carry out the plan that the run's configuration names.
+
+    Flower's own way of ending with its parent left ServerApps behind that never ended.
+    """
+    end_with_parent()
     plan = msgspec.json.decode(str(context.run_config["plan"]), type=Plan)
     serve(plan, grid, context, Progress(Path(str(context.run_config["progress"]))))
 
