@@ -7,7 +7,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from training.federated.systems.fedspine.bandit import Rule
-from training.federated.systems.fedspine.regret import WORLDS, Course, play_world
+from training.federated.systems.fedspine.regret import GRID, WORLDS, Course, play_world
 
 EXPLORE = (0.02, 0.05, 0.1, 0.2)
 DISCOUNT = (0.98, 1.0)
@@ -38,8 +38,8 @@ def contest(world: str, policy: str, rounds: int, seeds: list[int], early: int) 
 
 
 def tuned(world: str, policy: str, rounds: int) -> Rule:
-    """The rule with the least regret on the tuning seeds."""
-    plain = Rule(policy=policy)
+    """The rule with the least regret on the tuning seeds; "fixed" is the largest ratio and rank."""
+    plain = Rule(policy=policy, fixed=len(GRID) - 1)
     if policy not in LEARNING:
         return plain
     discounts = DISCOUNT if policy in FORGETTING else (1.0,)
