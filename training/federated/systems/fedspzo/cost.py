@@ -1,7 +1,7 @@
 """What an order costs its device: FLOPs, memory, bytes. Drawing random numbers is not counted."""
 
 from training.federated.cost.flops import forward_flops, layer_forward_flops
-from training.federated.cost.memory import zeroth_order_peak_bytes
+from training.federated.cost.memory import inference_peak_bytes
 from training.federated.cost.work import FLOAT_BYTES, Work
 from training.federated.exchange import Arrays
 from training.federated.suffix import whole
@@ -40,13 +40,18 @@ def _blocks(chain: Chain, boundary: int) -> tuple[int, int]:
 
 
 def step_peak_bytes(bench: Workbench) -> int:
-    """The most that a step holds: inference, split activations, a block for shifted weights.
+    """The most that a step holds: weights, a block for shifted ones, and more for a moment.
 
-    That block is as large as the largest stage, and so is the part of the direction that goes into
-    it. The weights as they were before a round's steps lie in the device's storage.
+    That is a forward pass beside what waits for it (the other side's activations, and both of the
+    split), or a direction's part in the largest stage. The weights as they were before a round's
+    steps lie in the device's storage.
     """
-    inference = zeroth_order_peak_bytes(work_of(bench), split=bench.plan.split)
-    return inference + 2 * FLOAT_BYTES * max(bench.chain.sizes)
+    work, block = work_of(bench), FLOAT_BYTES * max(bench.chain.sizes)
+    activation = FLOAT_BYTES * work.batch * work.tokens * work.shape.hidden
+    waiting = (3 if bench.plan.split else 1) * activation
+    passing = inference_peak_bytes(work) + waiting
+    drawing = FLOAT_BYTES * bench.chain.parameters + block + waiting + activation
+    return block + max(passing, drawing)
 
 
 def message_bytes(arrays: Arrays, numbers: int) -> int:

@@ -13,7 +13,7 @@ METHODS = ("fedspzo", "mezo-1", "mezo-k", "decomfl", "fedkseed")
 
 RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 SPLITS = (1, 2)
-STEP_RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
+STEP_RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 ESTIMATORS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "fedspzo, half": ("fedspzo", {"split": 1}),
     "fedspzo, head": ("fedspzo", {"split": 2}),
@@ -44,8 +44,9 @@ class ZerothOrderStudy:
         return [_setup(method, task, size, seed) for task in TASKS for method in METHODS]
 
     def jobs(self, size: Size) -> Sequence[Job]:
-        """The worth of a step of each estimator, from the start and from half-way."""
-        tasks, warm = (TASKS[:1], WARM_STEPS[:1]) if size.name == "smoke" else (TASKS, WARM_STEPS)
+        """The worth of a step of each estimator; at size full also from half-way."""
+        tasks = TASKS[:1] if size.name == "smoke" else TASKS
+        warm = WARM_STEPS if size.name == "full" else WARM_STEPS[:1]
         return [
             _job(name, task, steps, size) for task in tasks for steps in warm for name in ESTIMATORS
         ]
