@@ -24,27 +24,35 @@ PAPER = (
     "limits, better use of resources (Shakespeare, CIFAR-10 and -100; as a digest has it, without "
     "figures)"
 )
-TASK = "labels"
+TASK, NEAR_INPUT = "labels", "tokens"
 DEVICES = 8
 MEMORY = {"memory_share": 1.5, "upload_share": 0.0}
 UPLOAD = {"memory_share": 0.0, "upload_share": 0.5}
 UPLOAD_METHODS = ("caff", "lora-r2", "lora-r8", "lora-depth")
+NEAR_INPUT_METHODS = ("caff", "lora-depth", "head")
 
 
 def setups(size: Size, seed: int) -> Sequence[Setup]:
-    """All methods under limits of memory; those that can send little under limits of upload."""
-    uploads = UPLOAD_METHODS[:2] if size.name == "smoke" else UPLOAD_METHODS
-    return [_setup(method, MEMORY, seed) for method in METHODS] + [
-        _setup(method, UPLOAD, seed) for method in uploads
+    """All methods under limits of memory, some on a task whose change is near the input too.
+
+    Those that can send little also under limits of upload.
+    """
+    smoke = size.name == "smoke"
+    uploads = UPLOAD_METHODS[:2] if smoke else UPLOAD_METHODS
+    near_input = () if smoke else NEAR_INPUT_METHODS
+    return [
+        *(_setup(method, TASK, MEMORY, seed) for method in METHODS),
+        *(_setup(method, NEAR_INPUT, MEMORY, seed) for method in near_input),
+        *(_setup(method, TASK, UPLOAD, seed) for method in uploads),
     ]
 
 
-def _setup(method: str, limits: dict[str, float], seed: int) -> Setup:
+def _setup(method: str, task: str, limits: dict[str, float], seed: int) -> Setup:
     options: dict[str, Any] = {"steps": 2, **limits}
     return Setup(
         system="caff",
         method=method,
-        task=TASK,
+        task=task,
         fleet="classes20",
         devices=DEVICES,
         seed=seed,
@@ -55,20 +63,32 @@ def _setup(method: str, limits: dict[str, float], seed: int) -> Setup:
 def tables(size: Size, outcomes: Sequence[Outcome]) -> Sequence[Table]:
     """Equal memory, equal upload, equal FLOPs, and what the same upload costs in memory."""
     del size
-    memory, upload = (
-        final_runs(
-            [each for each in outcomes if each.cell.setup.options["memory_share"] == share], METHODS
-        )
-        for share in (MEMORY["memory_share"], UPLOAD["memory_share"])
-    )
+    memory = _of(outcomes, TASK, MEMORY)
+    near_input = _of(outcomes, NEAR_INPUT, MEMORY)
+    upload = _of(outcomes, TASK, UPLOAD)
     found = [cost_table()]
+    title = "Equal memory: each device within its limit, at the end of all rounds"
     if memory:
-        title = "Equal memory: each device within its limit, at the end of all rounds"
-        found += [_limited(title, memory), _equal_flops(memory)]
+        found += [_limited(f"{title} ({TASK}, change near the output)", memory)]
+        found += [_equal_flops(memory)]
+    if near_input:
+        found += [_limited(f"{title} ({NEAR_INPUT}, change near the input)", near_input)]
     if upload:
         title = "Equal upload: each device within its limit per round, at the end of all rounds"
-        found.append(_limited(title, upload))
+        found += [_limited(f"{title} ({TASK})", upload)]
     return found
+
+
+def _of(outcomes: Sequence[Outcome], task: str, limits: dict[str, float]) -> list[Runs]:
+    """Final runs of a task under one kind of limit."""
+    setups = [(each, each.cell.setup) for each in outcomes]
+    share = limits["memory_share"]
+    chosen = [
+        each
+        for each, setup in setups
+        if setup.task == task and setup.options["memory_share"] == share
+    ]
+    return final_runs(chosen, METHODS)
 
 
 def _limited(title: str, runs: Sequence[Runs]) -> Table:
