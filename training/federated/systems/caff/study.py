@@ -170,7 +170,7 @@ def _at(runs: Runs, budget: float) -> list[float]:
 
 
 STUDY = PlainStudy(
-    grid={"learning_rate": (2e-3, 6e-3, 2e-2, 6e-2)},
+    grid={"learning_rate": (2.5e-4, 1e-3, 4e-3, 1.6e-2, 6.4e-2)},
     make_setups=setups,
     make_tables=tables,
     scene_options=tuple(MEMORY),
