@@ -31,7 +31,7 @@ from training.federated.systems.fedspine.structure import choose_kept
 RATIOS = (0.0, 0.3, 0.5)
 RANK = 8
 BATCH, TOKENS = 16, 128
-BLOCKS = 15
+BLOCKS = 7
 MOST_AT_HALF = 0.75
 """Half of the FLOPs are gone at ratio 0.5; embeddings, norms and attention's softmax stay."""
 
