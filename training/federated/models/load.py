@@ -1,5 +1,7 @@
 """A model by its name, ready to be trained."""
 
+import hashlib
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +41,17 @@ def shape_of_name(name: str, models: Path | str, classes: int) -> Shape:
     return shape_of(_stored(name, str(models), classes)[0])
 
 
+_READ: dict[str, str] = {}
+
+
+def fingerprints() -> Mapping[str, str]:
+    """SHA-256 of the weights of every model that this process has read from a folder, by name.
+
+    Who shares a model by its name alone compares them: equal names in two stores may be two models.
+    """
+    return dict(_READ)
+
+
 @lru_cache(maxsize=16)
 def _stored(name: str, models: str, classes: int) -> tuple[Any, dict[str, NDArray[Any]]]:
     """Configuration and arrays by canonical names; of the head, what fits."""
@@ -52,9 +65,19 @@ def _stored(name: str, models: str, classes: int) -> tuple[Any, dict[str, NDArra
     folder = folder_of(name, models)
     settings = _settings(folder, classes)
     arrays = read_arrays(folder)
+    _READ[name] = _digest(arrays)
     if len(arrays.get("head.bias", ())) != classes:
         arrays = {k: a for k, a in arrays.items() if k not in HEAD}
     return settings, arrays
+
+
+def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
+    """Of names, shapes and values."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        digest.update(f"{name} {arrays[name].shape} {arrays[name].dtype.str}\n".encode())
+        digest.update(arrays[name].tobytes())
+    return digest.hexdigest()
 
 
 def _settings(folder: Path, classes: int) -> Any:

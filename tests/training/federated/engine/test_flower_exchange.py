@@ -11,6 +11,7 @@ from flwr.app import Array, ArrayRecord, Context, Message, RecordDict
 
 from tests.training.federated.engine.awkward import SYSTEM, awkward_setup
 from tests.training.federated.engine.local_grid import Change, LocalGrid
+from training.federated.engine.flower import client_app, encode
 from training.federated.engine.flower.exchange import FlowerCarrier
 from training.federated.engine.flower.memory import KEPT_ROUNDS, remember, remembered
 from training.federated.engine.inprocess import InProcess
@@ -140,6 +141,21 @@ def test_a_node_under_another_devices_key_does_nothing() -> None:
     carrier.nodes._devices = {**mixed, 13: NAMES[2], 14: NAMES[3]}
     assert list(NAMES[2:]) == list(carrier(order()))
     assert "WrongDevice" in carrier.failures[0].reason
+
+
+def test_a_device_with_another_model_of_that_name_is_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is frozen does not travel: two pre-trained models would be mixed silently."""
+    monkeypatch.setattr(encode, "fingerprints", lambda: {"tiny-2": "a" * 64, "minilm": "b" * 64})
+    monkeypatch.setattr(client_app, "fingerprints", lambda: {"tiny-2": "c" * 64})
+    carrier = flower()
+    assert {} == carrier(order())
+    assert "tiny-2 must be the server's, aaaaaaaaaaaa (got cccccccccccc)" in str(
+        carrier.failures[0].reason
+    )
+    monkeypatch.setattr(client_app, "fingerprints", lambda: {"tiny-2": "a" * 64})
+    assert set(NAMES) == set(carrier(order()))
 
 
 def test_waiting_for_devices_tells_who_has_not_come() -> None:

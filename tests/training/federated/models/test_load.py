@@ -11,7 +11,7 @@ from platforms.errors import InvalidInput
 from training.federated.models import store as stored
 from training.federated.models.family import Member, sized
 from training.federated.models.files import write_model
-from training.federated.models.load import load_model, shape_of_name
+from training.federated.models.load import fingerprints, load_model, shape_of_name
 from training.federated.models.shape import shape_of
 from training.federated.models.store import folder_of, made_folder, pretrained, store, tokenizer_of
 from training.federated.models.weights import drawn
@@ -152,3 +152,16 @@ def test_minilm_says_what_transformers_makes_of_the_same_package() -> None:
             atol=1e-5,
             rtol=1e-4,
         )
+
+
+def test_a_fingerprint_tells_models_of_one_name_apart(tmp_path: Path) -> None:
+    """It goes by the weights alone."""
+    shape = shape_of(load_model("tiny-2:random", "", 2, 0))
+    found = []
+    for store_, seed in (("a", 0), ("b", 0), ("c", 1)):
+        write_model(
+            tmp_path / store_ / "tiny-2", shape, drawn(shape, seed), tokenizer=None, origin={}
+        )
+        load_model("tiny-2", tmp_path / store_, 2, 0)
+        found.append(fingerprints()["tiny-2"])
+    assert found[0] == found[1] != found[2]

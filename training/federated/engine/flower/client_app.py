@@ -18,6 +18,7 @@ from training.federated.engine.flower.encode import WHO, order_of, reply_records
 from training.federated.engine.flower.memory import remember, remembered
 from training.federated.engine.flower.secure_mod import secure_mod
 from training.federated.fleet import load_fleet
+from training.federated.models.load import fingerprints
 from training.federated.registry import find_system
 from training.federated.system import Setup
 
@@ -26,6 +27,10 @@ Configuration = Mapping[str, Any]
 
 class WrongDevice(ValueError):
     """A node was told to be another device than the one whose key it has."""
+
+
+class WrongModel(ValueError):
+    """This device's store holds another model under the name of one of the server's."""
 
 
 def make_client_app(given: Configuration | None = None) -> ClientApp:
@@ -67,10 +72,24 @@ def make_client_app(given: Configuration | None = None) -> ClientApp:
             raise WrongDevice(f"this node is {device}; the order is for {told_with.device}")
         memory = remembered(context, folder, told_with.round)
         reply = find_system(setup.system).client(setup, device).act(order, memory)
+        check_models(told_with.models, fingerprints())
         remember(context, folder, told_with.round, memory)
         return Message(reply_records(reply), reply_to=message)
 
     return made
+
+
+def check_models(servers: Mapping[str, str], mine: Mapping[str, str]) -> None:
+    """Raise WrongModel where a model of the same name is another one here than at the server.
+
+    What is frozen of a model never travels: trained on, two models would be mixed silently.
+    """
+    for name in sorted(servers.keys() & mine.keys()):
+        if servers[name] != mine[name]:
+            raise WrongModel(
+                f"{name} must be the server's, {servers[name][:12]} (got {mine[name][:12]}); copy "
+                "its folder from the server's store of models"
+            )
 
 
 def setup_of(told: Configuration) -> Setup:

@@ -17,6 +17,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from training.federated.exchange import Arrays, Order, Reply
+from training.federated.models.load import fingerprints
 
 ARRAYS, TOLD, METRICS, WHO = "arrays", "told", "metrics", "who"
 """Names of records: in orders and replies; and in the answer to who a node is."""
@@ -29,13 +30,17 @@ class Unsound(ValueError):
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """What goes beside the arrays of a message; `names` keeps their order."""
+    """What goes beside the arrays of a message; `names` keeps their order.
+
+    `models` are the fingerprints of the pre-trained models that the server has read.
+    """
 
     names: list[str]
     device: str = ""
     action: str = ""
     round: int = 0
     settings: dict[str, Any] = {}
+    models: dict[str, str] = {}
 
 
 def order_records(order: Order, device: str, round_: int) -> RecordDict:
@@ -46,6 +51,7 @@ def order_records(order: Order, device: str, round_: int) -> RecordDict:
         action=order.action,
         round=round_,
         settings=dict(order.settings),
+        models=dict(fingerprints()),
     )
     return _records(order.arrays, told)
 
