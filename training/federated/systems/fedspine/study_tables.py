@@ -135,7 +135,8 @@ def _verdict(runs: Sequence[Runs], multiples: Mapping[str, Interval | None]) -> 
             fixed.low is not None and fixed.high is not None and not fixed.low <= 1 <= fixed.high
         )
         said.append(
-            f"One ratio and rank for all takes {_text(fixed)} times as long as FedSpine to the "
+            "One pair for all (final ratio and largest rank, not tuned) takes "
+            f"{_text(fixed)} times as long as FedSpine to the "
             f"same accuracy at the same sparsity: "
             + ("a difference is shown." if shown else "no difference is shown.")
         )
