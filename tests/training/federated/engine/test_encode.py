@@ -136,6 +136,40 @@ def test_only_real_numbers_are_arrays(dtype: str) -> None:
         array_of(as_array(saved(np.zeros(2, dtype))))
 
 
+@pytest.mark.parametrize(
+    ("header", "body"),
+    [
+        ("{'descr': '<f8', 'fortran_order': False, 'shape': (-1, -1)}", 8),
+        (f"{{'descr': '<f8', 'fortran_order': False, 'shape': (0, {2**70})}}", 0),
+        (f"{{'descr': '<f8', 'fortran_order': False, 'shape': ({'1,' * 70})}}", 8),
+        ("{'descr': '<f8', 'fortran_order': False, 'shape': (True,)}", 8),
+        ("{'descr': (", 0),
+        ("'''", 0),
+        ("-" * 9000 + "1", 0),
+        ("(" * 5000, 0),
+    ],
+)
+def test_a_header_that_misleads_numpys_reader_is_refused(header: str, body: int) -> None:
+    """Each of these is another error of Python's or numpy's; none may end a run of all devices."""
+    data = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + b"\0" * body
+    with pytest.raises(Unsound, match=r"numpy's format|must have"):
+        array_of(as_array(data))
+
+
+def test_numbers_of_the_other_byte_order_become_this_machines_own() -> None:
+    """PyTorch takes no others: a server would fail long after the reply was found sound."""
+    array = array_of(as_array(saved(np.array([1.0, 2.0], ">f4"))))
+    assert np.dtype(np.float32) == array.dtype
+    assert [1.0, 2.0] == array.tolist()
+
+
+def test_text_that_nests_too_deep_is_no_reply() -> None:
+    """A few kilobytes of brackets are more than any reader's stack."""
+    text = '{"names": [], "settings": {"a": ' + "[" * 100_000 + "]" * 100_000 + "}}"
+    with pytest.raises(Unsound, match="must say what it is"):
+        reply_of(RecordDict({"told": ConfigRecord({"json": text})}))
+
+
 @given(st.binary(max_size=200), st.booleans())
 def test_whatever_bytes_come_the_answer_is_an_array_or_unsound(data: bytes, begun: bool) -> None:
     """A node may send anything; no other error may reach the run."""

@@ -23,6 +23,7 @@ ARRAYS, TOLD, METRICS, WHO = "arrays", "told", "metrics", "who"
 """Names of records: in orders and replies; and in the answer to who a node is."""
 
 _NUMPY = "numpy.ndarray"
+_SHOWN = 200
 
 
 class Unsound(ValueError):
@@ -95,7 +96,7 @@ def _told(records: RecordDict) -> Told:
         raise Unsound(f"must say what it is (got {sorted(records)})")
     try:
         return msgspec.json.decode(text, type=Told)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise Unsound(f"must say what it is: {error}") from error
 
 
@@ -123,7 +124,11 @@ def array_of(array: Array) -> NDArray[Any]:
     if len(body) != size:
         raise Unsound(f"an array of {shape} must have {size} bytes (got {len(body)})")
     flat = np.frombuffer(body, dtype)
-    return np.array(flat.reshape(shape, order="F" if in_columns else "C"))
+    try:
+        shaped = flat.reshape(shape, order="F" if in_columns else "C")
+    except (OverflowError, TypeError, ValueError) as error:
+        raise Unsound(f"arrays must be in numpy's format: {error}") from error
+    return np.array(shaped, dtype.newbyteorder("="))
 
 
 def _header(stream: BytesIO) -> tuple[Sequence[int], bool, np.dtype[Any]]:
@@ -133,6 +138,6 @@ def _header(stream: BytesIO) -> tuple[Sequence[int], bool, np.dtype[Any]]:
     }
     try:
         shape, in_columns, dtype = readers[npy.read_magic(stream)](stream)
-    except (KeyError, ValueError, SyntaxError, TypeError) as error:
-        raise Unsound(f"arrays must be in numpy's format: {error}") from error
+    except Exception as error:  # its parser has many: TokenError, MemoryError, RecursionError
+        raise Unsound(f"arrays must be in numpy's format: {error!r}"[:_SHOWN]) from error
     return shape, in_columns, dtype
