@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from platforms.errors import InvalidInput
+from training.federated.batches import batches
 from training.federated.clock import speed
 from training.federated.engine.inprocess import InProcess
 from training.federated.exchange import Order, Reply
@@ -13,8 +14,10 @@ from training.federated.fleet import load_fleet
 from training.federated.rounds import Record, run_rounds
 from training.federated.system import Setup
 from training.federated.systems.joint_batch_frequency import SYSTEM
+from training.federated.systems.joint_batch_frequency.client import rows_of
 from training.federated.systems.joint_batch_frequency.device import cap_of, tables_of
 from training.federated.systems.joint_batch_frequency.options import Options
+from training.federated.systems.joint_batch_frequency.parts import parts_of
 from training.federated.systems.joint_batch_frequency.server import JointServer, averaged
 from training.federated.systems.joint_batch_frequency.workload import WORKLOADS
 
@@ -112,6 +115,26 @@ def test_a_reply_of_garbage_does_not_reach_the_model() -> None:
     assert {name: array.shape for name, array in before.items()} == order.returns
     for name, array in before.items():
         np.testing.assert_array_equal(array, server.state().arrays[name])
+
+
+def test_a_device_trains_all_the_samples_that_the_clock_counts() -> None:
+    """Also one that has fewer examples than its batch: it sees some of them twice."""
+    setup = setup_of("fixed-batch", devices=10, seed=4)
+    counts = [len(examples) for examples in parts_of(setup).values()]
+    assert min(counts) < OPTIONS.batches[-1] < max(counts)
+    present = load_fleet("jetson80", 10).devices
+    replies = InProcess(SYSTEM, setup)(JointServer(setup).orders(1, present))
+    assert {OPTIONS.samples} == {reply.metrics["samples"] for reply in replies.values()}
+
+
+def test_rows_are_those_of_passes_over_all_examples() -> None:
+    """Each example once, then each again; a batch of no more than there are is as elsewhere."""
+    few = rows_of(5, batch=8, steps=5, seed=3)
+    assert (5, 8) == few.shape
+    assert [8] * 5 == np.bincount(few.ravel()).tolist()
+    assert list(range(5)) == sorted(few.ravel()[5:10])
+    plain = list(batches(20, batch=8, steps=5, seed=3))
+    np.testing.assert_array_equal(plain, rows_of(20, batch=8, steps=5, seed=3))
 
 
 def test_models_are_averaged_by_the_samples_that_they_have_seen() -> None:

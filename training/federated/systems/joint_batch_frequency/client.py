@@ -1,11 +1,12 @@
 """A device: trains the global model on its digits, in the batches that it is told."""
 
+import math
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from training.federated.batches import batches
-from training.federated.dice import seed_for
+from training.federated.dice import dice, seed_for
 from training.federated.exchange import Order, Reply
 from training.federated.system import Setup
 from training.federated.systems.joint_batch_frequency.parts import parts_of
@@ -24,7 +25,7 @@ class BatchClient:
         """See Client."""
         del memory
         batch, samples = _whole(order, "batch"), _whole(order, "samples")
-        drawn = batches(
+        drawn = rows_of(
             len(self._examples),
             batch=batch,
             steps=max(1, samples // batch),
@@ -39,6 +40,17 @@ class BatchClient:
             seen += len(rows)
         metrics = {"samples": float(seen), "loss": sum(losses) / len(losses)}
         return Reply(arrays=weights, metrics=metrics)
+
+
+def rows_of(count: int, *, batch: int, steps: int, seed: int) -> NDArray[np.int64]:
+    """Rows of `count` examples, (steps, batch): all once in an order drawn from `seed`, then again.
+
+    A batch is whole also where there are fewer examples, as the clock counts it.
+    """
+    rng = dice(seed, "batches")
+    passes = math.ceil(steps * batch / count)
+    order = np.concatenate([rng.permutation(count) for _ in range(passes)])
+    return np.asarray(order[: steps * batch].reshape(steps, batch))
 
 
 def make_client(setup: Setup, device: str) -> BatchClient:
