@@ -8,11 +8,12 @@ import msgspec
 import numpy as np
 import pytest
 from flwr.app import Array, ArrayRecord, Context, Message, RecordDict
+from flwr.proto.node_pb2 import NodeInfo
 
 from tests.training.federated.engine.awkward import SYSTEM, awkward_setup
 from tests.training.federated.engine.local_grid import Change, LocalGrid
 from training.federated.engine.flower import client_app, encode
-from training.federated.engine.flower.exchange import FlowerCarrier
+from training.federated.engine.flower.exchange import LONGEST, FlowerCarrier
 from training.federated.engine.flower.memory import KEPT_ROUNDS, remember, remembered
 from training.federated.engine.inprocess import InProcess
 from training.federated.exchange import Order
@@ -131,6 +132,35 @@ def test_an_error_in_a_client_is_a_failure_of_that_device_alone() -> None:
     carrier = flower()
     assert list(NAMES[1:]) == list(carrier(wrong))
     assert "the device failed: KeyError('weights')" == carrier.failures[0].reason
+
+
+def test_a_reason_that_a_device_gives_is_one_short_line_of_plain_text() -> None:
+    """It goes to a terminal and, with every round, into the checkpoint."""
+
+    def loud(answer: Message) -> Message:
+        answer.content = RecordDict({"\x1b[2J\n" + "x" * 10**6: ArrayRecord()})
+        return answer
+
+    carrier = flower(changes={FIRST: loud})
+    carrier(order())
+    (failure,) = carrier.failures
+    assert failure.reason.startswith("must say what it is")
+    assert failure.reason.isprintable()
+    assert len(failure.reason) <= LONGEST
+
+
+def test_a_node_that_only_says_a_name_does_not_take_it_from_the_one_with_the_key() -> None:
+    """Even where it is the first that is found."""
+    grid = Impostor(NAMES, told())
+    assert 12 == FlowerCarrier(grid, timeout_s=1.0).nodes.by_device()[FIRST]
+
+
+class Impostor(LocalGrid):
+    """The first node says that it is a device that the second was registered as."""
+
+    def get_nodes(self) -> Any:
+        """See Grid."""
+        return [NodeInfo(node_id=11), NodeInfo(node_id=12, name=FIRST)]
 
 
 def test_a_node_under_another_devices_key_does_nothing() -> None:

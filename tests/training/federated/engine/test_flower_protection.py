@@ -1,11 +1,14 @@
 """Tests of differential privacy and secure aggregation as Flower has them, around our exchanges."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, RecordDict
+from flwr.app.message_type import MessageType
+from flwr.common.secure_aggregation.secaggplus_constants import RECORD_KEY_CONFIGS, Key
 
 from tests.training.federated.engine.local_grid import Change, LocalGrid
 from tests.training.federated.engine.test_flower_exchange import (
@@ -21,6 +24,7 @@ from tests.training.federated.toy import toy_setup
 from training.federated.engine.flower.encode import ARRAYS
 from training.federated.engine.flower.private import PrivateCarrier
 from training.federated.engine.flower.secure import SecureCarrier
+from training.federated.engine.flower.strategy import weighted_equally
 from training.federated.engine.inprocess import InProcess
 from training.federated.exchange import Order
 from training.federated.privacy import NotUniform, Privacy, check_protection, shared_arrays
@@ -136,6 +140,15 @@ def test_a_device_that_is_not_there_when_it_begins_is_not_counted() -> None:
     assert isinstance(carrier.grid, LocalGrid)
     carrier.grid.gone.add(FIRST)
     assert list(NAMES[1:]) == list(carrier(order()))
+
+
+def test_arrays_are_paired_by_their_names_whatever_order_a_device_sends_them_in() -> None:
+    """Flower clips by place: another order would clip the change of nothing that there is."""
+    first, second = Array(np.zeros(2)), Array(np.ones(2))
+    sent = Message(
+        RecordDict({ARRAYS: ArrayRecord({"b": second, "a": first})}), 1, MessageType.TRAIN
+    )
+    assert ["a", "b"] == list(weighted_equally(sent).content.array_records[ARRAYS])
 
 
 SENT = np.zeros((2, 2))
@@ -279,3 +292,19 @@ def test_a_device_that_sends_nonsense_does_not_end_the_run() -> None:
     carrier = secure({FIRST: nonsense})
     assert {} == carrier(order())
     assert "broke off" in carrier.failures[0].reason
+
+
+def fewer_arrays(answer: Message) -> Message:
+    """A masked vector without its last array."""
+    told = answer.content.config_records[RECORD_KEY_CONFIGS]
+    if Key.MASKED_PARAMETERS in told:
+        told[Key.MASKED_PARAMETERS] = told[Key.MASKED_PARAMETERS][:-1]  # type: ignore[index]
+    return answer
+
+
+@pytest.mark.parametrize("devices", [NAMES[:1], NAMES])
+def test_masked_vectors_of_another_length_do_not_end_the_run(devices: Sequence[str]) -> None:
+    """What comes out of them is no mean."""
+    carrier = secure(dict.fromkeys(devices, fewer_arrays))
+    assert {} == carrier(order())
+    assert set(NAMES) == {failure.device for failure in carrier.failures}

@@ -16,13 +16,16 @@ from training.federated.exchange import Order, Reply, fault
 POLL_S = 0.1
 LEFT_S = 2.0
 """How often it is looked whether a node that is waited for is still connected."""
+LONGEST = 500
+"""Characters of a reason that are kept: devices have a say in it."""
 
 
 class Nodes:
     """Which node is which device.
 
     In a deployment the name that a node's key was registered under says it, so that no node can
-    be another. Nodes without a name (the simulation's) are asked; the first to say a name has it.
+    be another. Nodes without a name (the simulation's) are asked; the first to say a name has it,
+    unless a key was registered under it.
     """
 
     def __init__(self, grid: Grid, *, timeout_s: float) -> None:
@@ -39,7 +42,7 @@ class Nodes:
         self._devices |= {node.node_id: node.name for node in here if node.name}
         self._ask({node.node_id for node in here} - self._devices.keys())
         found: dict[str, int] = {}
-        for node in here:
+        for node in sorted(here, key=lambda node: not node.name):
             device = self._devices.get(node.node_id)
             if device:
                 found.setdefault(device, node.node_id)
@@ -117,8 +120,9 @@ class FlowerCarrier:
         return {nodes[device]: device for device in orders if device in nodes}
 
     def left_out(self, device: str, reason: str) -> None:
-        """Write down that nothing of a device reached the server, and why."""
-        self.failures.append(Failure(round=self.round, device=device, reason=reason))
+        """Write down that nothing of a device reached the server, and why, in a line of text."""
+        plain = "".join(letter if letter.isprintable() else " " for letter in reason[:LONGEST])
+        self.failures.append(Failure(round=self.round, device=device, reason=plain))
 
     def memories(self) -> Memories:
         """None: devices remember for themselves."""

@@ -37,10 +37,14 @@ class AsStrategy(FedAvg):
 
 
 def weighted_equally(answer: Message) -> Message:
-    """An answer that counts once, with nothing in it but its arrays."""
+    """An answer that counts once, with nothing in it but its arrays, in the order of their names.
+
+    Flower's clipping pairs arrays by their place.
+    """
+    arrays = answer.content.array_records[ARRAYS]
     answer.content = RecordDict(
         {
-            ARRAYS: answer.content.array_records[ARRAYS],
+            ARRAYS: ArrayRecord({name: arrays[name] for name in sorted(arrays)}),
             METRICS: MetricRecord({WEIGHT: 1.0}),
         }
     )
