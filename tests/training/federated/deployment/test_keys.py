@@ -87,8 +87,52 @@ def test_keys_that_exist_stay_and_devices_can_be_added(tmp_path: Path) -> None:
 def test_other_hosts_need_another_certificate(tmp_path: Path) -> None:
     """It would not be for them, and boards would be refused."""
     make_keys(tmp_path, [])
-    with pytest.raises(InvalidInput, match=r"server\.pem is there; remove it"):
+    with pytest.raises(InvalidInput, match=r"server\.pem must hold for new\.lan; remove it"):
         make_keys(tmp_path, [], ["new.lan"])
+
+
+def test_the_same_hosts_may_be_named_again(tmp_path: Path) -> None:
+    """Devices are added by the same command with another fleet."""
+    make_keys(tmp_path, ["a"], ["server.lan", "192.0.2.5"])
+    keys = make_keys(tmp_path, ["a", "b"], ["192.0.2.5", "server.lan"])
+    assert ("a", "b") == keys.devices()
+
+
+def test_a_certificate_that_was_removed_is_made_anew_by_the_same_authority(tmp_path: Path) -> None:
+    """As the message says; boards that have ca.pem trust it."""
+    keys = make_keys(tmp_path, [])
+    authority = keys.authority.read_bytes()
+    keys.certificate.unlink()
+    make_keys(tmp_path, [], ["new.lan"])
+    assert authority == keys.authority.read_bytes()
+    assert "hello" == speaks(keys, keys, "new.lan")
+
+
+def test_an_authority_whose_key_is_elsewhere_is_not_replaced(tmp_path: Path) -> None:
+    """All boards would refuse the server."""
+    keys = make_keys(tmp_path, [])
+    authority = keys.authority.read_bytes()
+    keys.certificate.unlink()
+    keys.authority_key.unlink()
+    with pytest.raises(InvalidInput, match=r"ca\.key must be there.*bring it back"):
+        make_keys(tmp_path, [], ["new.lan"])
+    assert authority == keys.authority.read_bytes()
+
+
+@pytest.mark.parametrize("device", ["../out", "a/b", "", ".hidden", 'a"b', "a b", "/etc/x"])
+def test_a_device_is_a_plain_file_name(tmp_path: Path, device: str) -> None:
+    """Keys, logs and memories are files of its name."""
+    with pytest.raises(InvalidInput, match="device must be of letters"):
+        make_keys(tmp_path / "keys", [device])
+    assert not (tmp_path / "keys").exists()
+
+
+def test_a_folder_that_was_there_keeps_its_mode(tmp_path: Path) -> None:
+    """It may be anybody's; each secret has its own."""
+    tmp_path.chmod(0o755)
+    keys = make_keys(tmp_path, ["a"])
+    assert 0o755 == stat.S_IMODE(tmp_path.stat().st_mode)
+    assert 0o600 == stat.S_IMODE(keys.private("a").stat().st_mode)
 
 
 def test_a_folder_without_keys_is_told_so(tmp_path: Path) -> None:

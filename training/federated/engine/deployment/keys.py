@@ -8,6 +8,8 @@ nodes/DEVICE.key, .pub    what a SuperNode proves who it is by (EC, NIST P-384)
 import datetime as dt
 import ipaddress
 import os
+import re
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
+    load_pem_private_key,
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from msgspec import Struct
@@ -28,6 +31,7 @@ from platforms.errors import InvalidInput
 DAYS = 825
 """How long certificates hold."""
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
+_DEVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class Keys(Struct, frozen=True):
@@ -39,6 +43,11 @@ class Keys(Struct, frozen=True):
     def authority(self) -> Path:
         """The certificate by which all others are judged."""
         return self.folder / "ca.pem"
+
+    @property
+    def authority_key(self) -> Path:
+        """What the authority signs with."""
+        return self.folder / "ca.key"
 
     @property
     def certificate(self) -> Path:
@@ -66,19 +75,38 @@ class Keys(Struct, frozen=True):
 def make_keys(folder: Path, devices: Iterable[str], hosts: Iterable[str] = ()) -> Keys:
     """Make what is not there yet; keys that exist stay as they are.
 
-    The server's certificate holds for `hosts` (names or addresses) and for this machine itself.
+    The server's certificate holds for `hosts` (names or addresses) and for this machine itself; one
+    that is removed is made anew by the same authority, so that boards still trust it. InvalidInput
+    where a device's name is no file name, or `hosts` are not those of the certificate.
     """
-    keys = Keys(folder)
-    (folder / "nodes").mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o700)
+    keys, names = Keys(folder), list(devices)
+    for device in names:
+        check_device(device)
+    if not folder.is_dir():
+        folder.mkdir(parents=True)
+        folder.chmod(0o700)
+    (folder / "nodes").mkdir(exist_ok=True)
+    wanted = [_host(host) for host in (*LOCAL_HOSTS, *hosts)]
     if not keys.certificate.exists():
-        _make_server(keys, (*LOCAL_HOSTS, *hosts))
-    elif hosts:
-        raise InvalidInput(f"{keys.certificate} is there; remove it to have one for other hosts")
-    for device in devices:
+        _make_server(keys, wanted)
+    elif missing := [host.value for host in wanted if host not in _hosts_of(keys.certificate)]:
+        raise InvalidInput(
+            f"{keys.certificate} must hold for {', '.join(map(str, missing))}; remove it and name "
+            "all hosts to have another by the same authority"
+        )
+    for device in names:
         if not keys.private(device).exists():
             make_node_key(keys.private(device), keys.public(device))
     return keys
+
+
+def check_device(device: str) -> None:
+    """InvalidInput where the name of a device is no plain file name: files are named by it."""
+    if not _DEVICE.fullmatch(device):
+        raise InvalidInput(
+            f"device must be of letters, digits, '.', '_' and '-', the first a letter or a digit "
+            f"(got {device!r}); see the kinds in the fleet's file"
+        )
 
 
 def existing_keys(folder: Path) -> Keys:
@@ -96,35 +124,67 @@ def existing_keys(folder: Path) -> Keys:
 def make_node_key(private: Path, public: Path) -> None:
     """A key pair in OpenSSH's format, which SuperNode and `flwr supernode register` read."""
     key = ec.generate_private_key(ec.SECP384R1())
-    _write_secret(private, key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
     public.write_bytes(key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH))
+    _write_secret(private, key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
 
 
-def _make_server(keys: Keys, hosts: Iterable[str]) -> None:
-    authority_key = ec.generate_private_key(ec.SECP384R1())
-    authority = (
-        _begun("ilgov federated authority", "ilgov federated authority", authority_key)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(signs_certificates=True), critical=True)
-        .sign(authority_key, hashes.SHA384())
-    )
+def _make_server(keys: Keys, hosts: Iterable[x509.GeneralName]) -> None:
+    authority_key = _authority(keys)
     key = ec.generate_private_key(ec.SECP384R1())
     certificate = (
         _begun("ilgov federated server", "ilgov federated authority", key)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.SubjectAlternativeName([_host(host) for host in hosts]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(hosts), critical=False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()),
             critical=False,
         )
         .sign(authority_key, hashes.SHA384())
     )
-    keys.authority.write_bytes(authority.public_bytes(Encoding.PEM))
-    _write_secret(keys.folder / "ca.key", _pem(authority_key))
     _write_secret(keys.server_key, _pem(key))
     keys.certificate.write_bytes(certificate.public_bytes(Encoding.PEM))
+
+
+def _authority(keys: Keys) -> ec.EllipticCurvePrivateKey:
+    """The authority's key: the one that is there, or a new one with its certificate."""
+    if keys.authority.exists():
+        return _read_key(keys.authority_key)
+    key = ec.generate_private_key(ec.SECP384R1())
+    authority = (
+        _begun("ilgov federated authority", "ilgov federated authority", key)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(signs_certificates=True), critical=True)
+        .sign(key, hashes.SHA384())
+    )
+    _write_secret(keys.authority_key, _pem(key))
+    keys.authority.write_bytes(authority.public_bytes(Encoding.PEM))
+    return key
+
+
+def _read_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    if not path.exists():
+        raise InvalidInput(
+            f"{path} must be there to make a certificate that boards with ca.pem trust; bring it "
+            "back, or make keys in another folder and give all boards theirs anew"
+        )
+    try:
+        key = load_pem_private_key(path.read_bytes(), None)
+    except ValueError as error:
+        raise InvalidInput(f"{path} must be a private key ({error})") from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise InvalidInput(f"{path} must be a key of an elliptic curve")
+    return key
+
+
+def _hosts_of(certificate: Path) -> list[x509.GeneralName]:
+    try:
+        found = x509.load_pem_x509_certificate(certificate.read_bytes())
+        names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except (ValueError, x509.ExtensionNotFound) as error:
+        raise InvalidInput(f"{certificate} must be a certificate ({error})") from error
+    return list(names.value)
 
 
 def _begun(subject: str, issuer: str, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
@@ -171,7 +231,14 @@ def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 def _write_secret(path: Path, content: bytes) -> None:
-    """Write a file that only its owner can read, from its first byte on."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
+    """Write a file that only its owner can read, from its first byte on; it is whole or not there.
+
+    What stood there before is replaced.
+    """
+    handle, building = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(building).replace(path)
+    finally:
+        Path(building).unlink(missing_ok=True)
