@@ -29,10 +29,14 @@ class Round(Struct, frozen=True, kw_only=True, tag="round"):
 
 
 class Ended(Struct, frozen=True, kw_only=True, tag="ended"):
-    """The run is over; `error` says why, if it was not because it is done."""
+    """The run is over; `error` says why, if it was not because it is done.
+
+    A `mistake` is one of the user's, which needs no `trace`.
+    """
 
     error: str = ""
     trace: str = ""
+    mistake: bool = False
 
 
 Event = Connected | Round | Ended
@@ -63,9 +67,9 @@ class Progress:
         """All rounds were played."""
         self._tell(Ended())
 
-    def failed(self, error: str, trace: str) -> None:
+    def failed(self, error: str, trace: str, *, mistake: bool = False) -> None:
         """The run ends with an error."""
-        self._tell(Ended(error=error, trace=trace))
+        self._tell(Ended(error=error, trace=trace, mistake=mistake))
 
     def _tell(self, event: Event) -> None:
         with self._path.open("ab") as file:

@@ -33,5 +33,5 @@ def write_app(folder: Path, configuration: Mapping[str, str | bool]) -> Path:
     lines = [
         f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in configuration.items()
     ]
-    (folder / "pyproject.toml").write_text(_PROJECT + "\n".join(lines) + "\n")
+    (folder / "pyproject.toml").write_text(_PROJECT + "\n".join(lines) + "\n", "utf-8")
     return folder

@@ -1,5 +1,6 @@
 """The command lines of Flower's programs, as this project runs them."""
 
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -75,5 +76,6 @@ def configuration(keys: Keys, server: str) -> str:
     """Flower's configuration file (``config.toml`` in its home): where the SuperLink is."""
     return (
         f'[superlink]\ndefault = "{CONNECTION}"\n\n[superlink.{CONNECTION}]\n'
-        f'address = "{server}"\nroot-certificates = "{keys.authority.resolve()}"\n'
+        f"address = {json.dumps(server)}\n"
+        f"root-certificates = {json.dumps(str(keys.authority.resolve()))}\n"
     )

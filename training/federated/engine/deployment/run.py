@@ -14,7 +14,7 @@ from training.federated.engine.deployment import lines
 from training.federated.engine.deployment.app import write_app
 from training.federated.engine.deployment.environment import flower_environment
 from training.federated.engine.deployment.federation import START_S, Federation, connect
-from training.federated.engine.deployment.keys import existing_keys, make_keys
+from training.federated.engine.deployment.keys import check_device, existing_keys, make_keys
 from training.federated.engine.deployment.processes import (
     DeploymentFailed,
     Program,
@@ -66,6 +66,8 @@ def local_federation(
 ) -> Iterator[Federation]:
     """A SuperLink and a SuperNode for every device of the fleet, as processes of this machine."""
     devices = [device.name for device in load_fleet(plan.setup.fleet, plan.setup.devices).devices]
+    for device in devices:
+        check_device(device)
     found = existing_keys(keys) if keys else make_keys(plan.folder / "keys", devices)
     if missing := [device for device in devices if not found.private(device).exists()]:
         raise InvalidInput(f"{found.folder} must have keys for all devices (none for {missing})")
@@ -81,7 +83,10 @@ def local_federation(
 def start_run(plan: Plan, progress: Path, environment: Mapping[str, str]) -> str:
     """Hand the run to the SuperLink, which starts its ServerApp; gives its id."""
     app = write_app(plan.folder / "app", run_configuration(plan, progress))
-    return str(_json(done(lines.start_run(app), environment, within_s=START_S))["run-id"])
+    said = _json(done(lines.start_run(app), environment, within_s=START_S))
+    if "run-id" not in said:
+        raise DeploymentFailed(f"Flower must start the run (it said {said})")
+    return str(said["run-id"])
 
 
 def follow(
@@ -91,22 +96,27 @@ def follow(
     environment: Mapping[str, str],
     needed: list[Program],
 ) -> None:
-    """Hear what a run tells until it has ended; DeploymentFailed if it does not end well."""
-    listener, heard_at = Listener(progress), time.monotonic()
+    """Hear what a run tells until it has ended; DeploymentFailed if it does not end well.
+
+    InvalidInput if it ends with a mistake of the user's.
+    """
+    listener, heard_at, over = Listener(progress), time.monotonic(), ""
     while True:
         for event in listener.news():
             heard_at = time.monotonic()
             tell(event)
             if isinstance(event, Ended):
-                if event.error:
-                    raise DeploymentFailed(f"the run ended with {event.error}\n{event.trace}")
+                _check_end(event)
                 return
+        if over:
+            raise DeploymentFailed(over)
         for program in needed:
             if not program.runs():
                 raise DeploymentFailed(f"{program.name} ended:\n{program.last_lines()}")
         if time.monotonic() - heard_at > _ASK_AFTER_S:
             heard_at = time.monotonic()
-            _check_run(run_id, environment)
+            over = _how_it_ended(run_id, environment)
+            continue
         time.sleep(_POLL_S)
 
 
@@ -121,17 +131,33 @@ def run_configuration(plan: Plan, progress: Path) -> dict[str, str | bool]:
     }
 
 
-def _check_run(run_id: str, environment: Mapping[str, str]) -> None:
-    """DeploymentFailed if Flower says that the run is over, of which it has told nothing."""
-    (run,) = _json(done(lines.show_run(run_id), environment, within_s=START_S))["runs"]
-    if run["status"].startswith("finished"):
-        raise DeploymentFailed(
-            f"Flower ended the run: {run['status']}, {run['status-details']}; "
-            "see the SuperLink's log"
-        )
+def _check_end(event: Ended) -> None:
+    """InvalidInput for a mistake of the user's, DeploymentFailed for any other error."""
+    if event.mistake:
+        raise InvalidInput(event.error)
+    if event.error:
+        raise DeploymentFailed(f"the run ended with {event.error}\n{event.trace}".rstrip())
+
+
+def _how_it_ended(run_id: str, environment: Mapping[str, str]) -> str:
+    """How, if Flower says that the run is over; "" while it goes on.
+
+    Its last words may have come while Flower was asked.
+    """
+    runs = _json(done(lines.show_run(run_id), environment, within_s=START_S)).get("runs")
+    for run in runs or ():
+        if str(run["status"]).startswith("finished"):
+            return (
+                f"Flower ended the run: {run['status']}, {run['status-details']}; "
+                "see the SuperLink's log"
+            )
+    return ""
 
 
 def _json(said: str) -> dict[str, Any]:
-    """The object in what one of Flower's commands said."""
-    found: dict[str, Any] = json.loads(said[said.index("{") : said.rindex("}") + 1])
+    """The object in what one of Flower's commands said; DeploymentFailed where there is none."""
+    try:
+        found: dict[str, Any] = json.loads(said[said.index("{") : said.rindex("}") + 1])
+    except ValueError as error:
+        raise DeploymentFailed(f"Flower's command must say JSON (got {said.strip()!r})") from error
     return found

@@ -7,6 +7,7 @@ import msgspec
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
+from platforms.errors import InvalidInput
 from training.federated.engine.deployment.processes import end_with_parent
 from training.federated.engine.flower.carrier import flower_carrier
 from training.federated.engine.progress import Progress
@@ -45,6 +46,12 @@ def serve(plan: Plan, grid: Grid, context: Context, progress: Progress) -> None:
         if len(missing) == len(devices):
             raise NobodyThere(f"no device of the fleet is connected (waited {plan.wait_s:g} s)")
         carry_out(plan, carrier, progress.round)
+    except InvalidInput as error:
+        progress.failed(str(error), "", mistake=True)
+        raise
+    except NobodyThere as error:
+        progress.failed(str(error), "")
+        raise
     except Exception as error:
         progress.failed(f"{type(error).__name__}: {error}", traceback.format_exc())
         raise
