@@ -4,6 +4,7 @@ A checkpoint is a folder ``round-000012`` that is written under another name, br
 and then renamed. Two are kept: should the last be damaged after all, the one before it counts.
 """
 
+import errno
 import json
 import os
 import shutil
@@ -19,11 +20,13 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from platforms.errors import InvalidInput
 from training.federated.exchange import Arrays
 from training.federated.rounds import Record
 from training.federated.system import State
 
 KEPT = 2
+_DAMAGES = (OSError, ValueError, LookupError, TypeError, msgspec.MsgspecError, SafetensorError)
 _STATE, _MEMORY, _VALUES = "state.safetensors", "memory.safetensors", "values.json"
 
 Memories = Mapping[str, Arrays]
@@ -45,11 +48,27 @@ class Checkpoint:
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Write it and drop all but the last `KEPT`; gives its folder."""
+    """Write it and drop all but the last `KEPT`; gives its folder.
+
+    Where it cannot be written (OSError), nothing of it is left.
+    """
     final = folder / f"round-{checkpoint.record.rounds:06}"
     building = folder / f".building-{final.name}"
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
+    try:
+        _write(building, checkpoint)
+        shutil.rmtree(final, ignore_errors=True)
+        building.rename(final)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    _sync(folder)
+    for old in _folders(folder)[KEPT:]:
+        shutil.rmtree(old)
+    return final
+
+
+def _write(building: Path, checkpoint: Checkpoint) -> None:
     save_arrays(building / _STATE, checkpoint.state.arrays)
     places = {
         f"{index}/{name}": array
@@ -65,21 +84,24 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
     }
     with _kept(building / _VALUES) as path:
         path.write_text(json.dumps(values))
-    shutil.rmtree(final, ignore_errors=True)
-    building.rename(final)
-    _sync(folder)
-    for old in _folders(folder)[KEPT:]:
-        shutil.rmtree(old)
-    return final
 
 
 def latest(folder: Path) -> Checkpoint | None:
-    """The last whole checkpoint in a folder; None where there is none."""
+    """The last whole checkpoint in a folder; None where there are none.
+
+    InvalidInput where there are some, and none can be read: to begin anew would overwrite them.
+    """
+    problem = ""
     for found in _folders(folder):
         try:
             return _loaded(found)
-        except (OSError, ValueError, KeyError, SafetensorError):
-            continue
+        except _DAMAGES as error:
+            problem = problem or f"{found.name}: {error!r}"
+    if problem:
+        raise InvalidInput(
+            f"{folder} must have a checkpoint that can be read ({problem}); "
+            "remove the folder to play the run from its beginning"
+        )
     return None
 
 
@@ -101,7 +123,10 @@ def save_arrays(path: Path, arrays: Arrays) -> None:
     """Arrays by name, in their order, as safetensors; the file is whole or not there."""
     whole = {name: np.array(array, order="C") for name, array in arrays.items()}
     with _kept(path) as building:
-        save_file(whole, building, metadata={"names": json.dumps(list(arrays))})
+        try:
+            save_file(whole, building, metadata={"names": json.dumps(list(arrays))})
+        except SafetensorError as error:
+            raise OSError(errno.EIO, str(error), str(path)) from error
 
 
 def load_arrays(path: Path) -> dict[str, NDArray[Any]]:

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 
+from platforms.errors import InvalidInput
 from training.federated.checkpoint import Checkpoint, latest, load_arrays, save, save_arrays
 from training.federated.rounds import Record
 from training.federated.study import Point
@@ -76,6 +78,39 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, damage: str) -> Non
     found = latest(tmp_path)
     assert found is not None
     assert 1 == found.record.rounds
+
+
+def test_a_run_whose_checkpoints_are_all_damaged_is_not_begun_anew(tmp_path: Path) -> None:
+    """What is left of it would be overwritten without a word."""
+    for rounds in (1, 2):
+        (save(tmp_path, checkpoint(rounds)) / "values.json").write_text("[]")
+    with pytest.raises(InvalidInput, match=r"round-000002: TypeError.*remove the folder"):
+        latest(tmp_path)
+
+
+@pytest.mark.parametrize("values", ['{"devices": []}', '{"record": {"points": 3}, "devices": []}'])
+def test_values_of_another_kind_are_damage_too(tmp_path: Path, values: str) -> None:
+    """The one before it counts."""
+    save(tmp_path, checkpoint(1))
+    (save(tmp_path, checkpoint(2)) / "values.json").write_text(values)
+    found = latest(tmp_path)
+    assert found is not None
+    assert 1 == found.record.rounds
+
+
+def test_a_full_disk_leaves_the_checkpoints_that_were_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nothing of the one that was begun; it is the system's error, not a fault of ours."""
+
+    def full(*_: Any, **__: Any) -> None:
+        raise SafetensorError("Error while serializing: No space left on device (os error 28)")
+
+    save(tmp_path, checkpoint(1))
+    monkeypatch.setattr("training.federated.checkpoint.save_file", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        save(tmp_path, checkpoint(2))
+    assert ["round-000001"] == [path.name for path in tmp_path.iterdir()]
 
 
 def test_what_was_being_written_is_not_there(tmp_path: Path) -> None:
