@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import secrets
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from platforms.errors import InvalidInput
+from platforms.options import check_ranges, option
 from training.federated.registry import find_system, system_names
 from training.federated.system import Setup, System
 
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 ENGINES = ("inprocess", "simulation", "deployment")
 DEFAULT_ROUNDS = 20
+PRIVACY_FIGURES = ("noise_multiplier", "clipping_norm", "delta", "max_epsilon")
+FEWEST_FOR_MASKS = 3
+"""Devices that secure aggregation needs at least."""
 NOT_DONE = 1
 """Exit code: the run began and did not end as planned; what was played is kept."""
 
@@ -43,7 +48,9 @@ def run(parser: argparse.ArgumentParser) -> None:
         help="Dirichlet concentration of labels over devices (default 1)",
     )  # fmt: skip
     what.add_argument("--seed", type=int, metavar="SEED", help="seed of everything (default 0)")
-    what.add_argument("--models", metavar="DIR", help="folder of pre-trained models")
+    what.add_argument("--models", metavar="DIR",
+        help="folder of pre-trained models (default $ILGOV_MODELS, else ~/.cache/ilgov/models)",
+    )  # fmt: skip
     what.add_argument(
         "--stand-in", dest="stand_in", metavar="MODEL",
         help="the virtual clock counts as if the model were this one",
@@ -155,6 +162,7 @@ def _planned(args: argparse.Namespace) -> "Plan":
         out=str(args.out.resolve()),
         privacy=_privacy(args),
         secure=args.secure_aggregation,
+        run=secrets.token_hex(8),
         **_given(args, timeout="timeout_s", wait="wait_s"),
     )
 
@@ -175,8 +183,7 @@ def _setup(args: argparse.Namespace, system: System) -> Setup:
 def _privacy(args: argparse.Namespace) -> "Privacy | None":
     from training.federated.privacy import Privacy
 
-    names = ("noise_multiplier", "clipping_norm", "delta", "max_epsilon")
-    given = _given(args, **{name: name for name in names})
+    given = _given(args, **{name: name for name in PRIVACY_FIGURES})
     if args.privacy is None:
         if given:
             raise InvalidInput(f"{', '.join(given)}: only with --privacy")
@@ -192,15 +199,18 @@ def _given(args: argparse.Namespace, **names: str) -> dict[str, Any]:
 
 def _resumed(before: "Plan", args: argparse.Namespace) -> "Plan":
     """The plan to go on with: what a run is must stay, how it goes on may change."""
-    if args.privacy or args.secure_aggregation or args.options:
+    figures = _given(args, **{name: name for name in PRIVACY_FIGURES})
+    if args.privacy or args.secure_aggregation or args.options or figures:
         raise InvalidInput(
-            "--resume keeps options, --privacy and --secure-aggregation as they were"
+            "--resume keeps options, --privacy with its figures and --secure-aggregation as they "
+            "were: leave them out"
         )
     fixed = ("system", "method", "task", "fleet", "devices", "alpha", "seed", "models", "stand_in")
     for name in fixed:
         old, new = getattr(before.setup, name), getattr(args, name)
         if new is not None and new != old:
-            raise InvalidInput(f"--{name} of this run must be {old} (got {new})")
+            must = "left out" if old == "" else old
+            raise InvalidInput(f"{option(name)} of this run must be {must} (got {new})")
     if args.engine not in {None, before.engine}:
         raise InvalidInput(
             f"--engine of this run must be {before.engine} (got {args.engine}): what devices "
@@ -213,13 +223,25 @@ def _resumed(before: "Plan", args: argparse.Namespace) -> "Plan":
 def _check(plan: "Plan", args: argparse.Namespace) -> None:
     """InvalidInput where a plan cannot be carried out, before anything is written."""
     from training.federated.fleet import load_fleet
-    from training.federated.privacy import check_protection
     from training.federated.registry import options_of
 
     system = find_system(plan.setup.system)
     if plan.setup.method not in system.methods:
         methods = ", ".join(system.methods)
         raise InvalidInput(f"--method must be one of {methods} (got {plan.setup.method})")
+    _check_figures(plan, args)
+    _check_engine(plan, args)
+    options_of(plan.setup, system.options)
+    devices = load_fleet(plan.setup.fleet, plan.setup.devices).devices
+    if plan.privacy or plan.secure:
+        _check_protection(plan, system, len(devices))
+    system.server(plan.setup)  # task, model and stand-in: whatever it needs is there, or is told
+
+
+def _check_figures(plan: "Plan", args: argparse.Namespace) -> None:
+    check_ranges(args, {"devices": (0, 10**6), "seed": (0, 2**32 - 1)})
+    if not 0 < plan.setup.alpha < math.inf:
+        raise InvalidInput(f"--alpha must be above 0 (got {plan.setup.alpha})")
     for name, value, least in (
         ("rounds", plan.rounds, 1),
         ("actors", args.actors or 1, 1),
@@ -228,13 +250,21 @@ def _check(plan: "Plan", args: argparse.Namespace) -> None:
     ):
         if not least <= value < math.inf:
             raise InvalidInput(f"--{name} must be at least {least} (got {value})")
+
+
+def _check_engine(plan: "Plan", args: argparse.Namespace) -> None:
     for engine, names in (("simulation", ("actors",)), ("deployment", ("keys", "superlink"))):
         for name in names:
             if getattr(args, name) is not None and plan.engine != engine:
                 raise InvalidInput(f"--{name} is for --engine {engine} (got {plan.engine})")
-    options_of(plan.setup, system.options)
-    load_fleet(plan.setup.fleet, plan.setup.devices)
-    if plan.engine == "inprocess" and (plan.privacy or plan.secure):
+    if args.superlink is not None:
+        _check_superlink(args)
+
+
+def _check_protection(plan: "Plan", system: System, devices: int) -> None:
+    from training.federated.privacy import check_protection
+
+    if plan.engine == "inprocess":
         raise InvalidInput(
             "--privacy and --secure-aggregation are Flower's: they need --engine simulation "
             "or deployment (got inprocess)"
@@ -244,18 +274,27 @@ def _check(plan: "Plan", args: argparse.Namespace) -> None:
             "--privacy and --secure-aggregation exclude each other: Flower's wrappers and its "
             "SecAgg+ workflow are made for different kinds of its strategies"
         )
+    if plan.secure and devices < FEWEST_FOR_MASKS:
+        raise InvalidInput(f"--secure-aggregation needs {FEWEST_FOR_MASKS} devices (got {devices})")
     if plan.privacy and find_spec("dp_accounting") is None:
         raise InvalidInput("--privacy needs an accountant: pip install 'ilgov[privacy]'")
-    if plan.privacy or plan.secure:
-        alone = plan.privacy is not None and plan.privacy.side == "client"
-        check_protection(system, plan.setup, alone=alone)
+    alone = plan.privacy is not None and plan.privacy.side == "client"
+    check_protection(system, plan.setup, alone=alone)
+
+
+def _check_superlink(args: argparse.Namespace) -> None:
+    if args.keys is None:
+        raise InvalidInput("--superlink needs --keys: the folder with the SuperLink's ca.pem")
+    host, _, port = args.superlink.rpartition(":")
+    if not host or not port.isdecimal():
+        raise InvalidInput(f"--superlink must be HOST:PORT (got {args.superlink})")
 
 
 def _engine(plan: "Plan", args: argparse.Namespace, tell: "Callable[[Event], None]") -> "Results":
     from training.federated.engine.progress import Progress
     from training.federated.running import (
+        COMMAND_LOCK,
         PROGRESS,
-        RESULTS,
         InProcessCarrier,
         alone,
         carry_out,
@@ -263,21 +302,35 @@ def _engine(plan: "Plan", args: argparse.Namespace, tell: "Callable[[Event], Non
     )
 
     path = plan.folder / PROGRESS
-    with alone(plan.folder):
-        path.unlink(missing_ok=True)
-        (plan.folder / RESULTS).unlink(missing_ok=True)
     if plan.engine == "inprocess":
+        _start(plan)
         carrier = InProcessCarrier(find_system(plan.setup.system), plan.setup)
         return carry_out(plan, carrier, Progress(path, tell).round)
     if plan.engine == "simulation":
         from training.federated.engine.flower.simulation import cpus, simulate
 
+        _start(plan)
         simulate(plan, Progress(path, tell), actors=args.actors or cpus())
     else:
         from training.federated.engine.deployment.run import deploy
 
-        deploy(plan, path, tell, keys=args.keys, superlink=args.superlink)
+        with alone(plan.folder, COMMAND_LOCK):
+            _start(plan)
+            deploy(plan, path, tell, keys=args.keys, superlink=args.superlink)
     return read_results(plan.folder)
+
+
+def _start(plan: "Plan") -> None:
+    """Write down how the run goes on, and take away what told of its end; InvalidInput if played.
+
+    Who resumes it once more needs not say again how many rounds it has.
+    """
+    from training.federated.running import PROGRESS, RESULTS, alone, write_plan
+
+    with alone(plan.folder):
+        write_plan(plan)
+        (plan.folder / PROGRESS).unlink(missing_ok=True)
+        (plan.folder / RESULTS).unlink(missing_ok=True)
 
 
 def _teller(*, quiet: bool) -> "Callable[[Event], None]":

@@ -23,12 +23,15 @@ from training.federated.system import Played, Setup
 Engine = Literal["inprocess", "simulation", "deployment"]
 PLAN, RESULTS, PROGRESS = "plan.json", "results.json", "progress.jsonl"
 CHECKPOINTS, MEMORY, LOCK = "checkpoints", "memory", ".lock"
+COMMAND_LOCK = ".command.lock"
+"""Held by the command that follows a deployment, whose rounds another process plays."""
 
 
 class Plan(Struct, frozen=True, kw_only=True):
     """What is to be run, and where it writes (`out`).
 
-    `timeout_s` bounds each exchange, `wait_s` the wait for devices before the first.
+    `timeout_s` bounds each exchange, `wait_s` the wait for devices before the first. `run` is by
+    what boards tell one run from another.
     """
 
     setup: Setup
@@ -39,6 +42,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     wait_s: float = 120.0
     privacy: Privacy | None = None
     secure: bool = False
+    run: str = ""
 
     @property
     def folder(self) -> Path:
@@ -86,15 +90,25 @@ def begin(plan: Plan) -> None:
     if (plan.folder / PLAN).exists():
         raise InvalidInput(f"{plan.out} holds a run; go on with it by --resume, or name another")
     plan.folder.mkdir(parents=True, exist_ok=True)
+    write_plan(plan)
+
+
+def write_plan(plan: Plan) -> None:
+    """Write down what the run is from now on."""
     write_whole(plan.folder / PLAN, msgspec.json.format(msgspec.json.encode(plan)))
 
 
 def begun(folder: Path) -> Plan:
-    """The plan of a run that is to be resumed; InvalidInput where there is none."""
+    """The plan of a run that is to be resumed; InvalidInput where there is none, or no plan."""
     path = folder / PLAN
     if not path.exists():
         raise InvalidInput(f"{folder} holds no run that could be resumed (no {PLAN})")
-    return msgspec.json.decode(path.read_bytes(), type=Plan)
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Plan)
+    except msgspec.MsgspecError as error:
+        raise InvalidInput(
+            f"{path} must be the plan of a run ({error}); name another folder by --out"
+        ) from error
 
 
 def carry_out(plan: Plan, carrier: Carrier, on_round: OnRound = lambda *_: None) -> Results:
@@ -153,9 +167,9 @@ def _carried_out(plan: Plan, carrier: Carrier, on_round: OnRound) -> Results:
 
 
 @contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path, lock: str = LOCK) -> Iterator[None]:
     """Nobody else plays the run in this folder meanwhile; ends with the process at the latest."""
-    with (folder / LOCK).open("w") as file:
+    with (folder / lock).open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -183,8 +197,11 @@ class InProcessCarrier(InProcess):
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file that is whole or not there."""
     building = path.with_name(f".{path.name}.building")
-    building.write_bytes(content)
-    building.replace(path)
+    try:
+        building.write_bytes(content)
+        building.replace(path)
+    finally:
+        building.unlink(missing_ok=True)
 
 
 def read_results(folder: Path) -> Results:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -97,6 +98,43 @@ def test_more_rounds_can_be_asked_of_a_run_that_ended(ilgov: Any, tmp_path: Path
     assert results(tmp_path / "four") == results(tmp_path / "two")
 
 
+def test_rounds_that_were_asked_for_later_are_those_of_the_run_from_then_on(
+    ilgov: Any, tmp_path: Path
+) -> None:
+    """Who stops it by Ctrl-C then is told to resume it, without a word of rounds."""
+    ilgov(*WORDS, "--rounds", 1, "--out", tmp_path)
+    ilgov("federated", "run", "--out", tmp_path, "--resume", "--rounds", 3)
+    assert 3 == json.loads((tmp_path / "plan.json").read_text())["rounds"]
+    shutil.rmtree(tmp_path / "checkpoints" / "round-000003")
+    ilgov("federated", "run", "--out", tmp_path, "--resume")
+    assert 3 == results(tmp_path)["record"]["points"][-1]["round"]
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("--task", "none"), "task must be one of digits, "),
+        (("--stand-in", "none"), "stand_in must be nothing or one of "),
+    ],
+)
+def test_what_a_server_needs_is_looked_for_before_anything_is_written(
+    ilgov: Any, tmp_path: Path, words: tuple[str, ...], reason: str
+) -> None:
+    """A folder with a plan that cannot be played would take neither it nor another."""
+    line = ("federated", "run", "--system", "mergesfl", "--devices", 3, "--rounds", 1)
+    ended = ilgov(*line, "--out", tmp_path / "run", *words)
+    assert (2, True) == (ended.code, reason in ended.stderr)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("text", ["", "no plan", '{"setup": 3}'])
+def test_a_plan_that_is_none_is_told_so(ilgov: Any, tmp_path: Path, text: str) -> None:
+    """Another program's plan.json, or half of one."""
+    (tmp_path / "plan.json").write_text(text)
+    ended = ilgov("federated", "run", "--out", tmp_path, "--resume")
+    assert (2, True) == (ended.code, "must be the plan of a run" in ended.stderr)
+
+
 def test_failures_stay_in_the_results_of_a_resumed_run(ilgov: Any, tmp_path: Path) -> None:
     """Each with its round, its device and its reason."""
     words = (*WORDS, "--out", tmp_path, "--rounds", 2, "--set", 'garbage=["fast-01@1"]')
@@ -121,6 +159,21 @@ def test_failures_stay_in_the_results_of_a_resumed_run(ilgov: Any, tmp_path: Pat
         (("--privacy", "server"), "need --engine simulation or deployment (got inprocess)"),
         (("--secure-aggregation",), "need --engine simulation or deployment (got inprocess)"),
         (("--delta", "0.1"), "delta: only with --privacy"),
+        (("--alpha", "nan"), "--alpha must be above 0 (got nan)"),
+        (("--seed", "-1"), "--seed must lie in 0 ... 4294967295 (got -1)"),
+        (("--devices", "2000000"), "--devices must lie in 0 ... 1000000 (got 2000000)"),
+        (
+            ("--engine", "deployment", "--superlink", "lan:80"),
+            "--superlink needs --keys: the folder with the SuperLink's ca.pem",
+        ),
+        (
+            ("--engine", "deployment", "--superlink", "lan", "--keys", "keys"),
+            "--superlink must be HOST:PORT (got lan)",
+        ),
+        (
+            ("--engine", "simulation", "--secure-aggregation", "--devices", "2"),
+            "--secure-aggregation needs 3 devices (got 2)",
+        ),
         (
             ("--engine", "simulation", "--privacy", "client", "--clipping-norm", "-1"),
             "clipping_norm must be above 0 (got -1.0)",
@@ -154,6 +207,8 @@ def test_a_folder_that_holds_a_run_is_not_begun_anew(ilgov: Any, tmp_path: Path)
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
+        (("--delta", "0.1"), "--resume keeps options, --privacy with its figures"),
+        (("--stand-in", "x"), "--stand-in of this run must be left out (got x)"),
         (("--seed", "7"), "--seed of this run must be 0 (got 7)"),
         (("--set", "steps=1"), "--resume keeps options"),
         (("--engine", "simulation"), "--engine of this run must be inprocess (got simulation)"),

@@ -1,5 +1,6 @@
 """Tests of orders over Flower's grid: same numbers as in one process, whatever nodes send."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from tests.training.federated.engine.awkward import SYSTEM, awkward_setup
 from tests.training.federated.engine.local_grid import Change, LocalGrid
 from training.federated.engine.flower import client_app, encode
 from training.federated.engine.flower.exchange import LONGEST, FlowerCarrier
-from training.federated.engine.flower.memory import KEPT_ROUNDS, remember, remembered
+from training.federated.engine.flower.memory import KEPT_ROUNDS, folder_of_run, remember, remembered
 from training.federated.engine.inprocess import InProcess
 from training.federated.exchange import Order
 from training.federated.fleet import load_fleet
@@ -227,6 +228,32 @@ def test_a_device_that_was_away_for_long_still_remembers(tmp_path: Path) -> None
     assert {} == remembered(later, tmp_path, 1)
     assert {} == remembered(later, None, 20)
     assert [5] == remembered(context, tmp_path, 20)["m"].tolist()
+
+
+def test_a_board_tells_what_it_knows_of_one_run_from_another(tmp_path: Path) -> None:
+    """A device that joins a new run late would go on from the end of the one before."""
+    context = Context(
+        run_id=1,
+        node_id=1,
+        node_config={"device": FIRST, "memory": str(tmp_path)},
+        state=RecordDict(),
+        run_config={},
+    )
+    first, second = (client_app.memory_of(context, told(run=run * 16)) for run in "ab")
+    remember(context, first, 7, {"m": np.ones(1)})
+    context.state = RecordDict()
+    assert {} == remembered(context, second, 9)
+    assert [1.0] == remembered(context, first, 9)["m"].tolist()
+
+
+def test_a_board_forgets_runs_of_long_ago(tmp_path: Path) -> None:
+    """Its disk is small; what else is in its folder stays."""
+    (tmp_path / "other").mkdir()
+    for age, run in enumerate("fedcba"):
+        os.utime(folder_of_run(tmp_path, run), (age, age))
+    assert {"a", "b", "c", "other"} == {path.name for path in tmp_path.iterdir()}
+    with pytest.raises(ValueError, match="hexadecimal"):
+        folder_of_run(tmp_path, "../x")
 
 
 def test_if_nobody_is_connected_a_device_is_waited_for() -> None:

@@ -128,6 +128,7 @@ def run_configuration(plan: Plan, progress: Path) -> dict[str, str | bool]:
         "progress": str(progress.resolve()),
         "clip": plan.privacy is not None and plan.privacy.side == "client",
         "secure": plan.secure,
+        "run": plan.run,
     }
 
 

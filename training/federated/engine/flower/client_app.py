@@ -15,7 +15,7 @@ from flwr.clientapp.mod import fixedclipping_mod
 from flwr.clientapp.typing import ClientAppCallable, Mod
 
 from training.federated.engine.flower.encode import WHO, order_of, reply_records
-from training.federated.engine.flower.memory import remember, remembered
+from training.federated.engine.flower.memory import folder_of_run, remember, remembered
 from training.federated.engine.flower.secure_mod import secure_mod
 from training.federated.fleet import load_fleet
 from training.federated.models.load import fingerprints
@@ -109,7 +109,8 @@ def device_of(context: Context, told: Configuration) -> str:
 def memory_of(context: Context, told: Configuration) -> Path | None:
     """The folder where this device remembers, if it has one."""
     if "memory" in context.node_config:
-        return Path(str(context.node_config["memory"]))
+        folder, run = Path(str(context.node_config["memory"])), str(told.get("run", ""))
+        return folder_of_run(folder, run) if run else folder
     shared = told.get("memory")
     return Path(str(shared)) / device_of(context, told) if shared else None
 

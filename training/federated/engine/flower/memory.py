@@ -4,6 +4,8 @@ The context ends with the run, or when the SuperNode is killed. A folder outlive
 is resumed gives the device back what it knew when the round began that is played again.
 """
 
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,10 @@ from training.federated.engine.flower.encode import array_of
 RECORD = "memory"
 KEPT_ROUNDS = 3
 """Rounds of which a device still has its memory: those in which it took part last."""
+
+KEPT_RUNS = 3
+"""Runs of which a board still has the memory."""
+_RUN = re.compile(r"[0-9a-f]{1,32}")
 
 Memory = dict[str, NDArray[Any]]
 
@@ -41,6 +47,22 @@ def remember(context: Context, folder: Path | None, round_: int, memory: Memory)
         save_arrays(_path(folder, round_), memory)
         for old in _kept(folder)[:-KEPT_ROUNDS]:
             old.unlink()
+
+
+def folder_of_run(folder: Path, run: str) -> Path:
+    """Where a device remembers of one run: what it knows of another would be wrong there.
+
+    The memories of all but the last runs are removed. ValueError where `run` is no name of one.
+    """
+    if not _RUN.fullmatch(run):
+        raise ValueError(f"run must be hexadecimal digits (got {run!r})")
+    own = folder / run
+    if not own.exists():
+        own.mkdir(parents=True)
+        runs = [path for path in folder.iterdir() if _RUN.fullmatch(path.name) and path != own]
+        for old in sorted(runs, key=lambda path: path.stat().st_mtime)[: 1 - KEPT_RUNS]:
+            shutil.rmtree(old)
+    return own
 
 
 def _kept(folder: Path) -> list[Path]:
