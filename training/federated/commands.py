@@ -19,5 +19,6 @@ def federated(parser: argparse.ArgumentParser) -> None:
         ("deploy", deploy),
         ("compare", compare),
     ):
-        summary = (configure.__doc__ or "").partition("\n")[0]
-        configure(commands.add_parser(name, help=summary, description=summary, allow_abbrev=False))
+        whole = configure.__doc__ or ""
+        summary = whole.partition("\n")[0]
+        configure(commands.add_parser(name, help=summary, description=whole, allow_abbrev=False))

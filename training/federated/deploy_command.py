@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from platforms.errors import InvalidInput
+from platforms.options import check_ranges
 
 if TYPE_CHECKING:
     from training.federated.engine.deployment.keys import Keys
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 FAILED = 1
 """Exit code: a program of Flower's ended or did not start."""
+_PORTS: dict[str, tuple[float, float]] = {"port": (1, 65535)}
 _HOME = Path("~/.local/state/ilgov/flower")
 
 
@@ -21,8 +23,9 @@ def deploy(parser: argparse.ArgumentParser) -> None:
     """Make keys, and run the server or a board of a deployment between machines."""
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     for name, configure in (("keys", _keys), ("server", _server), ("node", _node)):
-        summary = (configure.__doc__ or "").partition("\n")[0]
-        configure(verbs.add_parser(name, help=summary, description=summary, allow_abbrev=False))
+        whole = configure.__doc__ or ""
+        summary = whole.partition("\n")[0]
+        configure(verbs.add_parser(name, help=summary, description=whole, allow_abbrev=False))
 
 
 def _keys(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +34,9 @@ def _keys(parser: argparse.ArgumentParser) -> None:
     What exists stays as it is, so that devices can be added.
     """
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the keys")
-    parser.add_argument("--fleet", default="jetson80", metavar="NAME|FILE", help="the devices")
+    parser.add_argument("--fleet", default="jetson80", metavar="NAME|FILE",
+        help="the devices (default jetson80)",
+    )  # fmt: skip
     parser.add_argument(
         "--devices", type=int, default=0, metavar="N", help="so many of the fleet (default: all)"
     )
@@ -55,7 +60,9 @@ def _server(parser: argparse.ArgumentParser) -> None:
         "--host", default="127.0.0.1", metavar="ADDRESS",
         help="address to listen at (default 127.0.0.1, which no board reaches)",
     )  # fmt: skip
-    parser.add_argument("--port", type=int, default=8000, metavar="PORT", help="(default 8000)")
+    parser.add_argument(
+        "--port", type=int, default=8000, metavar="PORT", help="port to listen at (default 8000)"
+    )
     _add_home(parser)
     parser.set_defaults(run=_run_server)
 
@@ -95,6 +102,7 @@ def _make_keys(args: argparse.Namespace) -> int:
     from training.federated.engine.deployment.keys import make_keys
     from training.federated.fleet import load_fleet
 
+    check_ranges(args, {"devices": (0, 10**6)})
     devices = [device.name for device in load_fleet(args.fleet, args.devices).devices]
     keys = make_keys(args.out, devices, args.host)
     print(f"{keys.folder}: {len(keys.devices())} devices; ca.key is needed only to make more keys")
@@ -114,9 +122,12 @@ def _run_server(args: argparse.Namespace) -> int:
         wait_until,
     )
 
+    check_ranges(args, _PORTS)
     keys, home = existing_keys(args.keys), _made(args.home)
     environment = flower_environment(home)
     reached = "127.0.0.1" if args.host == "0.0.0.0" else args.host
+    if listens(reached, args.port):
+        raise InvalidInput(f"--port must be free (something answers at {reached}:{args.port})")
     try:
         with stopped_at_the_end() as programs:
             line = lines.superlink(keys, host=args.host, port=args.port)
@@ -149,14 +160,19 @@ def _watched(server: "Program") -> int:
 def _run_node(args: argparse.Namespace) -> int:
     from training.federated.engine.deployment import lines
     from training.federated.engine.deployment.environment import flower_environment
-    from training.federated.engine.deployment.keys import Keys
+    from training.federated.engine.deployment.keys import Keys, check_device
 
-    keys, home = Keys(args.keys), _made(args.home)
+    check_ranges(args, _PORTS)
+    check_device(args.device)
+    keys = Keys(args.keys)
     _must_be(keys, args.device)
+    home = _made(args.home)
     memory = _made(args.memory or home / "memory" / args.device)
     line = lines.supernode(
         keys, args.device, server=args.superlink, port=args.port, memory=memory.resolve()
     )
+    if not Path(line[0]).exists():
+        raise InvalidInput(f"{line[0]} must be there; pip install 'ilgov[federated]'")
     sys.stdout.flush()
     os.execve(line[0], list(line), flower_environment(home))
 
