@@ -28,6 +28,8 @@ FEWEST_FOR_MASKS = 3
 """Devices that secure aggregation needs at least."""
 NOT_DONE = 1
 """Exit code: the run began and did not end as planned; what was played is kept."""
+INTERRUPTED = 130
+"""Exit code: Ctrl-C; what was played is kept."""
 
 
 def run(parser: argparse.ArgumentParser) -> None:
@@ -141,8 +143,8 @@ def _run(args: argparse.Namespace) -> int:
         print(f"ilgov: error: {error}", file=sys.stderr)
         return NOT_DONE
     except KeyboardInterrupt:
-        _say(f"stopped; go on with --out {args.out} --resume")
-        raise
+        _say(f"ilgov: stopped; go on with: ilgov federated run --out {args.out} --resume")
+        return INTERRUPTED
     if args.json:
         print(msgspec.json.format(msgspec.json.encode(results)).decode())
     else:

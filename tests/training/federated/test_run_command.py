@@ -239,7 +239,8 @@ def test_stopping_says_how_to_go_on(tmp_path: Path) -> None:
     run.send_signal(signal.SIGINT)
     _, stderr = run.communicate(timeout=WITHIN_S)
     assert 130 == run.returncode
-    assert f"go on with --out {tmp_path / 'run'} --resume".encode() in stderr
+    way_out = f"go on with: ilgov federated run --out {tmp_path / 'run'} --resume\n"
+    assert stderr.decode().endswith(way_out), "and no other, which would be refused"
 
 
 def test_a_system_that_sends_features_cannot_be_protected_by_a_mean(

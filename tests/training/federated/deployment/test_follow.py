@@ -1,5 +1,6 @@
 """Tests of hearing a run out: what it says last counts, whatever Flower says meanwhile."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,11 @@ def test_a_mistake_of_the_users_is_told_as_one(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes().splitlines(keepends=True)[1])
     with pytest.raises(DeploymentFailed, match="the run ended with ZeroDivisionError"):
         heard(path)
+
+
+def test_a_command_that_is_asked_to_end_stops_the_run_as_ctrl_c_does() -> None:
+    """A SuperLink elsewhere would go on with it; the handler of before is back."""
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), run.sigterm_as_ctrl_c():
+        signal.raise_signal(signal.SIGTERM)
+    assert before is signal.getsignal(signal.SIGTERM)

@@ -1,6 +1,7 @@
 """A run between SuperLink and SuperNodes: on this machine, or with a SuperLink that is up."""
 
 import json
+import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -43,21 +44,32 @@ def deploy(
     The ServerApp writes to the run's folder: a SuperLink that is up must be on this machine.
     """
     environment = flower_environment(plan.folder / "flower")
-    if superlink is None:
-        with local_federation(plan, environment, keys) as federation:
-            run_id = start_run(plan, progress, environment)
-            follow(run_id, progress, tell, environment, federation.programs[:1])
-        return
-    if keys is None:
-        raise InvalidInput("--superlink needs --keys: the folder with the SuperLink's ca.pem")
-    connect(existing_keys(keys), environment, superlink)
-    run_id = start_run(plan, progress, environment)
+    with sigterm_as_ctrl_c():
+        if superlink is None:
+            with local_federation(plan, environment, keys) as federation:
+                run_id = start_run(plan, progress, environment)
+                follow(run_id, progress, tell, environment, federation.programs[:1])
+            return
+        if keys is None:
+            raise InvalidInput("--superlink needs --keys: the folder with the SuperLink's ca.pem")
+        connect(existing_keys(keys), environment, superlink)
+        run_id = start_run(plan, progress, environment)
+        try:
+            follow(run_id, progress, tell, environment, [])
+        except BaseException:
+            with suppress(DeploymentFailed):
+                done(lines.stop_run(run_id), environment, within_s=START_S)
+            raise
+
+
+@contextmanager
+def sigterm_as_ctrl_c() -> Iterator[None]:
+    """What `kill` sends leaves the block as Ctrl-C does, so that nothing goes on elsewhere."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        follow(run_id, progress, tell, environment, [])
-    except BaseException:
-        with suppress(DeploymentFailed):
-            done(lines.stop_run(run_id), environment, within_s=START_S)
-        raise
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
