@@ -111,6 +111,23 @@ def test_a_device_that_lost_its_memory_says_so_and_gets_the_whole_history() -> N
     assert 3 == len(wire.orders[devices[0].name].arrays["seeds"])
 
 
+def test_a_device_that_is_ahead_of_a_server_that_went_back_starts_anew() -> None:
+    """The server is taken up from an older checkpoint: what the device holds is not its model."""
+    given = setup()
+    devices = _fleet(given).devices
+    server, wire = SYSTEM.server(given), Wire(given)
+    server.play(1, devices, wire)
+    older = server.state()
+    server.play(2, devices, wire)
+    server.play(3, devices, wire)
+    again = SYSTEM.server(given)
+    again.restore(older)
+    assert {device.name for device in devices} == set(again.play(2, devices, wire).failed)
+    before = _weights(again)
+    assert () == again.play(3, devices, wire).failed
+    assert all(before == memory["weights"].tobytes() for memory in wire.memory.values())
+
+
 def test_a_round_without_replies_leaves_the_model_alone() -> None:
     """Nor does it enter the history."""
     given = setup()

@@ -99,7 +99,11 @@ class HistoryServer:
 
 
 class HistoryClient:
-    """A device's part: its memory holds its weights and how many rows they have seen."""
+    """A device's part: its memory holds its weights and how many rows they have seen.
+
+    Where these are fewer than the server takes it to have, or more than there are, it takes no part
+    in the round and is then sent the whole history.
+    """
 
     def __init__(self, bench: Workbench, device: str, part: int) -> None:
         self._bench, self._device = bench, device
@@ -111,15 +115,17 @@ class HistoryClient:
         check_noise(seed, order)
         plan = self._bench.plan
         weights, known = self._recall(memory)
-        if known < start:
+        rows = start + len(order.arrays.get("seeds", ()))
+        if known > rows:
+            memory.clear()
+        if not start <= known <= rows:
             nothing = np.zeros((plan.steps, plan.samples), np.float32)
             return Reply(
                 arrays={"slopes": nothing}, metrics={"samples": 1.0, "loss": 0.0, "ready": 0.0}
             )
         self._follow(order, weights, known - start)
-        rows_seen = max(known, start + len(order.arrays.get("seeds", ())))
         memory["weights"] = self._bench.chain.packed(weights)
-        memory["rows"] = np.array([rows_seen], np.int64)
+        memory["rows"] = np.array([rows], np.int64)
         return self._steps(weights, seed, int(str(order.settings["round"])))
 
     def _recall(self, memory: dict[str, NDArray[Any]]) -> tuple[Weights, int]:
