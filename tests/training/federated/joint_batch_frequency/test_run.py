@@ -165,6 +165,7 @@ def test_the_learning_rate_follows_the_batch_by_the_rule() -> None:
         ({"options": {"cap_low": 0.9, "cap_high": 0.1}}, "cap_low and cap_high must rise"),
         ({"options": {"batches": [0, 4]}}, "batches must be 1 or more"),
         ({"options": {"samples": 8}}, "samples must be at least the largest batch 64 (got 8)"),
+        ({"options": {"samples": 200}}, "(got 200; [16, 32, 64] leave some over)"),
         (
             {
                 "options": {

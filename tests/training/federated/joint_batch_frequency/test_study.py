@@ -26,6 +26,7 @@ from training.federated.systems.joint_batch_frequency.experiment import (
 from training.federated.systems.joint_batch_frequency.figures import regret
 from training.federated.systems.joint_batch_frequency.methods import METHODS
 from training.federated.systems.joint_batch_frequency.study import ERRING, GRID, JointStudy
+from training.federated.systems.joint_batch_frequency.study_tables import _halving_verdict
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +84,22 @@ def test_tables_say_the_rule_that_power_is_modelled_and_the_papers_figure(
     assert "2.3" in gains.paper
     example = next(table for table in tables if table.title.startswith("Batch 64"))
     assert "31.9 %" in example.paper
+
+
+@pytest.mark.parametrize(
+    ("by_time", "said"),
+    [
+        (["-3.0%", "-0.1%"], "the samples save the time"),
+        (["2.0%", "1.0%"], "both save time"),
+        (["-3.0%", "1.0%"], "depends on the rule"),
+        (["None", "1.0%"], "depends on the rule"),
+    ],
+)
+def test_both_save_time_is_said_only_where_both_do_by_every_rule(
+    by_time: list[str], said: str
+) -> None:
+    """One rule by which it does not is enough not to say so."""
+    assert said in _halving_verdict(by_time)
 
 
 def test_rows_are_as_wide_as_their_heads(tables: list[Table]) -> None:

@@ -176,3 +176,9 @@ def _check(setup: Setup, options: Options) -> None:
             f"samples must be at least the largest batch {max(options.batches)} "
             f"(got {options.samples})"
         )
+    left = [batch for batch in options.batches if options.samples % batch]
+    if left:
+        raise InvalidInput(
+            "samples must be a multiple of every batch, so that all that is counted is trained "
+            f"(got {options.samples}; {left} leave some over)"
+        )
