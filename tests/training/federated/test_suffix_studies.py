@@ -15,6 +15,7 @@ from training.federated.systems.suffix_tuning.readings import (
     difference,
     final_runs,
     judged,
+    multiple_to,
     to_target,
     waiting_share,
 )
@@ -74,7 +75,7 @@ def test_the_size_smoke_leaves_out_what_needs_more_rounds_to_show() -> None:
 
 
 def test_the_clock_of_legends_study_is_that_of_roberta() -> None:
-    """The papers' regime: compute and traffic of a large model."""
+    """Compute of a large model; traffic grows as its encoder does, more than LoRA's would."""
     assert {"roberta-base"} == {each.stand_in for each in legend.STUDY.setups(DEFAULT, 1)}
 
 
@@ -106,6 +107,20 @@ def test_a_target_is_reached_at_the_first_round_that_has_it() -> None:
     """A later fall does not matter; a run that never has it counts as none."""
     runs = Runs("a", (run("legend", 1, [0, 0.6, 0.5]), run("legend", 2, [0, 0.1, 0.2])))
     assert [1.0, None] == to_target(runs, 0.55, lambda point: point.time_s)
+
+
+def test_a_multiple_to_the_target_is_a_geometric_mean_over_pairs_of_seeds() -> None:
+    """Twice as long and half as long are as long; who never arrives has none."""
+    fast, slow, never = [0, 0.6, 0.6], [0, 0.1, 0.6], [0, 0.1, 0.1]
+    first = Runs("a", (run("legend", 1, fast), run("legend", 2, slow)))
+    second = Runs("b", (run("uniform", 1, slow), run("uniform", 2, fast)))
+    found = multiple_to(first, second, 0.55, lambda point: point.time_s)
+    assert found is not None
+    assert 1.0 == pytest.approx(found.mean)
+    assert found.low is not None
+    assert found.low < 0.01
+    other = Runs("c", (run("uniform", 1, fast), run("uniform", 2, never)))
+    assert multiple_to(first, other, 0.55, lambda point: point.time_s) is None
 
 
 def test_waiting_is_a_share_of_the_devices_time() -> None:
@@ -161,9 +176,9 @@ def test_legends_tables_say_who_reached_the_target_and_what_ranks_did() -> None:
     assert 3 == len(tables)
     costs = {row[0]: row for row in tables[0].rows}
     assert "3 of 3" == costs["legend"][1]
-    assert (
-        "uniform LoRA needs 0.75 times legend's time and 0.75 times its bytes" in tables[0].verdict
-    )
+    multiple = "0.79× [0.29, 2.14]"
+    assert f"uniform LoRA needs {multiple} legend's time and {multiple} its" in tables[0].verdict
+    assert (multiple, "400 B", multiple) == costs["uniform"][3:6]
     assert ("0 of 3", "not always reached") == costs["decreasing-ranks"][1:3]
     assert "flat-ranks: lower at the end" in tables[1].verdict
     assert "decreasing-ranks: higher at the end" in tables[1].verdict

@@ -1,6 +1,5 @@
 """FedSpine's tables: speed at equal sparsity, regret, memory and work, and the paper's figures."""
 
-import math
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
@@ -15,6 +14,7 @@ from training.federated.systems.suffix_tuning.readings import (
     difference,
     final_runs,
     judged,
+    multiple_to,
     note_per_round,
     to_target,
     waiting_share,
@@ -58,7 +58,7 @@ def _speed(task: str, fleet: str, outcomes: Sequence[Outcome]) -> Table:
     rows = []
     multiples: dict[str, Interval | None] = {}
     for one in runs:
-        multiples[one.method] = _multiple(one, own, target)
+        multiples[one.method] = multiple_to(one, own, target, lambda point: point.time_s)
         rows.append(
             (
                 one.method,
@@ -105,21 +105,6 @@ def _target(runs: Sequence[Runs]) -> float:
     return start + TARGET_SHARE * (best - start)
 
 
-def _multiple(one: Runs, own: Runs, target: float) -> Interval | None:
-    """Time to the target over FedSpine's: geometric mean over seeds; None where one never came."""
-    pairs = zip(
-        to_target(one, target, lambda p: p.time_s),
-        to_target(own, target, lambda p: p.time_s),
-        strict=True,
-    )
-    logarithms = [math.log(a / b) if a and b else None for a, b in pairs]
-    if any(value is None for value in logarithms):
-        return None
-    found = interval([value for value in logarithms if value is not None])
-    low, high = (None if end is None else math.exp(end) for end in (found.low, found.high))
-    return Interval(mean=math.exp(found.mean), low=low, high=high, n=found.n)
-
-
 def _reached(one: Runs, target: float) -> str:
     times = to_target(one, target, lambda point: point.time_s)
     return f"{sum(time is not None for time in times)} of {len(times)}"
@@ -145,11 +130,16 @@ def _verdict(runs: Sequence[Runs], multiples: Mapping[str, Interval | None]) -> 
         said.append(f"With hidden speeds known it would take {_text(oracle)} times as long.")
     unpruned = next((one for one in runs if one.method == "unpruned"), None)
     if unpruned is not None:
-        points = 100 * (fmean(unpruned.accuracies()) - fmean(runs[0].accuracies()))
-        said.append(
-            f"PRUNING COSTS ACCURACY: LoRA that is never pruned ends {points:+.1f} points from it."
-        )
+        said.append(_cost_of_pruning(difference(unpruned, runs[0])))
     return " ".join(said)
+
+
+def _cost_of_pruning(less: Interval) -> str:
+    """What the accuracy of LoRA that is never pruned says, less FedSpine's."""
+    ends = f"LoRA that is never pruned ends {100 * less.mean:+.1f} points from it"
+    if judged(less) == "higher":
+        return f"PRUNING COSTS ACCURACY: {ends}."
+    return f"{ends}: {judged(less)}, so that what pruning costs is not seen in these runs."
 
 
 def _regret(contests: Mapping[str, Any]) -> Table:

@@ -5,7 +5,7 @@ from statistics import fmean
 
 from rm.evaluation.summary import interval
 from training.federated.compare.protocols import TARGET_SHARE
-from training.federated.compare.words import accuracy, percent, points, quantity
+from training.federated.compare.words import accuracy, multiple, percent, points, quantity
 from training.federated.study import Outcome, PlainStudy, Point, Size, Table
 from training.federated.system import Setup
 from training.federated.systems.legend.methods import METHODS
@@ -14,6 +14,7 @@ from training.federated.systems.suffix_tuning.readings import (
     difference,
     final_runs,
     judged,
+    multiple_to,
     to_target,
     waiting_share,
 )
@@ -118,38 +119,36 @@ def _cost_row(runs: Runs, own: Runs, target: float) -> tuple[str, ...]:
 def _spent(
     runs: Runs, own: Runs, target: float, value: Callable[[Point], float], unit: str
 ) -> tuple[str, str]:
-    mine, theirs = _all(to_target(runs, target, value)), _all(to_target(own, target, value))
+    mine = _all(to_target(runs, target, value))
     if mine is None:
         return "not always reached", "–"
     return (
         quantity(fmean(mine), unit),
-        "–" if theirs is None or runs is own else f"{fmean(mine) / fmean(theirs):.2f}×",
+        "–" if runs is own else multiple(multiple_to(runs, own, target, value)),
     )
 
 
 def _cost_verdict(runs: Sequence[Runs], target: float) -> str:
     """LEGEND against the fastest baseline and against uniform LoRA."""
-    spent = {each.method: _means(each, target) for each in runs}
-    reached = {method: means for method, means in spent.items() if means is not None}
-    own = reached.pop("legend", None)
+    spent = [(each, _all(to_target(each, target, _time))) for each in runs]
+    reached = [(each, fmean(times)) for each, times in spent if times is not None]
+    own = next((each for each, _ in reached if each.method == "legend"), None)
     if own is None:
         return "legend does not always reach the target"
-    if not reached:
+    others = [(each, mean_s) for each, mean_s in reached if each is not own]
+    if not others:
         return "no baseline always reaches the target"
-    fastest = min(reached, key=lambda method: reached[method][0])
-    named = {f"the fastest baseline ({fastest})": fastest, "uniform LoRA": "uniform"}
-    return "; ".join(
-        f"{name} needs {reached[method][0] / own[0]:.2f} times legend's time and "
-        f"{reached[method][1] / own[1]:.2f} times its bytes"
-        for name, method in named.items()
-        if method in reached
-    )
+    fastest, _ = min(others, key=lambda pair: pair[1])
+    said = [_needs(f"the fastest baseline ({fastest.method})", fastest, own, target)]
+    uniform = [each for each, _ in others if each.method == "uniform"]
+    said += [_needs("uniform LoRA", each, own, target) for each in uniform]
+    return "; ".join(said)
 
 
-def _means(runs: Runs, target: float) -> tuple[float, float] | None:
-    """Mean time and bytes to the target; None unless all seeds reached it."""
-    times, sizes = (_all(to_target(runs, target, value)) for value in (_time, _bytes))
-    return None if times is None or sizes is None else (fmean(times), fmean(sizes))
+def _needs(name: str, runs: Runs, own: Runs, target: float) -> str:
+    """What a baseline needs to the target, as multiples of LEGEND's."""
+    time, size = (multiple(multiple_to(runs, own, target, value)) for value in (_time, _bytes))
+    return f"{name} needs {time} legend's time and {size} its bytes"
 
 
 def _courses(task: str, runs: Sequence[Runs]) -> Table:

@@ -1,5 +1,6 @@
 """What a study's runs came to: accuracies and costs of a method over its seeds."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from statistics import fmean
 
@@ -64,6 +65,22 @@ def to_target(runs: Runs, target: float, value: Callable[[Point], float]) -> lis
     """What was spent when a run's test accuracy first reached the target; None where it did not."""
     points = [reaching(outcome, target) for outcome in runs.outcomes]
     return [None if point is None else value(point) for point in points]
+
+
+def multiple_to(
+    first: Runs, second: Runs, target: float, value: Callable[[Point], float]
+) -> Interval | None:
+    """What the first spent up to the target, as a multiple of what the second did, seed by seed.
+
+    A geometric mean; None unless all seeds of both reached it after some training.
+    """
+    pairs = zip(to_target(first, target, value), to_target(second, target, value), strict=True)
+    logarithms = [math.log(one / other) for one, other in pairs if one and other]
+    if len(logarithms) < len(first.outcomes):
+        return None
+    found = interval(logarithms)
+    low, high = (None if end is None else math.exp(end) for end in (found.low, found.high))
+    return Interval(mean=math.exp(found.mean), low=low, high=high, n=found.n)
 
 
 def judged(value: Interval) -> str:
