@@ -235,9 +235,19 @@ def _check(plan: "Plan", args: argparse.Namespace) -> None:
     _check_engine(plan, args)
     options_of(plan.setup, system.options)
     devices = load_fleet(plan.setup.fleet, plan.setup.devices).devices
+    if plan.engine != "inprocess":
+        _check_names([device.name for device in devices])
     if plan.privacy or plan.secure:
         _check_protection(plan, system, len(devices))
     system.server(plan.setup)  # task, model and stand-in: whatever it needs is there, or is told
+
+
+def _check_names(devices: "list[str]") -> None:
+    """What devices remember, their keys and their logs lie in files of their names."""
+    from training.federated.engine.deployment.keys import check_device
+
+    for device in devices:
+        check_device(device)
 
 
 def _check_figures(plan: "Plan", args: argparse.Namespace) -> None:

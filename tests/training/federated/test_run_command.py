@@ -127,6 +127,16 @@ def test_what_a_server_needs_is_looked_for_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("engine", ["simulation", "deployment"])
+def test_a_device_whose_name_is_a_path_is_refused(ilgov: Any, tmp_path: Path, engine: str) -> None:
+    """Its memory would be written outside the run's folder."""
+    fleet = tmp_path / "fleet.toml"
+    fleet.write_text(Path(FLEET).read_text().replace('kind = "slow"', 'kind = "../../slow"'))
+    ended = ilgov(*WORDS, "--fleet", fleet, "--engine", engine, "--out", tmp_path / "run")
+    assert (2, True) == (ended.code, "device must be of letters" in ended.stderr)
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("text", ["", "no plan", '{"setup": 3}'])
 def test_a_plan_that_is_none_is_told_so(ilgov: Any, tmp_path: Path, text: str) -> None:
     """Another program's plan.json, or half of one."""
