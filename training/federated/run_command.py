@@ -218,8 +218,21 @@ def _resumed(before: "Plan", args: argparse.Namespace) -> "Plan":
             f"--engine of this run must be {before.engine} (got {args.engine}): what devices "
             "remember is kept elsewhere by each"
         )
+    if args.rounds is not None:
+        _check_not_played(args.out, args.rounds)
     changes = _given(args, rounds="rounds", timeout="timeout_s", wait="wait_s")
     return msgspec.structs.replace(before, out=str(args.out.resolve()), **changes)
+
+
+def _check_not_played(folder: Path, rounds: int) -> None:
+    from training.federated.checkpoint import latest
+    from training.federated.running import CHECKPOINTS
+
+    last = latest(folder / CHECKPOINTS)
+    if last is not None and rounds < last.record.rounds:
+        raise InvalidInput(
+            f"--rounds must be at least {last.record.rounds}, which are played (got {rounds})"
+        )
 
 
 def _check(plan: "Plan", args: argparse.Namespace) -> None:

@@ -217,6 +217,7 @@ def test_a_folder_that_holds_a_run_is_not_begun_anew(ilgov: Any, tmp_path: Path)
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
+        (("--rounds", "1"), "--rounds must be at least 2, which are played (got 1)"),
         (("--delta", "0.1"), "--resume keeps options, --privacy with its figures"),
         (("--stand-in", "x"), "--stand-in of this run must be left out (got x)"),
         (("--seed", "7"), "--seed of this run must be 0 (got 7)"),
@@ -228,7 +229,7 @@ def test_what_a_run_is_stays_when_it_is_resumed(
     ilgov: Any, tmp_path: Path, words: tuple[str, ...], reason: str
 ) -> None:
     """Otherwise its results would be of two runs."""
-    ilgov(*WORDS, "--rounds", 1, "--out", tmp_path / "run")
+    ilgov(*WORDS, "--rounds", 2, "--out", tmp_path / "run")
     ended = ilgov("federated", "run", "--out", tmp_path / "run", "--resume", *words)
     assert 2 == ended.code
     assert reason in ended.stderr
