@@ -114,6 +114,8 @@ def connected(workers: int, address: str | None = None) -> Iterator[None]:
         yield
         return
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    # Releases up to 2.55 warn of a change in how they hide GPUs from who asked for none, as we do.
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     with _private_folder() as folder:
         try:
             if address is None:

@@ -3,6 +3,7 @@
 Ray takes seconds to start, so few tests start it.
 """
 
+import gc
 import os
 import secrets
 import signal
@@ -30,6 +31,9 @@ from oracle.ray_engine import answer_remotely, connected, ray_jobs
 
 Ilgov = Callable[..., Ended]
 
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
+"""Ray 2.55, which Flower asks for, leaves its log files and handles of its processes to Python."""
+
 SWEEP = ("--targets", 3, "--demands", 3, "--shard-size", 1)
 
 
@@ -41,6 +45,13 @@ def refuse(number: int) -> int:
 def die(_: int) -> None:
     """End as the kernel ends a process when memory runs out."""
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.fixture(autouse=True)
+def _collected() -> Iterator[None]:
+    """What Ray left is collected here, and not in the midst of another test."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture
