@@ -223,7 +223,7 @@ def overview_figure(lines: Sequence[Headline]) -> go.Figure:
 def _differences(lines: Sequence[Headline]) -> go.Scatter:
     shown = [(i, line.difference) for i, line in enumerate(lines) if line.difference is not None]
     means = [100 * value.mean for _, value in shown]
-    halves = [100 * ((value.high or value.mean) - value.mean) for _, value in shown]
+    halves = [100 * _above(value) for _, value in shown]
     return go.Scatter(
         x=means,
         y=[i for i, _ in shown],
@@ -234,6 +234,20 @@ def _differences(lines: Sequence[Headline]) -> go.Scatter:
         showlegend=False,
         hovertemplate="%{x:+.1f} points<extra></extra>",
     )
+
+
+def _above(value: Interval) -> float:
+    """How far an interval reaches above its mean; 0 where there is none.
+
+    >>> _above(Interval(mean=-0.5, low=-1.0, high=0.0, n=3))
+    0.5
+    """
+    return 0.0 if value.high is None else value.high - value.mean
+
+
+def _below(value: Interval) -> float:
+    """How far it reaches below."""
+    return 0.0 if value.low is None else value.mean - value.low
 
 
 def _ratio(line: Headline, resource: str) -> Interval | None:
@@ -250,8 +264,8 @@ def _ratios(values: Sequence[Interval | None], resource: str, number: int) -> go
         error_x={
             "type": "data",
             "symmetric": False,
-            "array": [(value.high or value.mean) - value.mean for _, value in known],
-            "arrayminus": [value.mean - (value.low or value.mean) for _, value in known],
+            "array": [_above(value) for _, value in known],
+            "arrayminus": [_below(value) for _, value in known],
             "thickness": 1.2,
             "width": 3,
         },
