@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -24,7 +23,8 @@ from platforms.described_file import (
     check_positive,
     check_sources,
     convert_toml,
-    read_text,
+    shipped_names,
+    text_of,
 )
 from platforms.errors import InvalidInput
 
@@ -34,8 +34,7 @@ _BOARDS = resources.files("platforms") / "boards"
 
 def shipped_boards() -> tuple[str, ...]:
     """Names of the boards that come with ilgov."""
-    files = (entry.name for entry in _BOARDS.iterdir())
-    return tuple(sorted(name.removesuffix(".toml") for name in files if name.endswith(".toml")))
+    return shipped_names(_BOARDS)
 
 
 def load_board(name_or_path: str) -> Board:
@@ -43,17 +42,8 @@ def load_board(name_or_path: str) -> Board:
 
     Raises InvalidInput naming file, key, requirement and value.
     """
-    if name_or_path in shipped_boards():
-        path = f"{name_or_path}.toml"
-        return parse_board((_BOARDS / path).read_text("utf-8"), origin=path)
-    file = Path(name_or_path)
-    if not file.is_file():
-        known = ", ".join(shipped_boards())
-        raise InvalidInput(
-            f"board must be one of {known}, or the path of a board file (got {name_or_path!r}); "
-            "see 'ilgov board list'"
-        )
-    return parse_board(read_text(file), origin=str(file))
+    text, origin = text_of(name_or_path, _BOARDS, kind="board", listed_by="ilgov board list")
+    return parse_board(text, origin=origin)
 
 
 def parse_board(text: str, *, origin: str) -> Board:

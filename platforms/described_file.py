@@ -8,6 +8,7 @@ import math
 import re
 import tomllib
 from collections.abc import Callable, Iterator
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,6 +29,32 @@ def read_text(file: Path) -> str:
         return file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInput(f"{file}: cannot be read as text ({error})") from error
+
+
+def shipped_names(folder: Traversable) -> tuple[str, ...]:
+    """The names of the described files that a package holds in `folder`, sorted."""
+    files = (entry.name for entry in folder.iterdir())
+    return tuple(sorted(name.removesuffix(".toml") for name in files if name.endswith(".toml")))
+
+
+def text_of(
+    name_or_path: str, folder: Traversable, *, kind: str, listed_by: str
+) -> tuple[str, str]:
+    """The text of what `folder` holds under a name, or of a file; and what to call it in errors.
+
+    Raises InvalidInput, which calls it a `kind` and names the command that lists them, for neither.
+    """
+    known = shipped_names(folder)
+    if name_or_path in known:
+        path = f"{name_or_path}.toml"
+        return (folder / path).read_text("utf-8"), path
+    file = Path(name_or_path)
+    if not file.is_file():
+        raise InvalidInput(
+            f"{kind} must be one of {', '.join(known)}, or the path of a {kind} file "
+            f"(got {name_or_path!r}); see '{listed_by}'"
+        )
+    return read_text(file), str(file)
 
 
 def convert_toml(

@@ -5,7 +5,6 @@ A fleet is a TOML file of groups of equal devices; see `fleets/` for those that 
 
 from collections.abc import Iterator, Sequence
 from importlib import resources
-from pathlib import Path
 
 from msgspec import Struct
 
@@ -15,7 +14,8 @@ from platforms.described_file import (
     check_positive,
     check_sources,
     convert_toml,
-    read_text,
+    shipped_names,
+    text_of,
 )
 from platforms.errors import InvalidInput
 from training.federated.dice import dice
@@ -86,8 +86,7 @@ class Fleet(Struct, frozen=True, kw_only=True):
 
 def shipped_fleets() -> tuple[str, ...]:
     """Names of the fleets that come with ilgov."""
-    files = (entry.name for entry in _FLEETS.iterdir())
-    return tuple(sorted(name.removesuffix(".toml") for name in files if name.endswith(".toml")))
+    return shipped_names(_FLEETS)
 
 
 def load_fleet(name_or_file: str, devices: int = 0) -> Fleet:
@@ -100,17 +99,8 @@ def load_fleet(name_or_file: str, devices: int = 0) -> Fleet:
 
 def load_fleet_file(name_or_file: str) -> FleetFile:
     """A fleet as its file describes it, sources included; InvalidInput where that is wrong."""
-    if name_or_file in shipped_fleets():
-        path = f"{name_or_file}.toml"
-        return parse_fleet((_FLEETS / path).read_text("utf-8"), origin=path)
-    file = Path(name_or_file)
-    if not file.is_file():
-        known = ", ".join(shipped_fleets())
-        raise InvalidInput(
-            f"fleet must be one of {known}, or the path of a fleet file (got {name_or_file!r}); "
-            "see 'ilgov federated fleet'"
-        )
-    return parse_fleet(read_text(file), origin=str(file))
+    text, origin = text_of(name_or_file, _FLEETS, kind="fleet", listed_by="ilgov federated fleet")
+    return parse_fleet(text, origin=origin)
 
 
 def parse_fleet(text: str, *, origin: str) -> FleetFile:
