@@ -117,6 +117,17 @@ def interval(values: Sequence[float]) -> Interval:
     return Interval(mean=found.mean, low=found.mean - half, high=found.mean + half, n=found.n)
 
 
+def geometric_interval(ratios: Sequence[float]) -> Interval:
+    """Geometric mean of at least one ratio above 0, with the interval of its logarithms' mean.
+
+    >>> geometric_interval([2.0, 2.0])
+    Interval(mean=2.0, low=2.0, high=2.0, n=2)
+    """
+    found = interval([math.log(ratio) for ratio in ratios])
+    low, high = (None if end is None else math.exp(end) for end in (found.low, found.high))
+    return Interval(mean=math.exp(found.mean), low=low, high=high, n=found.n)
+
+
 def missed_share(outcome: EpisodeOutcome) -> float:
     """The share of an episode's applications that missed their target (0 where there were none)."""
     return _share(sum(app.missed for app in outcome.applications), outcome)

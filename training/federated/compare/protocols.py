@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from rm.evaluation.summary import Interval, interval
+from rm.evaluation.summary import Interval, geometric_interval, interval
 from training.federated.compare.contestants import Contestant
 from training.federated.compare.play import UNSOUND
 from training.federated.study import Outcome, Point
@@ -226,9 +226,7 @@ def _ratio(values: Sequence[float], others: Sequence[float]) -> Interval | None:
     """
     if min(*values, *others) <= 0:
         return None
-    found = interval([math.log(v / o) for v, o in zip(values, others, strict=True)])
-    low, high = (None if end is None else math.exp(end) for end in (found.low, found.high))
-    return Interval(mean=math.exp(found.mean), low=low, high=high, n=found.n)
+    return geometric_interval([v / o for v, o in zip(values, others, strict=True)])
 
 
 def _mean(values: Iterable[float]) -> float:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rm.evaluation.summary import Interval, interval
+from rm.evaluation.summary import Interval, geometric_interval
 from training.federated.study import Outcome, Point, Table
 from training.federated.systems.fedspzo.counts import saving
 
@@ -172,10 +172,8 @@ def _ratio(spent: Sequence[float | None], reference: Sequence[float | None]) -> 
     """Geometric mean of ratios seed by seed, with Student's interval; None unless all reached."""
     if spent is reference or None in spent or None in reference:
         return None
-    logs = [math.log(a / b) for a, b in zip(spent, reference, strict=True) if a and b]
-    found = interval(logs)
-    ends = [None if end is None else math.exp(end) for end in (found.low, found.high)]
-    return Interval(mean=math.exp(found.mean), low=ends[0], high=ends[1], n=found.n)
+    pairs = zip(spent, reference, strict=True)
+    return geometric_interval([a / b for a, b in pairs if a and b])
 
 
 def _verdict(spent: Mapping[str, Sequence[float | None]]) -> str:

@@ -1,13 +1,12 @@
 """The tables of the study, from the results of its jobs."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from rm.evaluation.summary import Interval, interval
+from rm.evaluation.summary import Interval, geometric_interval, interval
 from training.federated.study import Table
 from training.federated.systems.mergesfl.experiment import EQUAL_RATE, TARGET, Contest, Run
 
@@ -185,15 +184,13 @@ def ratio(
     ours: Sequence[Run], theirs: Sequence[Run], value: Callable[[Run], float | None]
 ) -> Interval | None:
     """How many times theirs is what ours is: a geometric mean; None unless all came there."""
-    logs = []
+    ratios = []
     for a, b in zip(ours, theirs, strict=True):
         own, other = value(a), value(b)
         if not own or not other:
             return None
-        logs.append(math.log(other / own))
-    found = interval(logs)
-    low, high = (None if end is None else math.exp(end) for end in (found.low, found.high))
-    return Interval(mean=math.exp(found.mean), low=low, high=high, n=found.n)
+        ratios.append(other / own)
+    return geometric_interval(ratios)
 
 
 def _points(value: Interval) -> str:

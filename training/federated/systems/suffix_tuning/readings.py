@@ -1,12 +1,11 @@
 """What a study's runs came to: accuracies and costs of a method over its seeds."""
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from statistics import fmean
 
 from msgspec import Struct
 
-from rm.evaluation.summary import Interval, interval
+from rm.evaluation.summary import Interval, geometric_interval, interval
 from training.federated.compare.protocols import reaching
 from training.federated.study import Outcome, Point
 
@@ -75,12 +74,8 @@ def multiple_to(
     A geometric mean; None unless all seeds of both reached it after some training.
     """
     pairs = zip(to_target(first, target, value), to_target(second, target, value), strict=True)
-    logarithms = [math.log(one / other) for one, other in pairs if one and other]
-    if len(logarithms) < len(first.outcomes):
-        return None
-    found = interval(logarithms)
-    low, high = (None if end is None else math.exp(end) for end in (found.low, found.high))
-    return Interval(mean=math.exp(found.mean), low=low, high=high, n=found.n)
+    ratios = [one / other for one, other in pairs if one and other]
+    return geometric_interval(ratios) if len(ratios) == len(first.outcomes) else None
 
 
 def judged(value: Interval) -> str:
