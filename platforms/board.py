@@ -10,7 +10,7 @@ Every section carries `sources`: for each of its values where the value comes fr
 from collections.abc import Sequence
 from functools import cached_property
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 SCHEMA_VERSION = 1
 SOURCE_KINDS = ("device tree", "data sheet", "measured", "fitted", "derived", "assumed")
@@ -224,13 +224,49 @@ class AcceleratorPoint(_Section, frozen=True, kw_only=True):
     volt_v: float
 
 
-class Accelerator(_Section, frozen=True, kw_only=True):
-    """A GPU or an NPU; descriptive so far."""
+class AcceleratorCompute(_Section, frozen=True, kw_only=True):
+    """How fast an accelerator trains (`accelerator_model`).
+
+    `peak_flops_per_s` is at the highest operating point and full occupancy, `half_flops` are the
+    FLOPs per kernel that fill half of it, `launch_s` is what the host's cores take for a kernel.
+    """
+
+    peak_flops_per_s: float
+    bandwidth_bytes_per_s: float
+    launch_s: float
+    half_flops: float
+
+
+class AcceleratorPower(_Section, frozen=True, kw_only=True):
+    """What an accelerator takes while it has work (`accelerator_model`), and the node it heats.
+
+    `static_w` whatever it does, `dynamic_w` more at the highest operating point and full occupancy,
+    of which `activity_floor` is left when it only waits; `memory_w` at its full bandwidth. Without
+    work it sleeps and takes nothing.
+    """
+
+    static_w: float
+    dynamic_w: float
+    memory_w: float
+    activity_floor: float
+    node: str
+
+
+class Accelerator(_Section, frozen=True, kw_only=True, omit_defaults=True):
+    """A GPU or an NPU. Without `compute` and `power` it is descriptive, and nothing runs there."""
 
     name: str
     kind: str
-    opps: tuple[AcceleratorPoint, ...] = ()
+    # By a factory, so that no operating points are written out as well: digests hold them.
+    opps: tuple[AcceleratorPoint, ...] = field(default_factory=lambda: ())
+    compute: AcceleratorCompute | None = None
+    power: AcceleratorPower | None = None
     sources: dict[str, str]
+
+    @cached_property
+    def freqs_hz(self) -> tuple[int, ...]:
+        """The frequencies of the operating points, lowest first."""
+        return tuple(opp.freq_hz for opp in self.opps)
 
 
 class RestOfBoard(_Section, frozen=True, kw_only=True):
@@ -267,6 +303,11 @@ class Board(_Section, frozen=True, kw_only=True):
         """For each core the index of its cluster."""
         owner = {core: i for i, cluster in enumerate(self.clusters) for core in cluster.cores}
         return tuple(owner[core] for core in range(self.core_count))
+
+    @cached_property
+    def compute_accelerators(self) -> tuple[Accelerator, ...]:
+        """The accelerators that work can be given to: with operating points, `compute`, `power`."""
+        return tuple(a for a in self.accelerators if a.opps and a.compute and a.power)
 
     @cached_property
     def core_names(self) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from platforms.board import (
     RUNAWAY_C,
     SCHEMA_VERSION,
     Accelerator,
+    AcceleratorPower,
     Board,
     Cluster,
     CoolingSetup,
@@ -73,7 +74,7 @@ def check(board: Board) -> Iterator[str]:
     if board.protection:
         yield from _check_protection(board, board.protection)
     for accelerator in board.accelerators:
-        yield from _check_accelerator(accelerator)
+        yield from _check_accelerator(board, accelerator)
     yield from check_not_negative("rest_of_board", board.rest_of_board, "power_w")
     for where, section in _sourced_sections(board):
         yield from check_sources(where, section)
@@ -135,10 +136,27 @@ def _check_rising(where: str, freqs_hz: tuple[int, ...], volts: list[float]) -> 
         yield f"{where}.opps.volt_v must lie in 0.2 ... 2.0 V and never fall (got {volts})"
 
 
-def _check_accelerator(accelerator: Accelerator) -> Iterator[str]:
-    freqs_hz = tuple(opp.freq_hz for opp in accelerator.opps)
-    volts = [opp.volt_v for opp in accelerator.opps]
-    yield from _check_rising(f"accelerators.{accelerator.name}", freqs_hz, volts)
+def _check_accelerator(board: Board, accelerator: Accelerator) -> Iterator[str]:
+    where = f"accelerators.{accelerator.name}"
+    yield from _check_rising(where, accelerator.freqs_hz, [opp.volt_v for opp in accelerator.opps])
+    compute, power = accelerator.compute, accelerator.power
+    if (compute is None) != (power is None) or (compute and not accelerator.opps):
+        given = [key for key in ("opps", "compute", "power") if getattr(accelerator, key)]
+        yield f"{where} must have compute and power together, and then opps (got {given})"
+    if compute:
+        below = f"{where}.compute"
+        yield from check_positive(below, compute, "peak_flops_per_s", "bandwidth_bytes_per_s")
+        yield from check_not_negative(below, compute, "launch_s", "half_flops")
+    if power:
+        yield from _check_accelerator_power(board, f"{where}.power", power)
+
+
+def _check_accelerator_power(board: Board, where: str, power: AcceleratorPower) -> Iterator[str]:
+    yield from check_not_negative(where, power, "static_w", "dynamic_w", "memory_w")
+    if not 0 <= power.activity_floor <= 1:
+        yield f"{where}.activity_floor must lie in 0 ... 1 (got {power.activity_floor})"
+    if power.node not in {node.name for node in board.thermal.nodes}:
+        yield f"{where}.node must name a thermal node (got {power.node!r})"
 
 
 def _check_leakage(board: Board) -> Iterator[str]:
@@ -235,6 +253,10 @@ def _check_names(board: Board) -> Iterator[str]:
     ):
         if not names or len(set(names)) != len(names):
             yield f"{label}.name must be unique, with at least one {label} entry (got {names})"
+    units = [cluster.name for cluster in board.clusters]
+    units += [accelerator.name for accelerator in board.compute_accelerators]
+    if len(set(units)) != len(units):
+        yield f"accelerators.name must be none of another accelerator or cluster (got {units})"
 
 
 def _check_cooling(board: Board, setup: CoolingSetup) -> Iterator[str]:

@@ -28,6 +28,22 @@ class ApplicationReading(Struct, frozen=True, gc=False):
     threads: int
 
 
+class TrainingReading(Struct, frozen=True, gc=False):
+    """What is known of one training job.
+
+    `samples` are all that it did since it began, `rate` samples/s over the observation's window.
+    `cores` are those that it may use now, `accelerator` where it computes instead; without either
+    it is paused. `waits`: it has no work now, between two rounds.
+    """
+
+    id: int
+    samples: float
+    rate: float
+    cores: tuple[int, ...]
+    waits: bool
+    accelerator: str | None = None
+
+
 class TemperatureReading(Struct, frozen=True, gc=False):
     """A sensor's value and how old it is."""
 
@@ -41,7 +57,8 @@ class Observation(Struct, frozen=True, gc=False):
 
     `opp_index` is the operating point per cluster, `opp_cap` the highest one that the kernel's own
     thermal protection allows now. `core_utilisation` is the busy share of each core, 0 to 1, over
-    the last `window_s`.
+    the last `window_s`. `accelerator_opp` is the operating point of each of
+    `Board.compute_accelerators`.
     """
 
     time_s: float
@@ -51,6 +68,8 @@ class Observation(Struct, frozen=True, gc=False):
     opp_cap: tuple[int, ...]
     core_utilisation: tuple[float, ...]
     temperatures: tuple[TemperatureReading, ...]
+    training: tuple[TrainingReading, ...] = ()
+    accelerator_opp: tuple[int, ...] = ()
 
 
 class Migration(Struct, frozen=True, gc=False):
@@ -63,11 +82,38 @@ class Migration(Struct, frozen=True, gc=False):
     cores: tuple[int, ...]
 
 
+class TrainingGrant(Struct, frozen=True, gc=False):
+    """What a training job may use from now on.
+
+    `setting` is an index into the job's settings. Without `cores` and `accelerator` the job pauses.
+    On an accelerator `cores` are its host's, of which there may be none. `cpu_max` is the share of
+    its cores' time that it may have, above 0 and up to 1 (None: all); `nice` is the kernel's.
+    """
+
+    job_id: int
+    setting: int
+    cores: tuple[int, ...]
+    accelerator: str | None = None
+    nice: int = 0
+    cpu_max: float | None = None
+
+    @property
+    def pauses(self) -> bool:
+        """Whether the job may not compute anywhere."""
+        return not self.cores and self.accelerator is None
+
+
 class Decision(Struct, frozen=True, gc=False):
-    """Migrations, and an operating point per cluster (None: leave them)."""
+    """Migrations, and an operating point per cluster (None: leave them).
+
+    `grants` name only the training jobs that change. `accelerator_opp` is an operating point for
+    each of `Board.compute_accelerators` (None: leave it), or empty: leave them all.
+    """
 
     migrations: tuple[Migration, ...] = ()
     opp_index: tuple[int, ...] | None = None
+    grants: tuple[TrainingGrant, ...] = ()
+    accelerator_opp: tuple[int | None, ...] = ()
 
 
 class Clock(Protocol):
@@ -95,5 +141,5 @@ class Platform(Protocol):
         ...
 
     def apply(self, decision: Decision) -> None:
-        """Carry out a decision. Applications that are gone by now are passed over."""
+        """Carry out a decision. Applications and jobs that are gone by now are passed over."""
         ...

@@ -12,10 +12,12 @@ from typing import Protocol
 from msgspec import Struct
 
 from platforms.errors import InvalidInput
-from platforms.platform import Clock, Decision, Observation, Platform
+from platforms.platform import Clock, Decision, Observation, Platform, TrainingGrant
 from rm.policy import Policy
 
 Listener = Callable[[Observation, Decision], None]
+Train = Callable[[Observation], tuple[TrainingGrant, ...]]
+Accelerate = Callable[[Observation], tuple[int | None, ...]]
 
 
 class Guard(Protocol):
@@ -70,6 +72,9 @@ class Governor:
     ) -> None:
         """`listener` hears every observation with the decision that was applied.
 
+        A policy that has `train` (`TrainingPolicy`) is asked for grants after `scale` in every
+        round, and for the accelerators' operating points where it has `accelerate`.
+
         Without a `guard` the policy has the board to itself.
         """
         self._platform = platform
@@ -83,6 +88,8 @@ class Governor:
         self.migrations = 0
         self.opp_changes = 0
         self._asked: tuple[int, ...] | None = None
+        self._train: Train | None = getattr(policy, "train", None)
+        self._accelerate: Accelerate | None = getattr(policy, "accelerate", None)
 
     def run(self, until_s: float, *, stop: Callable[[], bool] = lambda: False) -> None:
         """Run rounds until the clock shows `until_s`, or `stop` says so between two rounds.
@@ -122,13 +129,20 @@ class Governor:
 
     def _decide(self, observation: Observation, *, migration_due: bool) -> Decision:
         migrations = self._policy.migrate(observation) if migration_due else ()
-        return Decision(migrations, self._policy.scale(observation))
+        opps = self._policy.scale(observation)
+        if self._train is None and self._accelerate is None:
+            return Decision(migrations, opps)
+        grants = self._train(observation) if self._train else ()
+        return Decision(
+            migrations, opps, grants, self._accelerate(observation) if self._accelerate else ()
+        )
 
     def _apply(self, observation: Observation, decision: Decision) -> None:
         """Carry a decision out, unless it says what was said before and still holds."""
         opps, present = decision.opp_index, observation.opp_index
         changed = opps is not None and opps != present and _allowed(opps, observation) != present
-        if decision.migrations or changed or opps != self._asked:
+        more = bool(decision.grants) or _clocks_change(decision, observation)
+        if decision.migrations or changed or opps != self._asked or more:
             self._platform.apply(decision)
             self._asked = opps
             self.migrations += len(decision.migrations)
@@ -145,3 +159,9 @@ class Governor:
 def _allowed(opps: tuple[int, ...], observation: Observation) -> tuple[int, ...]:
     """What is left of these operating points under the kernel's caps."""
     return tuple([min(opp, cap) for opp, cap in zip(opps, observation.opp_cap, strict=True)])
+
+
+def _clocks_change(decision: Decision, observation: Observation) -> bool:
+    """Whether an accelerator is asked for another operating point than it has."""
+    wanted, present = decision.accelerator_opp, observation.accelerator_opp
+    return any(opp not in (None, now) for opp, now in zip(wanted, present, strict=False))

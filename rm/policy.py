@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from platforms.platform import Migration, Observation
+from platforms.platform import Migration, Observation, TrainingGrant
 
 
 class Policy(Protocol):
@@ -19,4 +19,16 @@ class Policy(Protocol):
 
     def scale(self, observation: Observation) -> tuple[int, ...]:
         """The operating point of every cluster, asked once a DVFS period."""
+        ...
+
+
+class TrainingPolicy(Policy, Protocol):
+    """A policy that decides over training jobs as well.
+
+    It may have ``accelerate(observation)`` beside: an operating point, or None, for each of the
+    board's `compute_accelerators`.
+    """
+
+    def train(self, observation: Observation) -> tuple[TrainingGrant, ...]:
+        """Grants for the jobs that change, asked once a DVFS period, after `scale`."""
         ...
