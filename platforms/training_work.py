@@ -64,7 +64,8 @@ class TrainingWork(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """What a training step asks for with one setting of the knobs, ``batch`` among them.
 
     `flops` and `sample_bytes` (traffic to memory) are per sample, `step_bytes` and `kernels` per
-    step beside; `memory_bytes` is the peak that it keeps resident.
+    step beside; `memory_bytes` is the peak that it keeps resident. `samples_factor` is how many
+    times the curve's samples the goal takes because of knobs beside the batch.
     """
 
     knobs: dict[str, float]
@@ -73,6 +74,7 @@ class TrainingWork(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     step_bytes: float
     kernels: int
     memory_bytes: int
+    samples_factor: float = 1.0
 
     @cached_property
     def batch(self) -> int:
@@ -156,7 +158,7 @@ def work_problems(work: TrainingWork, *, where: str = "work") -> Iterator[str]:
     batch = work.knobs.get(BATCH, 0.0)
     if batch < 1 or batch != int(batch):
         yield f"{where}.knobs must hold a whole batch of at least 1 (got {work.knobs})"
-    yield from check_positive(where, work, "flops", "kernels", "memory_bytes")
+    yield from check_positive(where, work, "flops", "kernels", "memory_bytes", "samples_factor")
     yield from check_not_negative(where, work, "sample_bytes", "step_bytes")
 
 
