@@ -1,0 +1,1 @@
+"""Where training goes, with which settings, beside the applications of the foreground."""
