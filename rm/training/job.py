@@ -11,17 +11,15 @@ Time is an argument everywhere, in seconds on any one monotonic clock.
 """
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from msgspec import Struct
 
 from platforms.errors import InvalidInput
 from platforms.platform import TrainingGrant
+from rm.planner.capability import Capability
 from rm.training.outlook import NOTHING_TO_DO, Outlook
 from rm.training.pace import longest_steps_s, most_progress, worth_of_samples
-
-if TYPE_CHECKING:
-    from rm.planner.capability import Capability
 
 State = Literal["waiting", "paused", "granted", "revoking", "expired", "ended"]
 
@@ -102,7 +100,7 @@ class Job:
         self,
         job_id: int,
         name: str,
-        capability: "Capability",
+        capability: Capability,
         limits: JobLimits,
         *,
         expiry_s: float,

@@ -10,18 +10,16 @@ has done its round.
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from msgspec import Struct
 
 from platforms.board import Board
 from platforms.errors import InvalidInput
 from platforms.platform import TrainingGrant, TrainingReading
+from rm.planner.capability import Capability, check_capability
 from rm.training.job import EXPIRY_S, IssuedGrant, Job, JobLimits, Round
 from rm.training.outlook import Outlook, outlook
-
-if TYPE_CHECKING:
-    from rm.planner.capability import Capability
 
 Forecast = Callable[[Job, float], Outlook | None]
 """What a policy expects of a job's round at a time, None where it cannot tell yet."""
@@ -57,7 +55,7 @@ class TrainingJobs:
 
     def register(
         self,
-        capability: "Capability",
+        capability: Capability,
         *,
         name: str,
         limits: JobLimits | None = None,
@@ -65,8 +63,6 @@ class TrainingJobs:
         expiry_s: float = EXPIRY_S,
     ) -> int:
         """A new job; returns its id. InvalidInput for a capability that is not of this board."""
-        from rm.planner.capability import check_capability
-
         check_capability(self._board, capability)
         _require("expiry_s", expiry_s)
         self._last_id += 1

@@ -1,34 +1,23 @@
 """What follows from a capability about time alone, wherever the job may run."""
 
 import math
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from rm.planner.capability import Capability
+from rm.planner.capability import Capability
 
 
-def samples_to_goal(capability: "Capability") -> tuple[float, ...]:
-    """Per setting how many of its samples the goal takes; relative ones where no curve is known."""
-    curve = capability.curve
-    return tuple(
-        setting.samples_factor * (curve.to_goal(setting.knobs["batch"]) if curve else 1.0)
-        for setting in capability.settings
-    )
-
-
-def worth_of_samples(capability: "Capability") -> tuple[float, ...]:
+def worth_of_samples(capability: Capability) -> tuple[float, ...]:
     """Per setting how many reference samples one of its samples is: those of the first one."""
-    needed = samples_to_goal(capability)
+    needed = [capability.samples_to_goal(at) for at in range(len(capability.settings))]
     return tuple(needed[0] / samples for samples in needed)
 
 
-def longest_steps_s(capability: "Capability") -> tuple[float, ...]:
+def longest_steps_s(capability: Capability) -> tuple[float, ...]:
     """Per setting how long a step takes where it takes longest, s."""
     pairs = zip(capability.settings, capability.sample_s, strict=True)
     return tuple(setting.knobs["batch"] * max(row) for setting, row in pairs)
 
 
-def most_progress(capability: "Capability", memory_bytes: float | None = None) -> float:
+def most_progress(capability: Capability, memory_bytes: float | None = None) -> float:
     """The most reference samples/s that any setting within this memory makes at any place."""
     limit = math.inf if memory_bytes is None else memory_bytes
     rows = zip(capability.settings, capability.sample_s, worth_of_samples(capability), strict=True)

@@ -7,18 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from npu_runtime.load import AUTO
 from platforms.board import Board
 from platforms.errors import InvalidInput
 from platforms.platform import Platform
+from rm.planner.plans import Limits
 from rm.policies.registry import PolicyContext
+from rm.policy import TrainingPolicy
 from rm.training.jobs import TrainingJobs
-
-if TYPE_CHECKING:
-    from rm.planner.together import Limits
-    from rm.policy import TrainingPolicy
 
 GROUP = "ilgov.training_policies"
 
@@ -35,7 +32,7 @@ class TrainingContext:
     board: Board
     platform: Platform
     jobs: TrainingJobs
-    limits: "Limits"
+    limits: Limits
     policy_file: Path | None = None
     backend: str = AUTO
 
@@ -45,7 +42,7 @@ class TrainingContext:
         return PolicyContext(self.board, self.platform, self.policy_file, self.backend)
 
 
-TrainingPolicyFactory = Callable[[TrainingContext], "TrainingPolicy"]
+TrainingPolicyFactory = Callable[[TrainingContext], TrainingPolicy]
 
 
 def _found() -> dict[str, EntryPoint]:
