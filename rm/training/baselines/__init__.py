@@ -1,0 +1,1 @@
+"""Training policies that ilgov is compared with: what devices do today, and published systems."""

@@ -1,0 +1,51 @@
+"""The one setting of the knobs that a baseline trains with, and what the tables promise of a place.
+
+Stock devices train with the knobs as the server wrote them down. To their favour they get here the
+setting that makes most progress with the board to itself: on all cores of the strongest cluster at
+its highest frequency, by the job's own tables.
+"""
+
+from msgspec import Struct
+
+from platforms.board import Board, Cluster
+from rm.planner.capability import Capability
+
+
+class Promise(Struct, frozen=True):
+    """What a job's tables say of some cores of a cluster at its highest frequency, at a setting.
+
+    `rate` is in samples/s, `energy_j` the training's energy per sample.
+    """
+
+    rate: float
+    energy_j: float
+
+
+def fixed_setting(board: Board, capability: Capability) -> int:
+    """The index of the setting with most progress on the strongest cluster; ties: the first."""
+    strongest = board.clusters[board.clusters_by_capacity[-1]]
+    place = _place(capability, strongest, len(strongest.cores))
+    return min(
+        range(len(capability.settings)),
+        key=lambda setting: (
+            capability.sample_s[setting][place] * capability.samples_to_goal(setting)
+        ),
+    )
+
+
+def promise(board: Board, capability: Capability, setting: int, cores: tuple[int, ...]) -> Promise:
+    """What the tables say of `cores`, all of one cluster, while they have nothing else to do."""
+    cluster = board.clusters[board.cluster_of_core[cores[0]]]
+    place = _place(capability, cluster, len(cores))
+    sample_s = capability.sample_s[setting][place]
+    return Promise(1.0 / sample_s, capability.mean_w[setting][place] * sample_s)
+
+
+def _place(capability: Capability, cluster: Cluster, cores: int) -> int:
+    """The place of so many cores of a cluster at its highest frequency that the tables hold."""
+    found = [
+        (place.freq_hz, number)
+        for number, place in enumerate(capability.places)
+        if (place.unit, place.cores) == (cluster.name, cores)
+    ]
+    return max(found)[1]
