@@ -32,7 +32,9 @@ def summary_html(
     return "\n".join(parts)
 
 
-def _summary_table(rows: Sequence[SummaryRow], shown: Sequence[Column], data: Comparison) -> str:
+def _summary_table(
+    rows: Sequence[SummaryRow], shown: Sequence[Column[SummaryRow]], data: Comparison
+) -> str:
     head = "<th>policy</th><th>seeds</th>" + "".join(map(_head_html, shown))
     return _table_html(head, [_row_html(row, shown, data) for row in rows])
 
@@ -94,12 +96,12 @@ def _table_html(head: str, rows: Sequence[str]) -> str:
     )
 
 
-def _head_html(column: Column) -> str:
+def _head_html(column: Column[SummaryRow]) -> str:
     title = escape(column.title).replace(" ", "<br>", 1)
     return f'<th>{title}<span class="unit">{escape(column.unit)}</span></th>'
 
 
-def _row_html(row: SummaryRow, shown: Sequence[Column], data: Comparison) -> str:
+def _row_html(row: SummaryRow, shown: Sequence[Column[SummaryRow]], data: Comparison) -> str:
     texts = (escape(column.cell(row)).replace("-", "−") for column in shown)
     cells = "".join(f"<td>{text}</td>" for text in texts)
     return f"<tr><td>{_named(row.policy, data.styles)}</td><td>{len(row.seeds)}</td>{cells}</tr>"
@@ -110,7 +112,7 @@ def _named(policy: str, styles: Mapping[str, PolicyStyle]) -> str:
     return f"{swatch}{escape(policy)}"
 
 
-def _regret_columns(regrets: Sequence[Regret]) -> tuple[Column, ...]:
+def _regret_columns(regrets: Sequence[Regret]) -> tuple[Column[SummaryRow], ...]:
     if not regrets:
         return ()
     hottest = {(item.policy, item.cooling or ""): item.regret_k for item in regrets}
@@ -121,7 +123,7 @@ def _regret_columns(regrets: Sequence[Regret]) -> tuple[Column, ...]:
     )
 
 
-def _difference_columns(differences: Sequence[Difference]) -> tuple[Column, ...]:
+def _difference_columns(differences: Sequence[Difference]) -> tuple[Column[SummaryRow], ...]:
     """A column per reference policy: how much warmer each policy is in the mean, in kelvin."""
     found: dict[str, dict[tuple[str, str], Interval]] = {}
     for item in differences:

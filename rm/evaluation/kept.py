@@ -6,10 +6,12 @@ that ran it writes it, as a whole or not at all, so Ctrl-C and kill -9 are safe 
 
 import hashlib
 import shutil
+from collections.abc import Callable
 from functools import cached_property
 from importlib.metadata import EntryPoint, version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -24,26 +26,33 @@ FOLDER = "unfinished"
 """Below the folder of the results; gone when these are written."""
 
 
-class KeptEpisode(Struct, frozen=True):
+Setup = TypeVar("Setup", bound=Any)
+"""What an episode depends on: a Struct that names a `policy` and, or None, its `policy_file`."""
+
+Done = TypeVar("Done")
+
+
+class KeptEpisode(Struct, Generic[Setup], frozen=True):
     """An episode to run, and where it is kept."""
 
-    setup: EpisodeSetup
+    setup: Setup
     path: Path
 
 
 class KeptEpisodes:
     """The finished episodes of an evaluation that writes into `out`."""
 
-    def __init__(self, out: Path) -> None:
-        """Nothing is written before an episode is finished."""
+    def __init__(self, out: Path, *, entry: Callable[[str], EntryPoint] = policy_entry) -> None:
+        """Nothing is written before an episode is finished; `entry` finds a policy's maker."""
         self._folder = out / FOLDER
+        self._entry = entry
         self._files: dict[Path, str] = {}
 
-    def place(self, setup: EpisodeSetup) -> KeptEpisode:
+    def place(self, setup: Setup) -> KeptEpisode[Setup]:
         """Where this episode is kept."""
         network = "" if setup.policy_file is None else self._file_digest(setup.policy_file)
         described = msgspec.json.encode(replace(setup, policy_file=None), order="sorted")
-        maker = _distribution(policy_entry(setup.policy))
+        maker = _distribution(self._entry(setup.policy))
         whole = hashlib.sha256(described)
         for part in (network, maker, self._ilgov):
             whole.update(f"\0{part}".encode())
@@ -73,17 +82,26 @@ def _distribution(point: EntryPoint) -> str:
     return f"{point.dist.name} {point.dist.version}" if point.dist else ""
 
 
-def find_kept(episode: KeptEpisode) -> Finished | None:
+def find_kept(episode: KeptEpisode[EpisodeSetup]) -> Finished | None:
     """The episode as it was kept, or None where it was not, or is damaged."""
+    return read_kept(episode, Finished)
+
+
+def read_kept(episode: KeptEpisode[Any], kind: type[Done]) -> Done | None:
+    """What was kept of an episode, of this kind, or None where nothing was, or it is damaged."""
     try:
-        return msgspec.msgpack.decode(episode.path.read_bytes(), type=Finished)
+        return msgspec.msgpack.decode(episode.path.read_bytes(), type=kind)
     except (OSError, msgspec.DecodeError):
         return None
 
 
-def run_kept(episode: KeptEpisode) -> Finished:
-    """Run an episode and keep it."""
-    finished = run_timed_episode(episode.setup)
+def keep(episode: KeptEpisode[Any], done: Done) -> Done:
+    """Keep what came of an episode, as a whole or not at all; returns it."""
     with replacing(episode.path) as temporary:
-        temporary.write_bytes(msgspec.msgpack.encode(finished))
-    return finished
+        temporary.write_bytes(msgspec.msgpack.encode(done))
+    return done
+
+
+def run_kept(episode: KeptEpisode[EpisodeSetup]) -> Finished:
+    """Run an episode and keep it."""
+    return keep(episode, run_timed_episode(episode.setup))

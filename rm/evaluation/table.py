@@ -4,6 +4,7 @@ Terminal (`terminal`) and report (`html_table`) fill them alike.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
 
 from msgspec import Struct
 
@@ -24,15 +25,18 @@ JUDGED = (
 )
 
 
-class Column(Struct, frozen=True):
-    """One column of the summary: its title, its unit and how a row fills it.
+Row = TypeVar("Row")
+
+
+class Column(Struct, Generic[Row], frozen=True):
+    """One column of a summary: its title, its unit and how a row fills it.
 
     The title's first space and its soft hyphen (U+00AD) are where a narrow header breaks.
     """
 
     title: str
     unit: str
-    cell: Callable[[SummaryRow], str]
+    cell: Callable[[Row], str]
 
     @property
     def header(self) -> str:
@@ -92,26 +96,28 @@ def optional_text(value: Spread | None, *, digits: int) -> str:
     return "–" if value is None else spread_text(value, digits=digits)
 
 
-_MEAN = Column("mean temp.", "°C", lambda row: spread_text(row.mean_temp_c, digits=1))
-_HOTTEST = Column("hottest core", "°C", lambda row: spread_text(row.mean_hottest_c, digits=1))
-_PEAK = Column("peak temp.", "°C", lambda row: spread_text(row.peak_temp_c, digits=1))
-_ENERGY = Column(
+_Column = Column[SummaryRow]
+
+_MEAN = _Column("mean temp.", "°C", lambda row: spread_text(row.mean_temp_c, digits=1))
+_HOTTEST = _Column("hottest core", "°C", lambda row: spread_text(row.mean_hottest_c, digits=1))
+_PEAK = _Column("peak temp.", "°C", lambda row: spread_text(row.peak_temp_c, digits=1))
+_ENERGY = _Column(
     "energy per instr.", "pJ", lambda row: spread_text(row.energy_per_instruction_pj, digits=0)
 )
-_FINISHED = Column("fin\u00adished", "%", lambda row: percent_text(row.finished_share))
-_MISSES = Column("QoS misses", "%", lambda row: percent_text(row.missed_share))
-_ATTAINABLE = Column(
+_FINISHED = _Column("fin\u00adished", "%", lambda row: percent_text(row.finished_share))
+_MISSES = _Column("QoS misses", "%", lambda row: percent_text(row.missed_share))
+_ATTAINABLE = _Column(
     "attain\u00adable misses", "%", lambda row: percent_text(row.missed_attainable_share)
 )
-_MISSED_BY = Column("missed by", "%: mean, worst", missed_by_text)
-_MOVES = Column("migra\u00adtions", "1/s", lambda row: spread_text(row.migrations_per_s, digits=2))
-_WITHIN = Column(f"within {WITHIN_K:g} K", "%", lambda row: percent_text(row.within_share))
-_STEADY = Column("steady regret", "K", lambda row: optional_text(row.steady_regret_k, digits=2))
-_THROTTLED = Column("thrott\u00adled", "%", lambda row: percent_text(row.throttled_share))
-_RUNAWAY = Column("run\u00adaway", "", lambda row: f"{row.runaways} of {len(row.seeds)}")
+_MISSED_BY = _Column("missed by", "%: mean, worst", missed_by_text)
+_MOVES = _Column("migra\u00adtions", "1/s", lambda row: spread_text(row.migrations_per_s, digits=2))
+_WITHIN = _Column(f"within {WITHIN_K:g} K", "%", lambda row: percent_text(row.within_share))
+_STEADY = _Column("steady regret", "K", lambda row: optional_text(row.steady_regret_k, digits=2))
+_THROTTLED = _Column("thrott\u00adled", "%", lambda row: percent_text(row.throttled_share))
+_RUNAWAY = _Column("run\u00adaway", "", lambda row: f"{row.runaways} of {len(row.seeds)}")
 
 
-def columns(rows: Sequence[SummaryRow]) -> tuple[Column, ...]:
+def columns(rows: Sequence[SummaryRow]) -> tuple[_Column, ...]:
     """The summary's columns behind the policy's name in the terminal.
 
     Throttling and thermal runaway have a column where there was any.
@@ -120,18 +126,18 @@ def columns(rows: Sequence[SummaryRow]) -> tuple[Column, ...]:
     return (*always, *_trouble(rows))
 
 
-def heat_columns(rows: Sequence[SummaryRow]) -> tuple[Column, ...]:
+def heat_columns(rows: Sequence[SummaryRow]) -> tuple[_Column, ...]:
     """What the report says of temperatures, throttling and runaway where there was any."""
     return (_MEAN, _HOTTEST, _PEAK, *_trouble(rows))
 
 
-def service_columns(rows: Sequence[SummaryRow]) -> tuple[Column, ...]:
+def service_columns(rows: Sequence[SummaryRow]) -> tuple[_Column, ...]:
     """What the report says of service and of its price; the judge's columns where one judged."""
     judged = (_WITHIN, _STEADY) if any(row.judged for row in rows) else ()
     return (_MISSES, _ATTAINABLE, _MISSED_BY, _FINISHED, _ENERGY, _MOVES, *judged)
 
 
-def _trouble(rows: Sequence[SummaryRow]) -> tuple[Column, ...]:
+def _trouble(rows: Sequence[SummaryRow]) -> tuple[_Column, ...]:
     throttled = (_THROTTLED,) if any(row.throttled_share.mean > 0 for row in rows) else ()
     runaway = (_RUNAWAY,) if any(row.runaways for row in rows) else ()
     return (*throttled, *runaway)

@@ -1,13 +1,12 @@
 """The comparison as tables for the terminal."""
 
-import re
 from collections.abc import Iterable, Sequence
 
-from rich import box
 from rich.markup import escape
 from rich.table import Table
 
 from rm.evaluation.generalisation import GeneralisationRow
+from rm.evaluation.policy_table import add_column, add_row, empty_table
 from rm.evaluation.regret import Regret
 from rm.evaluation.summary import CONFIDENCE, Difference, SummaryRow
 from rm.evaluation.table import (
@@ -29,14 +28,14 @@ _GLUE = "\u00a0"
 
 def summary_table(rows: Sequence[SummaryRow]) -> Table:
     """The summary for the terminal: a group per cooling, the coolest policy first."""
-    table = _empty_table(caption=f"{SIMULATED} {MISS} {_seeds_text(rows)}")
+    table = empty_table(caption=f"{SIMULATED} {MISS} {_seeds_text(rows)}")
     for column in columns(rows):
-        _add_column(table, column.header, [column.cell(row) for row in rows])
+        add_column(table, column.header, [column.cell(row) for row in rows])
     for cooling in dict.fromkeys(row.cooling for row in rows):
         table.add_row(f"[bold]{escape(cooling)}[/bold]")
         for row in rows:
             if row.cooling == cooling:
-                _add_row(table, row.policy, [column.cell(row) for column in columns(rows)])
+                add_row(table, row.policy, [column.cell(row) for column in columns(rows)])
         table.add_row()
     return table
 
@@ -44,16 +43,16 @@ def summary_table(rows: Sequence[SummaryRow]) -> Table:
 def difference_table(differences: Sequence[Difference]) -> Table:
     """Temperatures relative to reference policies, for the terminal."""
     note = f"{_INTERVAL} Pairs: seeds that both policies ran."
-    table = _empty_table(caption=f"Differences of simulated temperatures. {note}")
+    table = empty_table(caption=f"Differences of simulated temperatures. {note}")
     cells = {d: (interval_text(d.mean_temp_k), interval_text(d.peak_temp_k)) for d in differences}
-    _add_column(table, "mean temp.\nK", [mean for mean, _ in cells.values()])
-    _add_column(table, "peak temp.\nK", [peak for _, peak in cells.values()])
-    _add_column(table, "pairs", ["9"])
+    add_column(table, "mean temp.\nK", [mean for mean, _ in cells.values()])
+    add_column(table, "peak temp.\nK", [peak for _, peak in cells.values()])
+    add_column(table, "pairs", ["9"])
     for group in dict.fromkeys((d.reference, d.cooling) for d in differences):
         table.add_row(f"[bold]minus {escape(group[0])}, {escape(group[1])}[/bold]")
         for item in differences:
             if (item.reference, item.cooling) == group:
-                _add_row(table, item.policy, [*cells[item], str(item.mean_temp_k.n)])
+                add_row(table, item.policy, [*cells[item], str(item.mean_temp_k.n)])
         table.add_row()
     return table
 
@@ -61,7 +60,7 @@ def difference_table(differences: Sequence[Difference]) -> Table:
 def regret_table(regrets: Sequence[Regret], rows: Sequence[SummaryRow]) -> Table:
     """Regret to the oracle, what the judge found, and how grave the misses are."""
     found = {(row.policy, row.cooling): row for row in rows}
-    table = _empty_table(
+    table = empty_table(
         caption="Regret: the time mean of the hottest core's simulated temperature minus that of "
         f"the oracle policy; sensor: the same where the sensor sits. {_INTERVAL} {JUDGED} "
         f"{proof_text(rows)} Missed by: how far those that missed stayed below their target, in "
@@ -76,11 +75,11 @@ def regret_table(regrets: Sequence[Regret], rows: Sequence[SummaryRow]) -> Table
         lines.append((item.cooling, item.policy, cells))
     headers = ("regret\nK", "sensor\nK", "within\n1 K, %", "steady\nK", "missed\nby, %")
     for number, header in enumerate(headers):
-        _add_column(table, header, [cells[number] for _, _, cells in lines])
+        add_column(table, header, [cells[number] for _, _, cells in lines])
     for cooling in dict.fromkeys(cooling for cooling, _, _ in lines):
         table.add_row(f"[bold]{escape(cooling or 'over all cooling setups')}[/bold]")
         for _, policy, cells in (line for line in lines if line[0] == cooling):
-            _add_row(table, policy, cells)
+            add_row(table, policy, cells)
         table.add_row()
     return table
 
@@ -93,19 +92,19 @@ def _judged_cells(row: SummaryRow) -> list[str]:
 
 def generalisation_table(rows: Sequence[GeneralisationRow]) -> Table:
     """Trained policies where all is as in training, and where something is not."""
-    table = _empty_table(
+    table = empty_table(
         caption="Regret to the oracle on the same workload, K, and how much of it is more than in "
         f"the seen condition. {_INTERVAL} Misses: of targets that the oracle met. {JUDGED}"
     )
     cells = {id(row): _generalisation_cells(row) for row in rows}
     headers = ("regret\nK", "more than\nseen, K", "misses\n%", "within\n1 K, %")
     for number, header in enumerate(headers):
-        _add_column(table, header, [texts[number] for texts in cells.values()])
+        add_column(table, header, [texts[number] for texts in cells.values()])
     for condition in dict.fromkeys(row.condition for row in rows):
         table.add_row(f"[bold]{escape(condition.name)}[/bold]")
         for row in rows:
             if row.condition == condition:
-                _add_row(table, row.policy, cells[id(row)])
+                add_row(table, row.policy, cells[id(row)])
         table.add_row()
     return table
 
@@ -121,13 +120,13 @@ def _generalisation_cells(row: GeneralisationRow) -> list[str]:
 
 def times_table(times: Sequence[PolicyTimes]) -> Table:
     """How long decisions took, and the same in units of the reference."""
-    table = _empty_table(caption=f"Wall time of a decision: median, 99th percentile. {REFERENCE}")
+    table = empty_table(caption=f"Wall time of a decision: median, 99th percentile. {REFERENCE}")
     cells = {item.policy: _time_cells(item) for item in times}
     headers = ("migration\nms", "x refer-\nence", "DVFS\nms", "x refer-\nence")
     for number, header in enumerate(headers):
-        _add_column(table, header, [texts[number] for texts in cells.values()])
+        add_column(table, header, [texts[number] for texts in cells.values()])
     for policy, texts in cells.items():
-        _add_row(table, policy, texts)
+        add_row(table, policy, texts)
     return table
 
 
@@ -142,33 +141,6 @@ def _time_cells(times: PolicyTimes) -> list[str]:
 
 def _pair(values: Iterable[float], *, digits: int) -> str:
     return ", ".join(f"{value:.{digits}f}" for value in values)
-
-
-def _empty_table(*, caption: str) -> Table:
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        caption=escape(caption),
-        caption_justify="left",
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-    )
-    table.add_column("policy", no_wrap=True)
-    return table
-
-
-def _add_column(table: Table, header: str, cells: Sequence[str]) -> None:
-    """Add a column that breaks between words where the terminal is narrow, but cuts no number."""
-    words = [word for text in (header, *map(_narrow, cells)) for word in re.split("[ \n]", text)]
-    table.add_column(escape(header), justify="right", min_width=max(map(len, words)))
-
-
-def _add_row(table: Table, policy: str, cells: Sequence[str]) -> None:
-    table.add_row(f"  {escape(policy)}", *(escape(_narrow(cell)) for cell in cells))
-
-
-def _narrow(text: str) -> str:
-    """The cell with its ± bound to the number behind it."""
-    return text.replace("± ", "±")
 
 
 def _seeds_text(rows: Sequence[SummaryRow]) -> str:

@@ -54,11 +54,16 @@ def training_policy_names() -> tuple[str, ...]:
     return tuple(sorted(_found()))
 
 
-def training_policy_factory(name: str) -> TrainingPolicyFactory:
-    """The factory of a training policy; InvalidInput names those that there are."""
+def training_policy_entry(name: str) -> EntryPoint:
+    """Where a training policy comes from; InvalidInput names those that there are."""
     found = _found()
     if name not in found:
         known = ", ".join(sorted(found))
         raise InvalidInput(f"training policy must be one of {known} (got {name!r})")
-    factory: TrainingPolicyFactory = found[name].load()
+    return found[name]
+
+
+def training_policy_factory(name: str) -> TrainingPolicyFactory:
+    """The factory of a training policy; InvalidInput names those that there are."""
+    factory: TrainingPolicyFactory = training_policy_entry(name).load()
     return factory

@@ -1,0 +1,1 @@
+"""The comparison of training policies: applications and federated rounds on one board."""

@@ -1,0 +1,64 @@
+"""The federated rounds of an episode: how much each asks for, and by when."""
+
+import numpy as np
+from msgspec import Struct
+
+from platforms.errors import InvalidInput
+
+
+class RoundParameters(Struct, frozen=True, kw_only=True):
+    """How rounds are drawn.
+
+    The first begins at `first_s`; the next one `pause_s` after the deadline of the one before,
+    whenever that was done, so that they come at the same times whatever the policy. As many come as
+    end within the episode. A round lasts `shortest_s` to `longest_s` and asks for `lowest_share` to
+    `highest_share` of the samples that the board could do in that time with the job alone, at its
+    best setting on all cores of its best cluster at the highest frequency; both are uniform. With
+    foreground applications and a temperature limit the shares reach from easy to impossible.
+    """
+
+    first_s: float = 10.0
+    pause_s: float = 10.0
+    shortest_s: float = 30.0
+    longest_s: float = 90.0
+    lowest_share: float = 0.05
+    highest_share: float = 0.8
+
+
+class Round(Struct, frozen=True):
+    """A round: `samples` reference samples between two times of the episode."""
+
+    number: int
+    start_s: float
+    deadline_s: float
+    samples: float
+
+
+def draw_rounds(
+    parameters: RoundParameters,
+    rng: np.random.Generator,
+    *,
+    best_per_s: float,
+    duration_s: float,
+) -> tuple[Round, ...]:
+    """The rounds of one episode; `best_per_s` is the board's best rate alone, reference samples/s.
+
+    Raises InvalidInput where the episode is too short for a single round.
+    """
+    rounds: list[Round] = []
+    start_s = parameters.first_s
+    while True:
+        length_s = rng.uniform(parameters.shortest_s, parameters.longest_s)
+        share = rng.uniform(parameters.lowest_share, parameters.highest_share)
+        deadline_s = start_s + length_s
+        if deadline_s > duration_s:
+            break
+        samples = share * best_per_s * length_s
+        rounds.append(Round(len(rounds), float(start_s), float(deadline_s), float(samples)))
+        start_s = deadline_s + parameters.pause_s
+    if not rounds:
+        raise InvalidInput(
+            f"duration_s must leave time for a round of up to {parameters.longest_s:g} s that "
+            f"begins at {parameters.first_s:g} s (got {duration_s:g})"
+        )
+    return tuple(rounds)
