@@ -1,5 +1,6 @@
 """Files of other formats made into one file of measurements: as a whole, or not at all."""
 
+import ctypes
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,6 +20,11 @@ from traces.schema import MeasurementMetadata, Source
 _ROWS_PER_GROUP = 65536
 _WAITING = 2
 """Row groups that wait to be written: what bounds the memory."""
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+"""What ``malloc.h`` calls them."""
+_KEPT_BYTES = 64 << 20
+"""Freed memory that is kept."""
 
 
 class Imported(Struct, frozen=True, kw_only=True):
@@ -46,6 +52,7 @@ def import_files(
     `on_bytes` hears how many bytes were read, all passes over all files together. Raises
     InvalidInput, and writes nothing, for what the files must not be.
     """
+    _keep_freed_memory()
     progress = _Progress(on_bytes)
     sources = [SourceFile(path, on_bytes=progress.of(number)) for number, path in enumerate(paths)]
     if len({path.absolute() for path in paths}) < len(paths):
@@ -70,6 +77,14 @@ def import_files(
         applications=len(names.applications),
         metadata=metadata,
     )
+
+
+def _keep_freed_memory() -> None:
+    """Have glibc keep freed blocks for the next ones: new memory costs a page fault every 4 kB."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_MMAP_THRESHOLD, _KEPT_BYTES // 2)
+        mallopt(_TRIM_THRESHOLD, _KEPT_BYTES)
 
 
 def _why(tally: Tally) -> str:

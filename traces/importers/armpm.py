@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from itertools import accumulate
 
 import numpy as np
 import pyarrow as pa
@@ -71,7 +72,7 @@ together."""
             spills = [stack.enter_context(Spill(source)) for source in sources]
             totals, found = _totals(sources, tables, asked, spills)
             stack.pop_all()
-        bad = totals.judge(tally, (_INSTRUCTIONS, _BRANCHES), _name)
+        bad = totals.judge(tally, first.judged, _name)
         tally.note(
             "each row merges two executions: time, temperature, power and cycles are means of "
             "both, instructions are the first's and branches and L2 accesses the second's"
@@ -107,6 +108,7 @@ class _Columns:
         known = {_TIME, _PROGRAM, _RUN, self.freq, self.temp, self.volt, self.current, self.power}
         self.counters = [name for name in self.names if name not in known]
         self.events = [name for name in self.counters if name != _CYCLES]
+        self.judged = [name for name in (_INSTRUCTIONS, _BRANCHES) if name in self.events]
         self.extra = tuple(COUNTER_COLUMN.format(name) for name in self.events)
         check_names(source, self.names, [*sorted(known), _CYCLES, *self.events])
         self.layout: Layout = layout_of(source, asked, ODROID_XU3, (f"CPU({core})",))
@@ -140,7 +142,7 @@ def _keys(chunk: Chunk, columns: _Columns) -> _Found:
     programs = chunk.text(_PROGRAM)
     index = programs.indices.to_numpy()
     number = chunk.number(_RUN, _RUN_NUMBER)
-    freq_hz = chunk.number(columns.freq, FREQ_MHZ)
+    freq_hz = chunk.checked(columns.freq, FREQ_MHZ)
     change = np.diff(index) != 0
     change |= (np.diff(number) != 0) | (np.diff(freq_hz) != 0)
     starts = np.concatenate([[0], np.flatnonzero(change) + 1])
@@ -178,7 +180,6 @@ def _totals(
     for source, columns, spill in zip(sources, tables, spills, strict=True):
         runs_of: list[_Found] = []
         found_in.append(runs_of)
-        judged = [name for name in (_INSTRUCTIONS, _BRANCHES) if name in columns.events]
         for chunk in chunks(source, columns.format()):
             if not len(chunk):
                 continue
@@ -186,16 +187,29 @@ def _totals(
             spill.keep(chunk)
             found = _keys(chunk, columns)
             runs_of.append(found)
-            values = [chunk.number(name, COUNT) for name in judged]
             time_ns = _rising(chunk, found, totals)
-            for key, low, high in found:
-                sums = tuple(float(one[low:high].sum()) for one in values)
-                span = int(time_ns[low]), int(time_ns[high - 1])
-                part = Totals(high - low, sums, *span, str(source.path), chunk.line_of(low))
+            parts = _parts(chunk, found, columns.judged, time_ns)
+            for (key, low, _), part in zip(found, parts, strict=True):
                 problem = totals.add(key, part)
                 if problem:
                     chunk.fail(low, _PROGRAM, problem)
     return totals, found_in
+
+
+def _parts(
+    chunk: Chunk, found: _Found, judged: Sequence[str], time_ns: np.ndarray
+) -> Iterator[Totals]:
+    """What the rows of each run in a chunk come to."""
+    starts = np.array([low for _, low, _ in found])
+    ends = np.array([high for _, _, high in found])
+    sums = np.zeros((len(found), len(judged)))
+    for number, name in enumerate(judged):
+        sums[:, number] = np.add.reduceat(chunk.checked(name, COUNT), starts)
+    first_ns, last_ns = time_ns[starts].tolist(), time_ns[ends - 1].tolist()
+    where = str(chunk.source.path)
+    for number, (_, low, high) in enumerate(found):
+        span = first_ns[number], last_ns[number]
+        yield Totals(high - low, tuple(sums[number].tolist()), *span, where, chunk.line_of(low))
 
 
 def _rising(chunk: Chunk, found: Sequence[tuple[Key, int, int]], totals: RunTotals) -> np.ndarray:
@@ -221,19 +235,29 @@ def _batches(
     totals: RunTotals,
     bad: set[Key],
 ) -> Iterator[pa.Table]:
-    """The second pass: the rows of the other runs, in two threads."""
+    """The second pass: the rows of the other runs, in one thread, as another writes them."""
     for spill, columns, runs_of in zip(spills, tables, found_in, strict=True):
 
         def batch(item: tuple[Chunk, int, _Found], columns: _Columns = columns) -> pa.Table:
             chunk, last_ns, found = item
-            table = _rows(chunk, columns, found, totals, last_ns)
-            keep = np.ones(len(chunk), bool)
-            for key, low, high in found:
-                keep[low:high] = key not in bad
-            return table if keep.all() else table.filter(pa.array(keep))
+            return _rows(*_sound(chunk, found, bad), columns, totals, last_ns)
 
         with spill:
-            yield from ordered(batch, _with_the_time_before(spill.chunks(), runs_of), AHEAD)
+            items = _with_the_time_before(spill.chunks(), runs_of)
+            yield from ordered(batch, items, AHEAD, threads=1)
+
+
+def _sound(chunk: Chunk, found: _Found, bad: set[Key]) -> tuple[Chunk, _Found]:
+    """The rows of a chunk that are of no corrupt run, and where the other runs are in them."""
+    left = [(key, high - low) for key, low, high in found if key not in bad]
+    if len(left) == len(found):
+        return chunk, found
+    keep = np.ones(len(chunk), bool)
+    for key, low, high in found:
+        keep[low:high] = key not in bad
+    ends = accumulate(count for _, count in left)
+    places = [(key, end - count, end) for (key, count), end in zip(left, ends, strict=True)]
+    return Chunk(chunk.source, chunk.block, chunk.table.filter(pa.array(keep))), places
 
 
 def _with_the_time_before(
@@ -248,8 +272,8 @@ def _with_the_time_before(
 
 def _rows(
     chunk: Chunk,
+    found: _Found,
     columns: _Columns,
-    found: Sequence[tuple[Key, int, int]],
     totals: RunTotals,
     last_ns: int,
 ) -> pa.Table:
@@ -296,12 +320,13 @@ def _times(
 
     The first of a run is as long as the run's samples are on average.
     """
-    before = np.concatenate([[last_ns], time_ns[:-1]])
-    begun = np.empty(len(time_ns), np.int64)
-    for key, low, high in found:
-        run = totals.runs[key]
-        origin = run.first_ns - max(round(1e9 * run.interval_s), 1)
-        begun[low:high] = origin
-        if time_ns[low] == run.first_ns:
-            before[low] = origin
+    starts = np.array([low for _, low, _ in found], np.int64)
+    runs = [totals.runs[key] for key, _, _ in found]
+    first_ns = np.array([run.first_ns for run in runs], np.int64)
+    step_ns = np.array([max(round(1e9 * run.interval_s), 1) for run in runs], np.int64)
+    origins = first_ns - step_ns
+    before = np.concatenate([[last_ns], time_ns])[:-1]
+    begins = time_ns[starts] == first_ns
+    before[starts[begins]] = origins[begins]
+    begun = np.repeat(origins, [high - low for _, low, high in found])
     return (before - begun) / 1e9, (time_ns - before) / 1e9

@@ -163,14 +163,14 @@ def _without_header(blocks: Iterable[Block], skip: int) -> Iterator[Block]:
 
 
 def ordered(
-    function: Callable[[_Item], _Result], items: Iterable[_Item], ahead: int
+    function: Callable[[_Item], _Result], items: Iterable[_Item], ahead: int, *, threads: int = 2
 ) -> Iterator[_Result]:
     """The results in order, computed ahead in other threads."""
-    with ThreadPoolExecutor(max_workers=2) as threads:
+    with ThreadPoolExecutor(max_workers=threads) as pool:
         waiting: deque[Future[_Result]] = deque()
         try:
             for item in items:
-                waiting.append(threads.submit(function, item))
+                waiting.append(pool.submit(function, item))
                 if len(waiting) > ahead:
                     yield waiting.popleft().result()
             while waiting:

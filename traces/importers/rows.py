@@ -1,5 +1,6 @@
 """The rows of `traces.measurements` out of arrays: what a format does not know is filled in."""
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -43,13 +44,25 @@ def _column(value: Any, name: str, layout: Layout, count: int) -> pa.Array:
         given = np.zeros((count, len(layout.clusters))) if value is None else value
         return list_array(np.rint(given).astype(np.int64))
     if name in _LISTS:
-        return list_array(unknown(layout, name, count) if value is None else value)
+        entries = layout.length(name)
+        return _nothing(entries, count) if value is None else list_array(value)
     if name in ("repeat", "instances", "cluster"):
         types = {"repeat": np.int32, "instances": np.int16, "cluster": np.int8}
         default = 0 if name == "repeat" else -1
         return _filled(default if value is None else value, count, types[name])
     default_float = np.nan if name in _SCALARS else 0.0
     return _filled(default_float if value is None else value, count, np.float64)
+
+
+def _nothing(entries: int, count: int) -> pa.Array:
+    """A list column of which nothing is known and nothing will be."""
+    return _unknowns(entries, 1 << count.bit_length())[:count]
+
+
+@lru_cache(maxsize=4)
+def _unknowns(entries: int, count: int) -> pa.Array:
+    """One that every batch of a file shares."""
+    return list_array(np.full((count, entries), np.nan))
 
 
 def _filled(value: Any, count: int, type_: type) -> pa.Array:

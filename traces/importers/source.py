@@ -19,6 +19,7 @@ _LONGEST_LINE_BYTES = 16 << 20
 _HEAD_BYTES = 1 << 16
 _SMALL_BYTES = 1 << 8
 _LOOK_BACK_BYTES = 1 << 14
+_PIECE_BYTES = 1 << 16
 _LINE_BREAK = ord("\n")
 _GZIP = b"\x1f\x8b"
 
@@ -144,8 +145,16 @@ class SourceFile:
 
 
 def _line_breaks(text: bytes) -> int:
-    """As ``text.count`` does, in a fifth of its time and without holding up other threads."""
-    return int(np.count_nonzero(np.frombuffer(text, np.uint8) == _LINE_BREAK))
+    """As ``text.count`` does, in a fifth of its time and without holding up other threads.
+
+    Piece by piece: what is compared then lies in memory that is in use already.
+    """
+    every = np.frombuffer(text, np.uint8)
+    pieces = range(0, len(every), _PIECE_BYTES)
+    return sum(
+        int(np.count_nonzero(every[start : start + _PIECE_BYTES] == _LINE_BREAK))
+        for start in pieces
+    )
 
 
 class _Hashed(io.RawIOBase):

@@ -1,7 +1,9 @@
-"""Chunks that are needed again, parsed once: kept in a temporary file in between."""
+"""Chunks that are needed again, parsed once: kept in memory, and on disk where they are many."""
 
 import tempfile
+from collections import deque
 from collections.abc import Iterator
+from contextlib import ExitStack
 from types import TracebackType
 
 import pyarrow as pa
@@ -9,20 +11,27 @@ import pyarrow as pa
 from traces.importers.chunks import Chunk
 from traces.importers.source import Block, SourceFile
 
+IN_MEMORY_BYTES = 128 << 20
+"""What all files of an import may keep in memory together: 0.8 million rows of 20 columns."""
+
 
 class Spill:
-    """A file's chunks, on disk in Arrow's own form (in $TMPDIR), without their text.
+    """A file's chunks without their text: the first in memory, the others in Arrow's own form.
 
-    Errors found in a chunk that comes back name a wrong line where the block has blank ones: what
-    can be wrong is to be looked for before.
+    They lie on disk (in $TMPDIR) from the first that is too much for `in_memory_bytes`. Errors
+    found in a chunk that comes back name a wrong line where the block has blank ones: what can be
+    wrong is to be looked for before.
     """
 
-    def __init__(self, source: SourceFile) -> None:
+    def __init__(self, source: SourceFile, in_memory_bytes: int = IN_MEMORY_BYTES) -> None:
         """Nothing is kept yet."""
         self._source = source
-        self._file = tempfile.NamedTemporaryFile(suffix=".arrow")  # noqa: SIM115, closed by exit
+        self._room = in_memory_bytes
+        self._held: deque[Chunk] = deque()
+        self._open = ExitStack()
+        self._path = ""
         self._writer: pa.RecordBatchStreamWriter | None = None
-        self._blocks: list[tuple[int, int]] = []
+        self._blocks: list[Block] = []
 
     def __enter__(self) -> "Spill":
         return self
@@ -33,20 +42,33 @@ class Spill:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._file.close()
+        self._held.clear()
+        self._open.close()
 
     def keep(self, chunk: Chunk) -> None:
         """Put a chunk that has rows behind the others."""
+        block = Block(b"", chunk.block.line, chunk.block.lines)
+        self._room -= chunk.table.nbytes
+        if self._room >= 0:
+            self._held.append(Chunk(self._source, block, chunk.table))
+            return
         if self._writer is None:
-            self._writer = pa.ipc.new_stream(self._file.name, chunk.table.schema)
+            self._writer = self._on_disk(chunk.table.schema)
         self._writer.write_table(chunk.table.combine_chunks())
-        self._blocks.append((chunk.block.line, chunk.block.lines))
+        self._blocks.append(block)
+
+    def _on_disk(self, schema: pa.Schema) -> pa.RecordBatchStreamWriter:
+        file = tempfile.NamedTemporaryFile(suffix=".arrow")  # noqa: SIM115, closed by the stack
+        self._path = self._open.enter_context(file).name
+        return self._open.enter_context(pa.ipc.new_stream(self._path, schema))
 
     def chunks(self) -> Iterator[Chunk]:
         """All chunks in order, once."""
+        while self._held:
+            yield self._held.popleft()
         if self._writer is None:
             return
         self._writer.close()
-        with pa.OSFile(self._file.name) as file, pa.ipc.open_stream(file) as reader:
-            for (line, lines), batch in zip(self._blocks, reader, strict=True):
-                yield Chunk(self._source, Block(b"", line, lines), pa.Table.from_batches([batch]))
+        with pa.OSFile(self._path) as file, pa.ipc.open_stream(file) as reader:
+            for block, batch in zip(self._blocks, reader, strict=True):
+                yield Chunk(self._source, block, pa.Table.from_batches([batch]))
