@@ -19,7 +19,7 @@ from platforms.errors import InvalidInput
 from platforms.platform import TrainingGrant
 from rm.planner.capability import Capability
 from rm.training.outlook import NOTHING_TO_DO, Outlook
-from rm.training.pace import longest_steps_s, most_progress, worth_of_samples
+from rm.training.pace import most_progress, worth_of_samples
 
 State = Literal["waiting", "paused", "granted", "revoking", "expired", "ended"]
 
@@ -107,9 +107,10 @@ class Job:
         now_s: float,
     ) -> None:
         self.id, self.name, self.capability, self.limits = job_id, name, capability, limits
-        self.worth, self._longest_step_s = worth_of_samples(capability), longest_steps_s(capability)
+        self.worth = worth_of_samples(capability)
         self.best = most_progress(capability, limits.memory_bytes)
         self._expiry_s = expiry_s
+        self._silence_s = expiry_s
         self.state: State = "waiting"
         self.round: Round | None = None
         self.grant: TrainingGrant | None = None
@@ -194,8 +195,11 @@ class Job:
 
     # --- what the governor says -----------------------------------------------------------------
 
-    def give(self, grant: TrainingGrant, now_s: float) -> None:
-        """Let it train so; one that has no work, or is not heard of, gets nothing."""
+    def give(self, grant: TrainingGrant, now_s: float, *, step_s: float) -> None:
+        """Let it train so, in steps of `step_s` at most.
+
+        One that has no work, or is not heard of, gets nothing.
+        """
         if self.state not in ("paused", "granted", "revoking") or not self.has_work:
             return
         if self.state == "granted" and grant == self.grant:
@@ -203,7 +207,8 @@ class Job:
         self.state, self.grant, self.setting = "granted", grant, grant.setting
         self.ignores_pause = False
         self.number += 1
-        self._renew(now_s)
+        self._silence_s = max(self._expiry_s, STEPS_OF_SILENCE * step_s)
+        self._expires_s = now_s + self._silence_s
 
     def revoke(self, now_s: float) -> None:
         """Take back what it has, as soon as it has paused."""
@@ -226,13 +231,9 @@ class Job:
         self.heard_s = now_s
         self._answered = self.setting
         if self.state == "granted":
-            self._renew(now_s)
+            self._expires_s = now_s + self._silence_s
         elif self.state == "expired":
             self.state = "paused" if self.has_work else "waiting"
-
-    def _renew(self, now_s: float) -> None:
-        silence_s = STEPS_OF_SILENCE * self._longest_step_s[self.setting]
-        self._expires_s = now_s + max(self._expiry_s, silence_s)
 
     def _leave(self, state: State) -> None:
         """Be without a grant."""

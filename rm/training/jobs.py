@@ -20,6 +20,7 @@ from platforms.platform import TrainingGrant, TrainingReading
 from rm.planner.capability import Capability, check_capability
 from rm.training.job import EXPIRY_S, IssuedGrant, Job, JobLimits, Round
 from rm.training.outlook import Outlook, outlook
+from rm.training.pace import longest_step_s
 
 Forecast = Callable[[Job, float], Outlook | None]
 """What a policy expects of a job's round at a time, None where it cannot tell yet."""
@@ -142,7 +143,8 @@ class TrainingJobs:
             if grant.pauses:
                 job.revoke(now_s)
             else:
-                job.give(grant, now_s)
+                step_s = longest_step_s(self._board, job.capability, grant)
+                job.give(grant, now_s, step_s=step_s)
 
     def foresee(self, job_id: int, expected: Outlook) -> None:
         """What is expected of a job's round now; it hears of it with its next grant."""

@@ -2,6 +2,9 @@
 
 import math
 
+from platforms.board import Board
+from platforms.platform import TrainingGrant
+from platforms.training_work import BATCH
 from rm.planner.capability import Capability
 
 
@@ -11,10 +14,17 @@ def worth_of_samples(capability: Capability) -> tuple[float, ...]:
     return tuple(needed[0] / samples for samples in needed)
 
 
-def longest_steps_s(capability: Capability) -> tuple[float, ...]:
-    """Per setting how long a step takes where it takes longest, s."""
-    pairs = zip(capability.settings, capability.sample_s, strict=True)
-    return tuple(setting.knobs["batch"] * max(row) for setting, row in pairs)
+def longest_step_s(board: Board, capability: Capability, grant: TrainingGrant) -> float:
+    """How long a step of a grant takes at the slowest operating point, s.
+
+    Where the tables have no such place (cores of two clusters, say), at the slowest of all places.
+    """
+    unit = grant.accelerator or board.clusters[board.cluster_of_core[grant.cores[0]]].name
+    count = 0 if grant.accelerator else len(grant.cores)
+    times_s = capability.sample_s[grant.setting]
+    pairs = list(zip(capability.places, times_s, strict=True))
+    there = [time_s for place, time_s in pairs if (place.unit, place.cores) == (unit, count)]
+    return capability.settings[grant.setting].knobs[BATCH] * max(there or times_s)
 
 
 def most_progress(capability: Capability, memory_bytes: float | None = None) -> float:
