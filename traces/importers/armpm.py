@@ -30,7 +30,7 @@ from traces.importers.rail import rail
 from traces.importers.rows import repeated, rows, unknown
 from traces.importers.runs import Key, RunTotals, Totals
 from traces.importers.source import SourceFile
-from traces.importers.spill import Spill
+from traces.importers.spill import IN_MEMORY_BYTES, Spill
 from traces.measurements import COUNTER_COLUMN, Layout
 
 _TIME, _PROGRAM, _RUN = "#Timestamp", "Benchmark", "Run(#)"
@@ -69,7 +69,8 @@ together."""
             if (table.events, table.layout) != (first.events, first.layout):
                 source.fail(f"must have the columns of {sources[0].path}")
         with ExitStack() as stack:
-            spills = [stack.enter_context(Spill(source)) for source in sources]
+            room = IN_MEMORY_BYTES // len(sources)
+            spills = [stack.enter_context(Spill(source, room)) for source in sources]
             totals, found = _totals(sources, tables, asked, spills)
             stack.pop_all()
         bad = totals.judge(tally, first.judged, _name)

@@ -13,7 +13,7 @@ import pyarrow.csv as pc
 from msgspec import Struct
 
 from traces.importers.quantities import Quantity
-from traces.importers.source import BLOCK_BYTES, Block, SourceFile
+from traces.importers.source import Block, SourceFile
 
 AHEAD = 3
 """Blocks that are parsed before they are asked for: what bounds the memory."""
@@ -126,7 +126,7 @@ def check_names(source: SourceFile, names: Sequence[str], needed: Iterable[str])
 
 
 def chunks(
-    source: SourceFile, format_: Format, *, ahead: int = AHEAD, block_bytes: int = BLOCK_BYTES
+    source: SourceFile, format_: Format, *, ahead: int = AHEAD, block_bytes: int | None = None
 ) -> Iterator[Chunk]:
     """The file's rows, chunk by chunk; raises InvalidInput for what is no such row.
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from traces.importers.chunks import AHEAD, Chunk, Format, chunks
 from traces.importers.quantities import TIME_S
-from traces.importers.source import BLOCK_BYTES, SourceFile
+from traces.importers.source import SourceFile
 
 NOT_COUNTED, NOT_SUPPORTED = "<not counted>", "<not supported>"
 
@@ -136,7 +136,7 @@ class PerfFile:
         self.not_counted: dict[str, tuple[int, int]] = {}
 
     def lines(
-        self, *, ahead: int = AHEAD, block_bytes: int = BLOCK_BYTES
+        self, *, ahead: int = AHEAD, block_bytes: int | None = None
     ) -> Iterator[tuple[Chunk, Lines]]:
         """All lines, block by block, sorted by time; raises InvalidInput where time falls.
 

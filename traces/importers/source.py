@@ -80,8 +80,8 @@ class SourceFile:
             raise InvalidInput(f"{self.path}: must be a file of measurements (it is empty)")
         return str(text, "utf-8", "replace").removeprefix("\ufeff").splitlines()
 
-    def blocks(self, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
-        """The file in blocks of about `block_bytes`; `sha256` is known after the last.
+    def blocks(self, block_bytes: int | None = None) -> Iterator[Block]:
+        """The file in blocks of about `block_bytes` (None: 4 MB); `sha256` is known after the last.
 
         Raises InvalidInput where it is cut off: in a compressed stream, or in the midst of a line.
         """
@@ -89,7 +89,7 @@ class SourceFile:
         raw = _Hashed(self.path, self._on_bytes, is_known=bool(self.sha256))
         try:
             with raw, _decompressed(raw, self.path) as stream:
-                while data := stream.read(block_bytes):
+                while data := stream.read(block_bytes or BLOCK_BYTES):
                     text, rest = self._split(rest, data, line)
                     if text:
                         count = _line_breaks(text)

@@ -18,18 +18,18 @@ IN_MEMORY_BYTES = 128 << 20
 class Spill:
     """A file's chunks without their text: the first in memory, the others in Arrow's own form.
 
-    They lie on disk (in $TMPDIR) from the first that is too much for `in_memory_bytes`. Errors
+    From the first that is too much for `in_memory_bytes`, they lie at `path`, in $TMPDIR. Errors
     found in a chunk that comes back name a wrong line where the block has blank ones: what can be
     wrong is to be looked for before.
     """
 
-    def __init__(self, source: SourceFile, in_memory_bytes: int = IN_MEMORY_BYTES) -> None:
+    def __init__(self, source: SourceFile, in_memory_bytes: int) -> None:
         """Nothing is kept yet."""
         self._source = source
         self._room = in_memory_bytes
         self._held: deque[Chunk] = deque()
         self._open = ExitStack()
-        self._path = ""
+        self.path: str | None = None
         self._writer: pa.RecordBatchStreamWriter | None = None
         self._blocks: list[Block] = []
 
@@ -59,8 +59,8 @@ class Spill:
 
     def _on_disk(self, schema: pa.Schema) -> pa.RecordBatchStreamWriter:
         file = tempfile.NamedTemporaryFile(suffix=".arrow")  # noqa: SIM115, closed by the stack
-        self._path = self._open.enter_context(file).name
-        return self._open.enter_context(pa.ipc.new_stream(self._path, schema))
+        self.path = self._open.enter_context(file).name
+        return self._open.enter_context(pa.ipc.new_stream(self.path, schema))
 
     def chunks(self) -> Iterator[Chunk]:
         """All chunks in order, once."""
@@ -69,6 +69,6 @@ class Spill:
         if self._writer is None:
             return
         self._writer.close()
-        with pa.OSFile(self._path) as file, pa.ipc.open_stream(file) as reader:
+        with pa.OSFile(self.path) as file, pa.ipc.open_stream(file) as reader:
             for block, batch in zip(self._blocks, reader, strict=True):
                 yield Chunk(self._source, block, pa.Table.from_batches([batch]))
