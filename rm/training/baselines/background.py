@@ -2,18 +2,17 @@
 
 The foreground is the stock one (`eas-schedutil`): kernels know no targets and no deadlines. Every
 job trains at nice 19 on the cores that the policy's name says, with one fixed setting
-(`fixed_setting`) for as long as it has work, with one thread per core, and nobody is paused. Three
-things favour these baselines: the setting is the best fixed one, a thread at nice 19 leaves 98.6 %
-of a core that it shares to the other one (15 of 1039 in the kernel's weights), and the job's rate
-is the sum over its threads: its threads on little cores do not hold up those on big ones, as those
-of a synchronous step would.
+(`fixed_setting`) for as long as it has work, with one thread per core, and nobody is paused. Two
+things favour these baselines: a thread at nice 19 leaves 98.6 % of a core that it shares to the
+other one (1024 of 1039 in the kernel's weights), and the job's rate is the sum over its threads:
+those on little cores do not hold up those on big ones, as those of a synchronous step would.
 """
 
 from platforms.board import Board
 from platforms.platform import Migration, Observation, TrainingGrant
 from rm.policies.eas import EasSchedutil
 from rm.policy import Policy
-from rm.training.baselines.fixed_setting import fixed_setting
+from rm.training.baselines.fixed_setting import REFERENCE, tuned_setting
 from rm.training.job import Job
 from rm.training.jobs import TrainingJobs
 from rm.training.registry import TrainingContext
@@ -32,14 +31,15 @@ class Background:
         jobs: TrainingJobs,
         cores: tuple[int, ...],
         *,
-        foreground: Policy | None = None,
+        tuned: bool = False,
     ) -> None:
-        """`foreground` decides about applications and frequencies (None: the stock policy)."""
+        """`tuned`: with the setting that suits the board, not the one that the job came with."""
         self.name = name
+        self._tuned = tuned
         self._board = board
         self._jobs = jobs
         self._cores = cores
-        self._foreground = foreground or EasSchedutil(board)
+        self._foreground: Policy = EasSchedutil(board)
         self._settings: dict[int, int] = {}
 
     def migrate(self, observation: Observation) -> tuple[Migration, ...]:
@@ -58,8 +58,10 @@ class Background:
 
     def setting(self, job: Job) -> int:
         """The job's fixed setting."""
+        if not self._tuned:
+            return REFERENCE
         if job.id not in self._settings:
-            self._settings[job.id] = fixed_setting(self._board, job.capability)
+            self._settings[job.id] = tuned_setting(self._board, job.capability)
         return self._settings[job.id]
 
     def cores_of(self, job: Job, observation: Observation) -> tuple[int, ...]:
@@ -73,20 +75,34 @@ class Background:
 
 def make_nice(context: TrainingContext) -> Background:
     """On all cores."""
-    every = tuple(range(context.board.core_count))
-    return Background("nice", context.board, context.jobs, every)
+    return Background("nice", context.board, context.jobs, _every_core(context))
+
+
+def make_nice_tuned(context: TrainingContext) -> Background:
+    """On all cores, with the tuned setting."""
+    return Background("nice-tuned", context.board, context.jobs, _every_core(context), tuned=True)
 
 
 def make_pinned_little(context: TrainingContext) -> Background:
     """On the weakest cluster."""
-    return _pinned("pinned-little", context, 0)
+    return Background("pinned-little", context.board, context.jobs, _cluster(context, 0))
+
+
+def make_pinned_little_tuned(context: TrainingContext) -> Background:
+    """On the weakest cluster, with the tuned setting."""
+    cores = _cluster(context, 0)
+    return Background("pinned-little-tuned", context.board, context.jobs, cores, tuned=True)
 
 
 def make_pinned_big(context: TrainingContext) -> Background:
     """On the strongest cluster."""
-    return _pinned("pinned-big", context, -1)
+    return Background("pinned-big", context.board, context.jobs, _cluster(context, -1))
 
 
-def _pinned(name: str, context: TrainingContext, rank: int) -> Background:
-    cluster = context.board.clusters[context.board.clusters_by_capacity[rank]]
-    return Background(name, context.board, context.jobs, cluster.cores)
+def _every_core(context: TrainingContext) -> tuple[int, ...]:
+    return tuple(range(context.board.core_count))
+
+
+def _cluster(context: TrainingContext, rank: int) -> tuple[int, ...]:
+    """The cores of a cluster, by its rank in capacity."""
+    return context.board.clusters[context.board.clusters_by_capacity[rank]].cores

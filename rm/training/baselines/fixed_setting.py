@@ -1,8 +1,9 @@
 """The one setting of the knobs that a baseline trains with, and what the tables promise of a place.
 
-Stock devices train with the knobs as the server wrote them down. To their favour they get here the
-setting that makes most progress with the board to itself: on all cores of the strongest cluster at
-its highest frequency, by the job's own tables.
+Stock devices train with the knobs as the server wrote them down: the job's first setting, its
+reference. The policies whose names end in ``-tuned`` take the setting instead that makes most
+progress with the board to itself, on all cores of the strongest cluster at its highest frequency,
+by the job's own tables: what somebody would choose who tried them all once.
 """
 
 from msgspec import Struct
@@ -21,7 +22,11 @@ class Promise(Struct, frozen=True):
     energy_j: float
 
 
-def fixed_setting(board: Board, capability: Capability) -> int:
+REFERENCE = 0
+"""The setting that the job was written with."""
+
+
+def tuned_setting(board: Board, capability: Capability) -> int:
     """The index of the setting with most progress on the strongest cluster; ties: the first."""
     strongest = board.clusters[board.clusters_by_capacity[-1]]
     place = _place(capability, strongest, len(strongest.cores))
