@@ -141,8 +141,10 @@ class Governor:
         """Carry a decision out, unless it says what was said before and still holds."""
         opps, present = decision.opp_index, observation.opp_index
         changed = opps is not None and opps != present and _allowed(opps, observation) != present
-        more = bool(decision.grants) or _clocks_change(decision, observation)
-        if decision.migrations or changed or opps != self._asked or more:
+        more = bool(decision.migrations or decision.grants)
+        if decision.accelerator_opp:
+            more = more or _clocks_change(decision, observation)
+        if more or changed or opps != self._asked:
             self._platform.apply(decision)
             self._asked = opps
             self.migrations += len(decision.migrations)

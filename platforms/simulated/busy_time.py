@@ -15,9 +15,9 @@ class BusyTime:
         self._since_s = 0.0
         self._booked_s: list[float] | None = None
 
-    def turn(self, now_s: float, looked_s: float, core_threads: Sequence[int]) -> None:
-        """From `now_s` on cores with threads are busy; the last look was at `looked_s`."""
-        after = tuple([1.0 if threads else 0.0 for threads in core_threads])
+    def turn(self, now_s: float, looked_s: float, core_busy: Sequence[float]) -> None:
+        """From `now_s` on cores are busy for these shares; the last look was at `looked_s`."""
+        after = tuple(core_busy)
         if after != self._now:
             self._booked_s = self._busy_s(now_s, looked_s)
             self._since_s = now_s

@@ -1,12 +1,14 @@
 """Speed: ``IPS = share / (cpi / f + stall)``, with stalls that lengthen as others use the memory.
 
-Threads on one core share it equally. The memory is an M/M/1 queue (assumed): at a load ``rho`` of
-the board's bandwidth every access takes ``1 / (1 - rho)`` times as long as on an idle memory. A
-profile was taken alone, so its stall already holds the queue that the program makes for itself. A
-stall therefore lengthens by ``(1 - rho_own) / (1 - rho)``: `rho` is the load of all threads as they
-run now, `rho_own` that of the thread's own core with nobody else on the board (threads on one core
-take turns, they never queue behind each other). Alone that is 1 exactly. Slower threads load the
-memory less: the lengthening is where both agree.
+Threads on one core share it by their weights, as the kernel's fair scheduler does, equally where
+they are as nice; who may have a limited share of a core leaves the rest to the others. The memory
+is an M/M/1 queue (assumed): at a load ``rho`` of the board's bandwidth every access takes
+``1 / (1 - rho)`` times as long as on an idle memory. A profile was taken alone, so its stall
+already holds the queue that the program makes for itself. A stall therefore lengthens by
+``(1 - rho_own) / (1 - rho)``: `rho` is the load of all threads as they run now, `rho_own` that of
+the thread's own core with nobody else on the board (threads on one core take turns, they never
+queue behind each other). Alone that is 1 exactly. Slower threads load the memory less: the
+lengthening is where both agree.
 """
 
 import math
@@ -26,24 +28,32 @@ _PRECISION = 1e-7
 
 
 class Placed(Struct, frozen=True, gc=False):
-    """An application in its present phase, and the core of each of its threads."""
+    """An application in its present phase, and the core of each of its threads.
+
+    `weight` is that of a thread beside others on its core, 1 for a nice of 0; `limit` the share of
+    its core that a thread has at most.
+    """
 
     profile: ApplicationProfile
     cpi_scale: float
     stall_scale: float
     cores: tuple[int, ...]
     activity_scale: float = 1.0
+    weight: float = 1.0
+    limit: float = 1.0
 
 
 class Speeds(Struct, frozen=True, gc=False):
     """What comes of a placement.
 
-    Instructions/s per application, activity per core (None: asleep), threads per core.
+    Instructions/s per application, activity per core (None: asleep), threads per core, and the busy
+    share of every core (below 1 only where all its threads are limited).
     """
 
     rate_ips: list[float]
     core_activity: list[float | None]
     core_threads: list[int]
+    core_busy: list[float]
 
 
 class ThreadDemand(Struct, frozen=True, gc=False):
@@ -129,8 +139,14 @@ def speeds(board: Board, opp_index: Sequence[int], placed: Sequence[Placed]) -> 
     for app in placed:
         for core in app.cores:
             core_threads[core] += 1
+    if [app for app in placed if app.weight != 1.0 or app.limit != 1.0]:
+        shares, busy = fair_shares(placed, board.core_count)
+    else:
+        shares = [1.0 / core_threads[core] for app in placed for core in app.cores]
+        busy = [1.0 if threads else 0.0 for threads in core_threads]
+    each = iter(shares)
     demands = [
-        _demand(app, core, board, freqs_hz, core_threads) for app in placed for core in app.cores
+        _demand(app, core, board, freqs_hz, next(each)) for app in placed for core in app.cores
     ]
     slowdown = memory_slowdown(demands, board.core_count, board.memory.bandwidth_bytes_per_s)
     activity: list[float | None] = [0.0 if threads else None for threads in core_threads]
@@ -146,7 +162,28 @@ def speeds(board: Board, opp_index: Sequence[int], placed: Sequence[Placed]) -> 
             active = busy_activity(clusters[owner[core]], activity_awake, busy_share)
             activity[core] = (activity[core] or 0.0) + active * demand.share
         rates.append(rate_ips)
-    return Speeds(rates, activity, core_threads)
+    return Speeds(rates, activity, core_threads, busy)
+
+
+def fair_shares(placed: Sequence[Placed], core_count: int) -> tuple[list[float], list[float]]:
+    """The share of its core for every thread, application by application; and the cores' sums.
+
+    A core is shared by weight. Who would get more than its limit gets the limit, and what it leaves
+    is shared among the others, by weight again.
+    """
+    threads = [(core, app) for app in placed for core in app.cores]
+    shares, busy = [0.0] * len(threads), [0.0] * core_count
+    for core in {core for core, _ in threads}:
+        here = [(number, app) for number, (on, app) in enumerate(threads) if on == core]
+        # Whose limit is least for its weight reaches it first.
+        here.sort(key=lambda thread: thread[1].limit / thread[1].weight)
+        left, weight = 1.0, sum(app.weight for _, app in here)
+        for number, app in here:
+            shares[number] = min(app.limit, left * app.weight / weight)
+            left -= shares[number]
+            weight -= app.weight
+        busy[core] = min(1.0, sum(shares[number] for number, _ in here))
+    return shares, busy
 
 
 def _demand(
@@ -154,13 +191,13 @@ def _demand(
     core: int,
     board: Board,
     freqs_hz: Sequence[int],
-    core_threads: Sequence[int],
+    share: float,
 ) -> ThreadDemand:
     cluster = board.cluster_of_core[core]
     profile = app.profile.on(board.clusters[cluster])
     return ThreadDemand(
         core,
-        1.0 / core_threads[core],
+        share,
         app.cpi_scale * profile.cpi / freqs_hz[cluster],
         app.stall_scale * profile.stall_s,
         app.profile.bytes_per_instruction,

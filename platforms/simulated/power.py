@@ -123,24 +123,34 @@ class PowerModel:
         """The shared part of a cluster without a busy core."""
         return self._idle_shared_w[cluster]
 
-    def load(self, opp_index: Sequence[int], core_activity: Sequence[float | None]) -> Load:
-        """Power of cores with these activities (None: idle) at these operating points."""
+    def load(
+        self,
+        opp_index: Sequence[int],
+        core_activity: Sequence[float | None],
+        core_busy: Sequence[float] | None = None,
+    ) -> Load:
+        """Power of cores with these activities (None: idle) at these operating points.
+
+        A core that is busy for a share of the time only (`core_busy`) sleeps for the rest, and so
+        does its cluster when no other core is busier.
+        """
         dynamic = np.zeros(self._node_count)
         leakage = np.zeros(len(self.core_nodes))
-        awake = set()
+        awake = [0.0] * len(self._idle_shared_w)
         for core, activity in enumerate(core_activity):
-            cluster = self._owner[core]
-            if activity is None:
-                if self._idle_w[cluster] > 0.0:
-                    dynamic[self.core_nodes[core]] += self._idle_w[cluster]
-                continue
-            opp = opp_index[cluster]
-            awake.add(cluster)
-            dynamic[self.core_nodes[core]] += activity * self._dynamic_w[cluster][opp]
-            leakage[core] = self._leakage_w[cluster][opp]
+            cluster, busy = self._owner[core], 0.0
+            if activity is not None:
+                busy = core_busy[core] if core_busy else 1.0
+                opp = opp_index[cluster]
+                if busy > awake[cluster]:
+                    awake[cluster] = busy
+                dynamic[self.core_nodes[core]] += activity * self._dynamic_w[cluster][opp]
+                leakage[core] = busy * self._leakage_w[cluster][opp]
+            if busy < 1.0 and self._idle_w[cluster] > 0.0:
+                dynamic[self.core_nodes[core]] += (1.0 - busy) * self._idle_w[cluster]
         shared_w = 0.0
-        for cluster, idle_w in enumerate(self._idle_shared_w):
-            busy = cluster in awake
-            shared_w += self._shared_w[cluster][opp_index[cluster]] if busy else idle_w
+        for cluster, busy in enumerate(awake):
+            shared_w += busy * self._shared_w[cluster][opp_index[cluster]]
+            shared_w += (1.0 - busy) * self._idle_shared_w[cluster]
         dynamic[self.cluster_node] += shared_w
         return Load(dynamic, leakage)

@@ -7,7 +7,8 @@ kernel looks when the sensor refreshes; from the switch-on temperature on it rea
 itself at its passive polling period. What it reads is as noisy and as quantised as what the board
 shows, so at short periods the trend is noisy too.
 
-Simplified: one sensor and one trip, and clusters that all go together. (HiKey 970's tree asks for
+Simplified: one sensor and one trip, and clusters that all go together, with the accelerators that
+compute. (HiKey 970's tree asks for
 power_allocator, which shares a power budget instead; step_wise is the kernel's default and needs no
 tuning constants.)
 """
@@ -18,12 +19,14 @@ from platforms.board import Board
 
 
 class StepWise:
-    """Caps the operating points of all clusters while the protected sensor is hot."""
+    """Caps all clusters' and accelerators' operating points while the watched sensor is hot."""
 
     def __init__(self, board: Board) -> None:
         """Without a protection section in the board nothing is ever capped."""
         self._protection = board.protection
         self._highest = board.highest_opps
+        self._accelerators_highest = tuple(len(a.opps) - 1 for a in board.compute_accelerators)
+        self._deepest = max(self._highest + self._accelerators_highest)
         self._depth = 0
         self._last_c: float | None = None
 
@@ -36,6 +39,11 @@ class StepWise:
     def caps(self) -> tuple[int, ...]:
         """The highest operating point allowed per cluster."""
         return tuple(max(0, top - self._depth) for top in self._highest)
+
+    @property
+    def accelerator_caps(self) -> tuple[int, ...]:
+        """The highest operating point allowed per accelerator that computes."""
+        return tuple(max(0, top - self._depth) for top in self._accelerators_highest)
 
     @property
     def throttling(self) -> bool:
@@ -64,7 +72,7 @@ class StepWise:
         rising = last_c is None or temp_c > last_c
         falling = last_c is not None and temp_c < last_c
         if temp_c >= kernel.target_c and rising:
-            self._depth = min(before + 1, max(self._highest))
+            self._depth = min(before + 1, self._deepest)
         elif temp_c < kernel.target_c - kernel.hysteresis_k and falling:
             self._depth = max(before - 1, 0)
         return self._depth != before

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from platforms.board import Board
 
 
-def spread(threads: int, cores: Sequence[int], load: list[int]) -> tuple[int, ...]:
+def spread(threads: int, cores: Sequence[int], load: list[float]) -> tuple[int, ...]:
     """Put threads one by one on the least loaded of `cores`; `load` counts threads per core.
 
     `load` is updated. Ties go to the core that comes first.
@@ -22,20 +22,24 @@ def spread(threads: int, cores: Sequence[int], load: list[int]) -> tuple[int, ..
 
 
 def place_threads(
-    applications: Iterable[tuple[int, Sequence[int]]], core_count: int
+    applications: Iterable[tuple[int, Sequence[int]]],
+    core_count: int,
+    *,
+    load: Sequence[float] | None = None,
 ) -> list[tuple[int, ...]]:
     """The core of every thread of applications, each given by its threads and allowed cores.
 
     Who has fewest cores to choose from is placed first, so that the others keep out of its way.
+    `load` is what there is on each core already, by weight: threads that keep their core.
 
     >>> place_threads([(2, (0, 1, 2)), (1, (0,))], 3)
     [(1, 2), (0,)]
     """
     asked = list(applications)
-    load = [0] * core_count
+    on_core = list(load) if load is not None else [0.0] * core_count
     placed: list[tuple[int, ...]] = [()] * len(asked)
     for number in sorted(range(len(asked)), key=lambda number: len(asked[number][1])):
-        placed[number] = spread(*asked[number], load)
+        placed[number] = spread(*asked[number], on_core)
     return placed
 
 

@@ -16,7 +16,7 @@ from platforms.application import Job
 from platforms.board import RUNAWAY_C, Board, CoolingSetup
 from platforms.decision_check import IllegalDecision, decision_problems
 from platforms.errors import InvalidInput
-from platforms.platform import Decision, Observation
+from platforms.platform import Decision, Observation, TrainingGrant
 from platforms.simulated.busy_time import BusyTime
 from platforms.simulated.equilibrium import ThermalRunaway, settle
 from platforms.simulated.heat import HeatNetwork
@@ -27,6 +27,7 @@ from platforms.simulated.protection import StepWise
 from platforms.simulated.running import LifeRecord, RunningApplication
 from platforms.simulated.scheduler import place_newcomer, place_threads
 from platforms.simulated.sensor import SimulatedSensor
+from platforms.simulated.training import SimulatedTraining, TrainingBay, TrainingState
 
 LEAKAGE_STEP_S = 0.1
 """Longest time over which leakage is held constant: a third of a core's time constant. Taken in the
@@ -64,11 +65,11 @@ class SimulatedClock:
 class SimulatedBoard:
     """A board under one cooling setup, running the jobs that are given to it.
 
-    `start_temp_c` is every node's temperature at time 0 (default: ambient). `rng` draws sensor
-    noise. A cooling setup with `then` changes at its share of `run_s`, the length of the run in
-    seconds; `cooling` is the one in force. Raises InvalidInput for a job that cannot run on this
-    board, and for a cooling setup that changes in a run of unknown length. Advancing raises
-    ThermalRunaway when a core passes `RUNAWAY_C`.
+    Training jobs begin paused and without work. `start_temp_c` is every node's temperature at time
+    0 (default: ambient). `rng` draws sensor noise. A cooling setup with `then` changes at its share
+    of `run_s`, the length of the run in seconds; `cooling` is the one in force. Raises InvalidInput
+    for a job that cannot run on this board, and for a cooling setup that changes in a run of
+    unknown length. Advancing raises ThermalRunaway when a core passes `RUNAWAY_C`.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class SimulatedBoard:
         cooling: CoolingSetup,
         rng: np.random.Generator,
         jobs: Iterable[Job] = (),
+        training: Iterable[SimulatedTraining] = (),
         start_temp_c: float | None = None,
         run_s: float | None = None,
     ) -> None:
@@ -98,6 +100,10 @@ class SimulatedBoard:
         self._asked_opps = board.lowest_opps
         self._waiting = sorted(jobs, key=lambda job: (job.arrival_s, job.id))
         check_jobs(board, self._waiting)
+        self._bay = TrainingBay(board, training)
+        self._trains = len(self._bay) > 0
+        self._accelerator_opps = self._asked_accelerators = (0,) * len(board.compute_accelerators)
+        self._accelerator_nodes = _heated_nodes(board)
         self._running: list[RunningApplication] = []
         self._records: list[LifeRecord] = []
         self._observed_s = 0.0
@@ -128,23 +134,52 @@ class SimulatedBoard:
             self._protection.caps,
             self._busy_time.share(now, start),
             tuple([sensor.reading(now) for sensor in self._sensors]),
+            self._bay.read(now, now - start) if self._trains else (),
+            self._accelerator_opps,
         )
 
     def apply(self, decision: Decision) -> None:
         """Carry out a decision at once; points above the kernel's cap wait for it to rise.
 
-        Raises IllegalDecision for cores or operating points that the board does not have.
+        Raises IllegalDecision for cores or operating points that the board does not have, and for
+        settings that a training job does not have.
         """
         threads = {app.job.id: app.job.threads for app in self._running}
-        for problem in decision_problems(self.board, threads, decision):
+        for problem in decision_problems(self.board, threads, decision, self._bay.settings):
             raise IllegalDecision(problem)
         for migration in decision.migrations:
             self._migrate(migration.application_id, migration.cores)
         if decision.opp_index is not None and decision.opp_index != self._asked_opps:
             self._asked_opps = decision.opp_index
             self._cap_opps()
+        if decision.accelerator_opp:
+            pairs = zip(decision.accelerator_opp, self._asked_accelerators, strict=True)
+            self._asked_accelerators = tuple([old if opp is None else opp for opp, old in pairs])
+            self._cap_opps()
+        for grant in decision.grants:
+            self._grant(grant)
         if self._dirty:
             self._refresh()
+
+    def give_work(self, job_id: int, samples: float) -> None:
+        """Let a training job have so many more samples to do.
+
+        With none left it waits, and takes no core. Raises InvalidInput for no such job, and unless
+        `samples` is finite and positive.
+        """
+        if not 0 < samples < math.inf:
+            raise InvalidInput(f"samples must be positive and finite (got {samples})")
+        job = self._bay.named(job_id)
+        job.catch_up(self.now_s)
+        job.left += samples
+        self._refresh()
+
+    def withdraw_work(self, job_id: int) -> None:
+        """Drop what a training job has left: a round that was missed."""
+        job = self._bay.named(job_id)
+        job.catch_up(self.now_s)
+        job.left = 0.0
+        self._refresh()
 
     # --- time -----------------------------------------------------------------------------------
 
@@ -212,6 +247,11 @@ class SimulatedBoard:
     def running(self) -> Sequence[RunningApplication]:
         """The applications on the board now."""
         return self._running
+
+    @property
+    def training(self) -> tuple[TrainingState, ...]:
+        """The training jobs now."""
+        return tuple(job.state(self.now_s) for job in self._bay)
 
     @property
     def opp_index(self) -> tuple[int, ...]:
@@ -293,6 +333,8 @@ class SimulatedBoard:
         for app in self._running:
             app.catch_up(now)
             app.turn_phase()
+        if self._trains:
+            self._bay.catch_up(now)
         ended = [app for app in self._running if app.finished()]
         self._records += [app.record(now) for app in ended]
         if ended:
@@ -302,14 +344,20 @@ class SimulatedBoard:
         self._dirty = True
 
     def _start(self, job: Job) -> None:
-        busy = (core for cores in self._thread_cores() for core in cores)
+        busy = [core for cores in self._thread_cores() for core in cores]
+        busy += [core for core, _ in self._bay.thread_cores()]
         cores = job.cores or place_newcomer(self.board, job.threads, busy)
         self._running.append(RunningApplication(job, cores, self.now_s))
 
     def _thread_cores(self) -> list[tuple[int, ...]]:
         """The core of every thread, by running application."""
         allowed = [(app.job.threads, app.cores) for app in self._running]
-        return place_threads(allowed, self.board.core_count)
+        if not self._trains:
+            return place_threads(allowed, self.board.core_count)
+        load = [0.0] * self.board.core_count
+        for core, weight in self._bay.thread_cores():
+            load[core] += weight
+        return place_threads(allowed, self.board.core_count, load=load)
 
     def _migrate(self, application_id: int, cores: tuple[int, ...]) -> None:
         owner = self.board.cluster_of_core
@@ -322,6 +370,27 @@ class SimulatedBoard:
                 app.cores = cores
                 self._dirty = True
 
+    def _grant(self, grant: TrainingGrant) -> None:
+        """Let a training job use what it is granted; other caches have to be filled first."""
+        job = self._bay.find(grant.job_id)
+        if job is None or job.grant == grant:
+            return
+        job.catch_up(self.now_s)
+        before = () if job.grant is None else job.grant.cores
+        if set(grant.cores) != set(before) and not grant.pauses:
+            new = {self._l2_of(core): core for core in grant.cores}
+            for core in before:
+                new.pop(self._l2_of(core), None)
+            refills_s = [self._refill_s(core) for core in new.values()]
+            job.owe(SAME_CLUSTER_REFILL_S + max(refills_s, default=0.0))
+        job.grant = grant
+        self._dirty = True
+
+    def _l2_of(self, core: int) -> int:
+        """The first core that shares this one's L2 cache."""
+        cluster = self.board.clusters[self.board.cluster_of_core[core]]
+        return cluster.cores[0] if cluster.l2_shared else core
+
     def _refill_s(self, core: int) -> float:
         l2_bytes = self.board.clusters[self.board.cluster_of_core[core]].l2_bytes
         return l2_bytes / (REFILL_SHARE * self.board.memory.bandwidth_bytes_per_s)
@@ -332,6 +401,11 @@ class SimulatedBoard:
         if opps != self._opps:
             self._opps = opps
             self._dirty = True
+        if self._accelerator_opps:
+            pairs = zip(self._asked_accelerators, self._protection.accelerator_caps, strict=True)
+            clocks = tuple([min(asked, cap) for asked, cap in pairs])
+            self._dirty = self._dirty or clocks != self._accelerator_opps
+            self._accelerator_opps = clocks
 
     def _sample_sensors(self, *, all_now: bool = False) -> None:
         """Take the samples that are due, or one of every sensor; heed the kernel's protection.
@@ -368,22 +442,39 @@ class SimulatedBoard:
             app.catch_up(now)
         pairs = zip(self._running, self._thread_cores(), strict=True)
         placed = [app.place(cores) for app, cores in pairs]
+        if self._trains:
+            self._bay.catch_up(now)
+            placed += self._bay.placed()
         result = speeds(self.board, self._opps, placed)
-        for app, rate_ips in zip(self._running, result.rate_ips, strict=True):
+        for app, rate_ips in zip(self._running, result.rate_ips, strict=False):
             app.rate_ips = rate_ips
-        self._busy_time.turn(now, self._observed_s, result.core_threads)
-        self._load = self.power.load(self._opps, result.core_activity)
+        self._busy_time.turn(now, self._observed_s, result.core_busy)
+        self._load = self.power.load(self._opps, result.core_activity, result.core_busy)
+        if self._trains:
+            self._set_training_rates(result.rate_ips[len(self._running) :])
         dynamic_w, leakage_w = self._load.dynamic_w, self._load.leakage_w
         modes_of_power = self.network.modes_of_power
         self._dynamic_drive = np.append(modes_of_power @ dynamic_w, dynamic_w.sum())
         columns = modes_of_power[:, self.power.core_nodes]
         self._leakage_drive = np.vstack([columns * leakage_w, leakage_w])
         self._drive = self._dynamic_drive + self._leakage_drive @ self._factor
-        events = [self._cooling_ends_s, *[app.next_event_s() for app in self._running]]
+        events = [
+            self._cooling_ends_s,
+            *[app.next_event_s() for app in self._running],
+        ]
+        if self._trains:
+            events.append(self._bay.next_event_s())
         if self._waiting:
             events.append(self._waiting[0].arrival_s)
         self._next_event_s = min(events)
         self._dirty = self._settled = False
+
+    def _set_training_rates(self, on_cores: Sequence[float]) -> None:
+        """Let training jobs run at these rates, or at their accelerator's, which heats its node."""
+        cluster_hz = self.board.freqs_hz_at(self._opps)
+        watts = self._bay.set_rates(on_cores, cluster_hz, self._accelerator_opps)
+        for node, power_w in zip(self._accelerator_nodes, watts, strict=True):
+            self._load.dynamic_w[node] += power_w
 
 
 def _end_of(cooling: CoolingSetup, run_s: float | None) -> float:
@@ -396,3 +487,9 @@ def _end_of(cooling: CoolingSetup, run_s: float | None) -> float:
             f"the run's length (got none); take {cooling.then.cooling}, or one that lasts"
         )
     return cooling.then.at_share * run_s
+
+
+def _heated_nodes(board: Board) -> list[int]:
+    """The index of the thermal node of every accelerator that computes."""
+    nodes = [node.name for node in board.thermal.nodes]
+    return [nodes.index(a.power.node) for a in board.compute_accelerators if a.power]
