@@ -88,13 +88,13 @@ class _Recorder:
         self._look_at_heat()
         if observation.time_s >= self._due_s - 1e-9:
             self._due_s = observation.time_s + self._sample_s
-            self.timeline.append(_moment(self._simulated))
+            self.timeline.append(board_moment(self._simulated))
         self.looks.look(observation.time_s)
 
     def last_look(self) -> None:
         """Take a sample after the governor's last round, at whatever time that is."""
         self._look_at_heat()
-        self.timeline.append(_moment(self._simulated))
+        self.timeline.append(board_moment(self._simulated))
 
     def _look_at_heat(self) -> None:
         temps_c = self._simulated.temperatures_c
@@ -102,7 +102,7 @@ class _Recorder:
         self.peak_temp_c = max(self.peak_temp_c, float(temps_c.max()))
 
 
-def _moment(simulated: SimulatedBoard) -> Moment:
+def board_moment(simulated: SimulatedBoard) -> Moment:
     """The board now."""
     on_core = [-1] * simulated.board.core_count
     for app in sorted(simulated.running, key=lambda app: -app.job.id):
@@ -176,7 +176,7 @@ def _outcome(
         opp_changes=governor.opp_changes,
         throttled_s=simulated.throttled_s,
         runaway_s=runaway_s,
-        applications=tuple(_application(record) for record in records),
+        applications=tuple(life_outcome(record) for record in records),
         timeline=tuple(recorder.timeline),
         judged=len(looks.verdicts),
         judged_within=looks.within,
@@ -186,7 +186,8 @@ def _outcome(
     )
 
 
-def _application(record: LifeRecord) -> ApplicationOutcome:
+def life_outcome(record: LifeRecord) -> ApplicationOutcome:
+    """What an application's life came to."""
     job = record.job
     return ApplicationOutcome(
         job.id, job.profile.name, record.start_s, record.end_s, job.target_ips, record.mean_ips

@@ -11,12 +11,16 @@ NONE = "none"
 """The policy that does not train: what the foreground alone is like."""
 
 
+EARLY = 0.1
+"""What is said of a round in this share of its time is said early."""
+
+
 class RoundOutcome(Struct, frozen=True):
     """One federated round in one episode.
 
     It asks for `samples` reference samples from `start_s` to `deadline_s`; `done` of them were done
-    by `end_s`, or by its deadline (`end_s` None: missed). `told` says whether the policy said at
-    its start that it could not be met (None: it says nothing). `attainable` says whether the
+    by `end_s`, or by its deadline (`end_s` None: missed). `told_s` is how long after its start the
+    trainer first heard that it could not be met (None: never). `attainable` says whether the
     exhaustive policy met it in the same episode (None: not known).
     """
 
@@ -26,7 +30,7 @@ class RoundOutcome(Struct, frozen=True):
     samples: float
     done: float
     end_s: float | None
-    told: bool | None = None
+    told_s: float | None = None
     attainable: bool | None = None
 
     @property
@@ -40,9 +44,9 @@ class RoundOutcome(Struct, frozen=True):
         return (self.deadline_s if self.end_s is None else self.end_s) - self.start_s
 
     @property
-    def slack_s(self) -> float:
-        """How long before its deadline it was done (0: missed)."""
-        return self.deadline_s - self.start_s - self.time_s
+    def told_early(self) -> bool:
+        """Whether the server could still plan anew: it heard in the first tenth of the round."""
+        return self.told_s is not None and self.told_s <= EARLY * (self.deadline_s - self.start_s)
 
 
 class TrainingMoment(Struct, frozen=True):

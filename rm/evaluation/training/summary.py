@@ -18,8 +18,8 @@ class TrainingRow(Struct, frozen=True, kw_only=True):
 
     Spreads are over seeds; shares lie in 0 to 1. Of the rounds: `missed_rounds` of `rounds` were
     missed, `missed_attainable_rounds` of them though the exhaustive policy met them, which met
-    `attainable_rounds` (None: not known), and `told_rounds` of those missed were said to be
-    impossible when they began; `false_alarms` were said to be and then met. `round_time` is a
+    `attainable_rounds` (None: not known). Early on, `told_rounds` of those missed were said to be
+    impossible, and so were `false_alarms` that were met. `round_time` is a
     round's time as a share of what it had, a missed one's 1.
 
     `over_seeds` counts the episodes in which the hottest core passed the limit, `over_k` is by how
@@ -49,8 +49,8 @@ class TrainingRow(Struct, frozen=True, kw_only=True):
     missed_round_share: Spread
     attainable_rounds: int | None
     missed_attainable_rounds: int | None
-    told_rounds: int | None
-    false_alarms: int | None
+    told_rounds: int
+    false_alarms: int
     round_time: Spread
     samples_to_target: Spread | None
     time_to_target_h: Spread | None
@@ -171,7 +171,6 @@ def _difference(pairs: _Pairs) -> TrainingDifference:
 def _row(group: Sequence[TrainingOutcome]) -> TrainingRow:
     rounds = [item for outcome in group for item in outcome.rounds]
     known = all(item.attainable is not None for item in rounds)
-    tells = all(item.told is not None for item in rounds)
     met = [outcome for outcome in group if _useful_samples(outcome) > 0]
     to_target = [found for o in met if (found := o.samples_to_target) is not None]
     return TrainingRow(
@@ -197,10 +196,8 @@ def _row(group: Sequence[TrainingOutcome]) -> TrainingRow:
         missed_attainable_rounds=(
             sum(item.missed and bool(item.attainable) for item in rounds) if known else None
         ),
-        told_rounds=sum(item.missed and bool(item.told) for item in rounds) if tells else None,
-        false_alarms=(
-            sum(bool(item.told) and not item.missed for item in rounds) if tells else None
-        ),
+        told_rounds=sum(item.missed and item.told_early for item in rounds),
+        false_alarms=sum(item.told_early and not item.missed for item in rounds),
         round_time=spread([_round_time(o) for o in group]),
         samples_to_target=spread(to_target) if to_target else None,
         time_to_target_h=spread([_time_to_target_h(o) for o in met]) if met else None,

@@ -37,9 +37,7 @@ def attainable_text(row: TrainingRow) -> str:
 
 
 def told_text(row: TrainingRow) -> str:
-    """How many missed rounds were told of at their start, and false alarms; a dash: not told."""
-    if row.told_rounds is None or row.false_alarms is None:
-        return "–"
+    """How many missed rounds were said to be impossible early on, and how many that were met."""
     return f"{row.told_rounds} of {row.missed_rounds}, {row.false_alarms}"
 
 
