@@ -65,36 +65,36 @@ class RunTotals:
         A program retires as many instructions at any frequency, so all its runs are compared.
         """
         bad = set()
+        programs: dict[str, dict[Key, Totals]] = {}
         for key, run in self.runs.items():
+            runs = programs.setdefault(key[0], {})
             if run.rows < 2:
                 bad.add(key)
                 where = f"{run.where}: line {run.line}: {name(key)}"
                 tally.drop("runs of one sample", where)
-        for program in dict.fromkeys(key[0] for key in self.runs):
-            bad |= self._off(program, bad, tally, what, name)
+            else:
+                runs[key] = run
+        for program, runs in programs.items():
+            if len(runs) < _FEWEST:
+                tally.note(f"fewer than {_FEWEST} runs of {program}: no total could be judged")
+            else:
+                bad |= _off(runs, tally, what, name)
         return bad
 
-    def _off(
-        self,
-        program: str,
-        bad: set[Key],
-        tally: Tally,
-        what: Sequence[str],
-        name: Callable[[Key], str],
-    ) -> set[Key]:
-        runs = {k: v for k, v in self.runs.items() if k[0] == program and k not in bad}
-        if len(runs) < _FEWEST:
-            tally.note(f"fewer than {_FEWEST} runs of {program}: no total could be judged")
-            return set()
-        off = set()
-        for number, event in enumerate(what):
-            median = statistics.median(run.sums[number] for run in runs.values())
-            for key, run in runs.items():
-                share = run.sums[number] / median if median else 1.0
-                if abs(share - 1) > MOST_OFF and key not in off:
-                    off.add(key)
-                    tally.drop(
-                        f"runs with a total of {event} off by more than {MOST_OFF:.0%}",
-                        f"{run.where}: line {run.line}: {name(key)} has {share:.2f} of the median",
-                    )
-        return off
+
+def _off(
+    runs: dict[Key, Totals], tally: Tally, what: Sequence[str], name: Callable[[Key], str]
+) -> set[Key]:
+    """The runs of one program whose totals are off."""
+    off = set()
+    for number, event in enumerate(what):
+        median = statistics.median(run.sums[number] for run in runs.values())
+        for key, run in runs.items():
+            share = run.sums[number] / median if median else 1.0
+            if abs(share - 1) > MOST_OFF and key not in off:
+                off.add(key)
+                tally.drop(
+                    f"runs with a total of {event} off by more than {MOST_OFF:.0%}",
+                    f"{run.where}: line {run.line}: {name(key)} has {share:.2f} of the median",
+                )
+    return off
