@@ -68,7 +68,7 @@ class Client:
         self._clock = clock
         self._sent_s = self._next_attempt_s = float("-inf")
         self._pause_s = FIRST_PAUSE_S
-        self._line: _Line | None = None
+        self._line: Line | None = None
         self._begin()
 
     def _begin(self) -> None:
@@ -179,7 +179,7 @@ class Client:
             return None
         try:
             answer = line.ask(message, lambda: end_s - self._clock())
-        except _Gone as gone:
+        except Gone as gone:
             self._hang_up(str(gone))
             return None
         self._pause_s = FIRST_PAUSE_S
@@ -197,12 +197,12 @@ class Client:
             if line is None or not line.offer(message):
                 self.dropped += count
 
-    def _connected(self) -> "_Line | None":
+    def _connected(self) -> "Line | None":
         """The line, if there is one that the daemon has not hung up; a new one, if it is time."""
         if self._line is not None:
             try:
                 self._line.look()
-            except _Gone as gone:
+            except Gone as gone:
                 self._hang_up(str(gone))
         if self._line is None and self._clock() >= self._next_attempt_s:
             self._connect()
@@ -213,7 +213,7 @@ class Client:
         self._next_attempt_s = self._clock() + self._pause_s
         self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
         try:
-            line = _Line(self._path)
+            line = Line(self._path)
         except OSError as error:
             self.problem = f"{self._path}: {error.strerror or error}"
             return
@@ -228,12 +228,20 @@ class Client:
             self.problem = why
 
 
-class _Gone(Exception):
+class Gone(Exception):
     """The daemon does not answer, or has hung up."""
 
 
-class _Line:
-    """A connection that is never waited for but in `ask`. `_unheard` answers nobody waits for."""
+class SentAway(Gone):
+    """The daemon has hung up for what was said; the message tells what is wrong with it."""
+
+
+class Line:
+    """A connection that is waited for in `ask` and `wait` alone.
+
+    `_unheard` answers are passed over. Who uses `say` takes the answers with `answers`, and uses
+    nothing else to talk.
+    """
 
     def __init__(self, path: str) -> None:
         """Raises OSError where nobody listens."""
@@ -248,6 +256,7 @@ class _Line:
         self._input = b""
         self._unheard = 0
         self._gone: str | None = None
+        self._last: Gone | None = None
 
     def close(self) -> None:
         """Hang up."""
@@ -269,16 +278,16 @@ class _Line:
         return self._gone is None
 
     def look(self) -> None:
-        """Take in what has come. Raises _Gone."""
+        """Take in what has come. Raises Gone."""
         self._flush()
         self._receive()
         while self._next_answer() is not None:
             self._unheard -= 1
         if self._gone or self._unheard < 0:
-            raise _Gone(self._gone or "the daemon said what nobody had asked")
+            raise Gone(self._gone or "the daemon said what nobody had asked")
 
     def ask(self, message: dict[str, Any], left_s: Callable[[], float]) -> dict[str, Any]:
-        """Send a message and wait for its answer while time is left. Raises _Gone."""
+        """Send a message and wait for its answer while time is left. Raises Gone."""
         self._output += _line(message)
         while True:
             self._flush()
@@ -288,12 +297,39 @@ class _Line:
                     return answer
                 self._unheard -= 1
             if self._gone:
-                raise _Gone(self._gone)
+                raise Gone(self._gone)
             self._wait(left_s())
+
+    def say(self, message: dict[str, Any]) -> None:
+        """Send a message as soon as that can be done."""
+        self._output += _line(message)
+        self._flush()
+
+    def answers(self) -> list[dict[str, Any]]:
+        """What has come since the last call. Raises Gone once all that came before it was taken."""
+        self._flush()
+        self._receive()
+        found = []
+        try:
+            while (answer := self._next_answer()) is not None:
+                found.append(answer)
+        except Gone as gone:
+            self._last = gone
+        if not found and (self._last or self._gone):
+            raise self._last or Gone(self._gone)
+        return found
+
+    def wait(self, left_s: float) -> None:
+        """Return when something has come or gone, after `left_s` at the latest."""
+        if left_s > 0 and not self._gone:
+            self._poll(left_s)
 
     def _wait(self, left_s: float) -> None:
         if left_s <= 0:
-            raise _Gone("the daemon does not answer")
+            raise Gone("the daemon does not answer")
+        self._poll(left_s)
+
+    def _poll(self, left_s: float) -> None:
         poll = select.poll()
         poll.register(self._socket, select.POLLIN | (select.POLLOUT if self._output else 0))
         poll.poll(left_s * 1000)
@@ -326,7 +362,7 @@ class _Line:
             self._gone = "the daemon's answer is too long"
 
     def _next_answer(self) -> dict[str, Any] | None:
-        """The next whole answer. Raises _Gone where the daemon sends us away, or talks rubbish."""
+        """The next whole answer. Raises Gone where the daemon sends us away, or talks rubbish."""
         line, whole, rest = self._input.partition(b"\n")
         if not whole:
             return None
@@ -334,11 +370,11 @@ class _Line:
         try:
             answer = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise _Gone("the daemon's answer is no JSON") from error
+            raise Gone("the daemon's answer is no JSON") from error
         if not isinstance(answer, dict):
-            raise _Gone("the daemon's answer is no object")
+            raise Gone("the daemon's answer is no object")
         if answer.get("closing"):
-            raise _Gone(str(answer.get("error")))
+            raise SentAway(str(answer.get("error")))
         return answer
 
 

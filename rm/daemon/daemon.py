@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -66,8 +66,9 @@ NEEDS_RESTART = (
     "metrics",
     "sensors",
     "log",
+    "training.enforcement",
 )
-"""What a reload does not change."""
+"""What a reload does not change; a key in a section after the section's."""
 
 _OWNERS_MISTAKES = (InvalidInput, PolicyFileError, BackendUnavailable, OSError)
 
@@ -254,8 +255,9 @@ class Daemon:
     def _take_over(self, wanted: Configuration) -> None:
         """First everything that can fail; the watches go on where nothing is new for them."""
         before = self._configuration
-        kept = [key for key in NEEDS_RESTART if getattr(before, key) != getattr(wanted, key)]
-        wanted = msgspec.structs.replace(wanted, **{key: getattr(before, key) for key in kept})
+        kept = [key for key in NEEDS_RESTART if _at(before, key) != _at(wanted, key)]
+        for key in kept:
+            wanted = _with(wanted, key, _at(before, key))
         watches = None
         if wanted.safety != before.safety:
             watches = watches_for(self._board, wanted, self._root)
@@ -345,6 +347,20 @@ class Daemon:
     def _summary(self) -> str:
         dry = ", dry run" if self._dry_run else ""
         return f"{self._supervisor.states.state}: {self._policy.name} on {self._board.name}{dry}"
+
+
+def _at(section: Any, key: str) -> Any:
+    """The value of a key, which may lie in a section."""
+    for part in key.split("."):
+        section = getattr(section, part)
+    return section
+
+
+def _with(section: Any, key: str, value: Any) -> Any:
+    """The section with another value of a key."""
+    name, _, inner = key.partition(".")
+    new = _with(getattr(section, name), inner, value) if inner else value
+    return msgspec.structs.replace(section, **{name: new})
 
 
 def _metrics_server(listen: str | None, root: Path) -> "MetricsServer | None":

@@ -7,7 +7,7 @@ is part of that application and does not become one of its own by a rule; a clie
 import logging
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -66,12 +66,17 @@ class Applications:
         root: Path = Path("/"),
         most: int = MOST,
         most_per_user: int = MOST_PER_USER,
+        trains: Callable[[ProcessKey], bool] = lambda _key: False,
     ) -> None:
-        """`root` is the system whose users the rules name."""
+        """`root` is the system whose users the rules name.
+
+        Processes of which `trains` holds are placed by their training jobs: they are none of ours.
+        """
         self._verdicts = Verdicts(rules, root=root)
         self.processes = processes
         self._most = most
         self._most_per_user = most_per_user
+        self._trains = trains
         self._grants: dict[ProcessKey, Grant] = {}
         self._next_id = 1
         self._managed: tuple[ManagedProcess, ...] | None = ()
@@ -93,15 +98,24 @@ class Applications:
         """The grant of a process, None where it is not managed."""
         return self._grants.get(key)
 
+    def is_clients(self, key: ProcessKey) -> bool:
+        """Whether a client has registered this process."""
+        grant = self._grants.get(key)
+        return grant is not None and grant.source == "client"
+
     def update(self, processes: Sequence[ProcessInfo], now_s: float) -> None:
         """Take over what a scan has found: drop who has ended, manage who fits a rule now."""
         self._now_s = now_s
         living = {process.key for process in processes}
         self._drop_ended(living)
-        matched = self._verdicts.matched(processes, self.processes.parents)
+        matched = {
+            key: found
+            for key, found in self._verdicts.matched(processes, self.processes.parents).items()
+            if not self._trains(key)
+        }
         for key, grant in list(self._grants.items()):
             if grant.source == "configuration" and key in living and key not in matched:
-                self._remove(key, "fits no rule any more")
+                self._remove(key, "it trains" if self._trains(key) else "fits no rule any more")
         for key, (process, rule) in matched.items():
             self._follow_rule(key, process, rule)
 
@@ -118,6 +132,8 @@ class Applications:
 
         Without a target, those of a rule that fits the process hold. Raises Refused.
         """
+        if self._trains(process.key):
+            raise Refused(f"process {process.key.pid} must not have a training job (it has one)")
         rule = self._verdicts.rule_for(process)
         target = target or (rule.target if rule else None)
         if target is None:

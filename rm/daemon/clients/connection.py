@@ -8,9 +8,12 @@ from rm.daemon.clients.messages import (
     LONGEST_LINE_BYTES,
     Error,
     Malformed,
+    Request,
     StatusOfAll,
+    Train,
     decode,
     encode,
+    longest_bytes,
 )
 from rm.daemon.clients.session import Session
 from rm.daemon.clients.token_bucket import TokenBucket
@@ -19,6 +22,9 @@ MESSAGES_PER_S = 200.0
 BURST_MESSAGES = 200.0
 STATUS_COSTS = 10.0
 """Messages that one request for the whole status counts for."""
+
+TRAIN_COSTS = 50.0
+"""Messages that a training job counts for: its tables are read and checked."""
 
 RESUME_MESSAGES = 10.0
 """A peer over its limit waits until it may send so many: less often woken is less work."""
@@ -49,7 +55,7 @@ class Connection:
         self.session = session
         self.ended = False
         self.closed_for: str | None = None
-        self._input = LineBuffer(LONGEST_LINE_BYTES)
+        self._input = LineBuffer(LONGEST_LINE_BYTES, longest_bytes)
         self._output = bytearray()
         self._unread_since_s = now_s
         self._bucket = TokenBucket(MESSAGES_PER_S, BURST_MESSAGES, now_s)
@@ -123,7 +129,7 @@ class Connection:
         except (LineTooLong, Malformed) as error:
             self.send_away(str(error))
             return
-        self._bucket.take(now_s, STATUS_COSTS if isinstance(request, StatusOfAll) else 1.0)
+        self._bucket.take(now_s, _cost(request))
         answer = self.session.answer(request)
         if answer is not None:
             self._output += answer
@@ -154,3 +160,10 @@ class Connection:
             self.ended = True
             self.session.close()
             self.socket.close()
+
+
+def _cost(request: Request) -> float:
+    """How many messages a request counts for."""
+    if isinstance(request, StatusOfAll):
+        return STATUS_COSTS
+    return TRAIN_COSTS if isinstance(request, Train) else 1.0

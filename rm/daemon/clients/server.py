@@ -23,6 +23,7 @@ from rm.daemon.clients.session import Service, Session
 from rm.daemon.clients.socket_file import SocketFile
 from rm.daemon.clients.token_bucket import TokenBucket
 from rm.daemon.status import ApplicationStatus
+from rm.daemon.training.training_desk import TrainingDesk
 
 ACCEPTS_PER_TURN = 8
 LEAST_TURN_S = 0.0005
@@ -56,16 +57,20 @@ class Server:
         clock: Clock,
         *,
         application_status: Callable[[int], ApplicationStatus | None] = lambda _id: None,
+        training: TrainingDesk | None = None,
     ) -> None:
         """Listen at `path`; raises InvalidInput where that cannot be.
 
         `status` gives the daemon's status as JSON, `application_status` an application's by its id.
-        `clock` must be a real one: sockets wait in the kernel's time.
+        `clock` must be a real one: sockets wait in the kernel's time. Without `training` no process
+        may register a training job.
         """
         self.connections = 0
         self.closed_for_cause = 0
         self._clock = clock
-        self._service = Service(applications, status, application_status)
+        self._service = Service(
+            applications, status, application_status, training=training, now_s=clock.now_s
+        )
         self._door = Door(clock.now_s())
         self._open: dict[int, Connection] = {}
         self._wake_ups = TokenBucket(WAKE_UPS_PER_S, BURST_WAKE_UPS, clock.now_s())

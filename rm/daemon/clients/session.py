@@ -1,5 +1,6 @@
 """What one peer may ask for, and what it gets: the requests' meaning, without any socket."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,20 +10,30 @@ from rm.daemon.applications.applications import Applications, Refused
 from rm.daemon.applications.grant import Grant
 from rm.daemon.clients.messages import (
     Answer,
+    End,
+    Ended,
     Error,
     Heartbeat,
+    OfTraining,
+    Paused,
+    Progress,
     Register,
     Registered,
     Request,
     State,
     StateAnswer,
     StatusOfAll,
+    Train,
+    Training,
+    TrainingRound,
     Unregister,
     Unregistered,
     encode,
 )
 from rm.daemon.clients.peer import Peer
 from rm.daemon.status import ApplicationStatus
+from rm.daemon.training.held_job import HeldJob
+from rm.daemon.training.training_desk import TrainingDesk
 
 _MOST_ENDED = 512
 _ROOT_UID = 0
@@ -33,11 +44,14 @@ class Service:
     """What all peers share. `status` gives the daemon's status as JSON.
 
     `application_status` gives an application's by its id, None while nothing is known of it.
+    `training` None: no process may train. `now_s` is the daemon's clock, seconds.
     """
 
     applications: Applications
     status: Callable[[], bytes]
     application_status: Callable[[int], ApplicationStatus | None] = lambda _id: None
+    training: TrainingDesk | None = None
+    now_s: Callable[[], float] = time.monotonic
 
 
 class Session:
@@ -47,6 +61,7 @@ class Session:
         self.peer = peer
         self._service = service
         self._grants: dict[int, Grant] = {}
+        self._job: HeldJob | None = None
 
     def answer(self, request: Request) -> bytes | None:
         """Fulfil a request, give the line to answer; what is not granted is answered so."""
@@ -59,12 +74,19 @@ class Session:
         return None if answer is None else encode(answer)
 
     def close(self) -> None:
-        """The peer is gone: what it registered is managed no longer."""
+        """The peer is gone: what it registered is managed no longer, its job is over."""
         for grant in self._grants.values():
             self._service.applications.end(grant)
         self._grants.clear()
+        if self._job is not None and self._service.training is not None:
+            self._service.training.end(self._job, self._service.now_s(), "its client is gone")
+            self._job = None
 
-    def _fulfil(self, request: Register | Heartbeat | State | Unregister) -> Answer | None:
+    def _fulfil(
+        self, request: Register | Heartbeat | State | Unregister | OfTraining
+    ) -> Answer | None:
+        if isinstance(request, OfTraining):
+            return self._of_training(request)
         if isinstance(request, Heartbeat):
             self._service.applications.beat(self._grant(request.pid), request.count)
             return None
@@ -101,6 +123,42 @@ class Session:
         self._forget_ended()
         self._grants[process.key.pid] = grant
         return Registered(id=grant.id, pid=process.key.pid)
+
+    def _of_training(self, request: OfTraining) -> Answer:
+        desk, now_s = self._service.training, self._service.now_s()
+        if desk is None:
+            raise Refused("training jobs must be let in by the daemon (this one lets in none)")
+        if isinstance(request, Train):
+            return self._train(desk, request, now_s)
+        job = self._job
+        if job is None:
+            raise Refused("a job must be registered by this connection first (got none)")
+        if isinstance(request, End):
+            desk.end(job, now_s)
+            self._job = None
+            return Ended(job=job.id)
+        if isinstance(request, TrainingRound):
+            return desk.begin_round(job, request, now_s)
+        if isinstance(request, Progress):
+            return desk.progress(job, request, now_s)
+        assert isinstance(request, Paused)
+        return desk.paused(job, now_s)
+
+    def _train(self, desk: TrainingDesk, wish: Train, now_s: float) -> Training:
+        if self._job is not None and desk.get(self._job.id) is self._job:
+            raise Refused(f"a connection must have one job at most (has job {self._job.id})")
+        process = self._own_process(self.peer.pid if wish.pid is None else wish.pid)
+        if self._service.applications.is_clients(process.key):
+            raise Refused(f"process {process.key.pid} must not be registered as an application too")
+        self._job = desk.register(
+            process,
+            uid=self.peer.uid,
+            capability=wish.capability,
+            limits=wish.limits,
+            name=wish.name,
+            now_s=now_s,
+        )
+        return Training(job=self._job.id, grant=desk.answer(self._job, now_s))
 
     def _own_process(self, pid: int) -> ProcessInfo:
         """A process that the peer may have managed. Raises Refused.

@@ -17,6 +17,7 @@ from rm.daemon.configuration.settings import (
     LogSettings,
     MetricsSettings,
     SafetySettings,
+    TrainingSettings,
 )
 from rm.daemon.configuration.settings_check import (
     criteria_problems,
@@ -32,6 +33,7 @@ __all__ = [
     "LogSettings",
     "MetricsSettings",
     "SafetySettings",
+    "TrainingSettings",
     "check_document",
     "load_configuration",
     "parse_configuration",

@@ -13,6 +13,7 @@ from platforms.linux.managed import RateUnit
 Actuator = Literal["setspeed", "cap"]
 Placement = Literal["affinity", "cpuset"]
 LogLevel = Literal["debug", "info", "warning", "error"]
+Enforcement = Literal["cgroup", "affinity", "none"]
 
 DEFAULT_PATH = Path("/etc/ilgov/ilgov.toml")
 DEFAULT_SOCKET = Path("/run/ilgov/socket")
@@ -40,6 +41,9 @@ Difference = Annotated[
     float, Meta(ge=0.1, le=50.0, description="be a number of kelvins from 0.1 to 50")
 ]
 Temperature = Annotated[float, Meta(ge=30.0, le=130.0, description="be a number of °C, 30 to 130")]
+Power = Annotated[
+    float, Meta(gt=0.0, le=10_000.0, description="be a number of watts above 0, up to 10000")
+]
 Rate = Annotated[
     float, Meta(gt=0.0, le=1e12, description="be a number of the rate's unit, above 0, up to 1e12")
 ]
@@ -86,6 +90,23 @@ class MetricsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     listen: PathText | None = None
 
 
+class TrainingSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Training jobs beside the applications: whether there may be any, and what they must keep to.
+
+    `temp_limit_c` None: some kelvins below where the failsafe acts. `power_limit_w` is for all of
+    the SoC while it trains. `grace_s` is the longest that a job may ask for to write its
+    checkpoint, `expiry_s` how long one may be silent. `enforcement` is what keeps it to its cores:
+    a cgroup of its own, masks and signals, or nothing but what it does itself.
+    """
+
+    enabled: bool = True
+    temp_limit_c: Temperature | None = None
+    power_limit_w: Power | None = None
+    grace_s: LongTime = 10.0
+    expiry_s: LongTime = 5.0
+    enforcement: Enforcement = "cgroup"
+
+
 class ApplicationRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An application and its target. A process belongs to it that fulfils all given criteria.
 
@@ -121,5 +142,6 @@ class Configuration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     log: LogSettings = LogSettings()
     safety: SafetySettings = SafetySettings()
     metrics: MetricsSettings = MetricsSettings()
+    training: TrainingSettings = TrainingSettings()
     sensors: dict[Name, Pattern] = {}
     applications: tuple[ApplicationRule, ...] = ()

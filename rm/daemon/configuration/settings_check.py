@@ -16,7 +16,12 @@ from rm.daemon.configuration.board_check import board_problems
 from rm.daemon.configuration.every_problem import shown
 from rm.daemon.configuration.path_glob import glob_problem
 from rm.daemon.configuration.repetition import repeats_a_repetition
-from rm.daemon.configuration.settings import LONGEST_SOCKET_PATH, Configuration
+from rm.daemon.configuration.settings import (
+    LONGEST_SOCKET_PATH,
+    Configuration,
+    SafetySettings,
+    TrainingSettings,
+)
 from rm.daemon.configuration.users import user_id
 from rm.governor import Periods
 from rm.policies.registry import policy_names
@@ -40,6 +45,19 @@ def top_problems(fields: Mapping[str, Any], _key: str = "") -> Iterator[str]:
         yield from board_problems(fields["board"], fields.get("sensors", ()))
     if "socket" in fields:
         yield from _socket_path_problems("socket", str(fields["socket"]))
+    yield from _limit_problems(fields.get("training"), fields.get("safety"))
+
+
+def _limit_problems(
+    training: TrainingSettings | None, safety: SafetySettings | None
+) -> Iterator[str]:
+    limit_c = None if training is None else training.temp_limit_c
+    critical_c = None if safety is None else safety.critical_c
+    if limit_c is not None and critical_c is not None and limit_c >= critical_c:
+        yield (
+            f"training.temp_limit_c must be below safety.critical_c, {critical_c:g} "
+            f"(got {limit_c:g})"
+        )
 
 
 _DEFAULT_TIMES = {

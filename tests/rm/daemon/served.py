@@ -11,10 +11,13 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from platforms.board_file import load_board
 from rm.daemon.applications.applications import Applications, Processes
 from rm.daemon.clients.served_clock import MonotonicClock
 from rm.daemon.clients.server import Server
-from rm.daemon.configuration.settings import ApplicationRule
+from rm.daemon.configuration.settings import ApplicationRule, TrainingSettings
+from rm.daemon.training.training_desk import TrainingDesk
+from rm.training.jobs import TrainingJobs
 from tests.rm.daemon.fake_table import FakeTable, process
 
 NOBODY = 65534
@@ -52,10 +55,21 @@ class Daemon:
         *,
         rules: Iterable[ApplicationRule] = (),
         status: Callable[[], bytes] = lambda: STATUS,
+        settings: TrainingSettings | None = None,
     ) -> None:
+        """Training jobs are let in where `settings` are given for them."""
         self.clock = SkippingClock()
-        self.applications = Applications(rules, processes or own_process())
-        self.server = Server(path, self.applications, status, self.clock)
+        processes = processes or own_process()
+        self.jobs = TrainingJobs(load_board("hikey970"))
+        self.desk = TrainingDesk(self.jobs, processes, settings or TrainingSettings())
+        self.applications = Applications(rules, processes, trains=self.desk.trains)
+        self.server = Server(
+            path,
+            self.applications,
+            status,
+            self.clock,
+            training=None if settings is None else self.desk,
+        )
         self.path = path
 
     def turn(self, duration_s: float = 0.005) -> None:

@@ -75,6 +75,8 @@ def _values(section: Struct) -> Iterator[tuple[str, object]]:
 
 
 def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     return f'"{value}"' if isinstance(value, (str, Path)) else str(value)
 
 
@@ -143,6 +145,12 @@ def test_every_problem_is_told_at_once() -> None:
         (
             'sensors.soc = "cls0"',
             "sensors.soc must be a sensor of board hikey970, one of cls0 (got 'soc')",
+        ),
+        ("training.power_limit_w = 0", "training.power_limit_w must be a number of watts above 0"),
+        ('training.enforcement = "jail"', "training.enforcement must be one of 'cgroup', "),
+        (
+            "training.temp_limit_c = 80\nsafety.critical_c = 80",
+            "training.temp_limit_c must be below safety.critical_c, 80 (got 80)",
         ),
         ("applications = 1", "applications must be a list (got 1)"),
         ("applications = [1]", "applications[0] must be a table (got 1)"),

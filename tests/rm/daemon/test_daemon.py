@@ -21,6 +21,7 @@ from rm.daemon.configuration.settings import (
     Configuration,
     LogSettings,
     SafetySettings,
+    TrainingSettings,
 )
 from rm.daemon.daemon import NEEDS_RESTART, Daemon
 from rm.daemon.notify import Notifier
@@ -376,7 +377,9 @@ def test_what_needs_a_restart_stays_and_is_named(
 
 def test_what_needs_a_restart_is_named_as_in_the_configuration() -> None:
     """A key that is renamed must be renamed there."""
-    assert set(NEEDS_RESTART) <= set(Configuration.__struct_fields__)
+    known = {*Configuration.__struct_fields__}
+    known |= {f"training.{name}" for name in TrainingSettings.__struct_fields__}
+    assert set(NEEDS_RESTART) <= known
 
 
 def test_the_watches_over_the_board_go_on_through_a_reload(inside: InProcess) -> None:
