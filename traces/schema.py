@@ -280,6 +280,57 @@ _TIMELINE = Kind(
     ),
 )
 
+_TRAINING_EPISODES = Kind(
+    "training_episodes",
+    (
+        *_RUN,
+        Column("duration_s", "float64"),
+        Column("mean_temp_c", "float64"),
+        Column("mean_hottest_c", "float64"),
+        Column("peak_temp_c", "float64"),
+        Column("limit_c", "float64"),
+        Column("over_s", "float64"),
+        Column("over_k", "float64"),
+        Column("over_sensor_k", "float64"),
+        Column("energy_j", "float64"),
+        Column("instructions", "float64"),
+        Column("samples", "float64"),
+        Column("reference_samples", "float64"),
+        Column("lost_samples", "float64"),
+        Column("goal_samples", "float64"),
+        Column("migrations", "int32"),
+        Column("opp_changes", "int32"),
+        Column("grants", "int32"),
+        Column("throttled_s", "float64"),
+        Column("runaway_s", "float64", optional=True),
+    ),
+)
+
+_TRAINING_ROUNDS = Kind(
+    "training_rounds",
+    (
+        *_RUN,
+        Column("number", "int32"),
+        Column("start_s", "float64"),
+        Column("deadline_s", "float64"),
+        Column("samples", "float64"),
+        Column("done", "float64"),
+        Column("end_s", "float64", optional=True),
+        Column("told_s", "float64", optional=True),
+        Column("attainable", "bool", optional=True),
+    ),
+)
+
+_TRAINING_TIMELINE = Kind(
+    "training_timeline",
+    (
+        *_TIMELINE.columns,
+        Column("setting", "int16"),
+        Column("cores", "int16", "list"),
+    ),
+)
+"""Episodes with training jobs: `rm.evaluation.training.outcome` describes each column."""
+
 _MEASUREMENTS = Kind(
     "measurements",
     (
@@ -306,7 +357,11 @@ _MEASUREMENTS = Kind(
 """One row is one interval of one run on one machine; `traces.measurements` describes each column.
 """
 
-_ALL = (_TRACES, _DEMONSTRATIONS, _JOINT, _EPISODES, _APPLICATIONS, _TIMELINE, _MEASUREMENTS)
+_ALL = (
+    *(_TRACES, _DEMONSTRATIONS, _JOINT, _MEASUREMENTS),
+    *(_EPISODES, _APPLICATIONS, _TIMELINE),
+    *(_TRAINING_EPISODES, _TRAINING_ROUNDS, _TRAINING_TIMELINE),
+)
 
 KINDS = {kind.name: kind for kind in _ALL}
 """Every kind of file by its name."""

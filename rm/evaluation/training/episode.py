@@ -22,7 +22,7 @@ from rm.evaluation.workload import WorkloadParameters, draw_workload
 from rm.governor import Governor, Periods
 from rm.planner.capability import Capability, modelled_capability
 from rm.planner.mode_table import mode_table
-from rm.planner.together import Limits
+from rm.planner.plans import Limits
 from rm.policy import TrainingPolicy
 from rm.training.jobs import TrainingJobs
 from rm.training.registry import TrainingContext, training_policy_factory

@@ -61,7 +61,7 @@ class Background:
         if not self._tuned:
             return REFERENCE
         if job.id not in self._settings:
-            self._settings[job.id] = tuned_setting(self._board, job.capability)
+            self._settings[job.id] = tuned_setting(self._board, job.capability, len(self._cores))
         return self._settings[job.id]
 
     def cores_of(self, job: Job, observation: Observation) -> tuple[int, ...]:

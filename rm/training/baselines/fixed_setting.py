@@ -3,12 +3,14 @@
 Stock devices train with the knobs as the server wrote them down: the job's first setting, its
 reference. The policies whose names end in ``-tuned`` take the setting instead that makes most
 progress with the board to itself, on all cores of the strongest cluster at its highest frequency,
-by the job's own tables: what somebody would choose who tried them all once.
+by the job's own tables, out of those whose batch gives every core of the policy a sample: what
+somebody would choose who tried them all once.
 """
 
 from msgspec import Struct
 
 from platforms.board import Board, Cluster
+from platforms.training_work import BATCH
 from rm.planner.capability import Capability
 
 
@@ -26,12 +28,16 @@ REFERENCE = 0
 """The setting that the job was written with."""
 
 
-def tuned_setting(board: Board, capability: Capability) -> int:
-    """The index of the setting with most progress on the strongest cluster; ties: the first."""
+def tuned_setting(board: Board, capability: Capability, cores: int) -> int:
+    """The index of the setting with most progress on the strongest cluster; ties: the first.
+
+    Of the settings whose batch is at least `cores`, if there is one, else of all.
+    """
     strongest = board.clusters[board.clusters_by_capacity[-1]]
     place = _place(capability, strongest, len(strongest.cores))
+    every = range(len(capability.settings))
     return min(
-        range(len(capability.settings)),
+        [s for s in every if capability.settings[s].knobs[BATCH] >= cores] or every,
         key=lambda setting: (
             capability.sample_s[setting][place] * capability.samples_to_goal(setting)
         ),
