@@ -6,6 +6,7 @@ from training.federated.compare_command import compare
 from training.federated.deploy_command import deploy
 from training.federated.fleet_command import fleet
 from training.federated.pretrain_command import pretrain
+from training.federated.profile_command import profile
 from training.federated.run_command import run
 
 
@@ -18,6 +19,7 @@ def federated(parser: argparse.ArgumentParser) -> None:
         ("run", run),
         ("deploy", deploy),
         ("compare", compare),
+        ("profile", profile),
     ):
         whole = configure.__doc__ or ""
         summary = whole.partition("\n")[0]

@@ -42,7 +42,7 @@ class Clocks:
 class SteeredClocks(Clocks):
     """Clocks that are ours."""
 
-    def __init__(self, board: Board, root: Path, clusters: SteeredClusters) -> None:
+    def __init__(self, board: Board, root: Path, clusters: SteeredClusters | None) -> None:
         super().__init__(board, root, "")
         self._clusters = clusters
         self._opps = [0] * len(board.clusters)
@@ -60,14 +60,15 @@ class SteeredClocks(Clocks):
             cluster.freqs_hz.index(place.freq_hz) if cluster.name == place.unit else 0
             for cluster in self.board.clusters
         ]
-        for problem in self._clusters.set(self._opps):
+        for problem in self._clusters.set(self._opps) if self._clusters else ():
             raise InvalidInput(f"{place.unit} must go to {place.freq_hz} Hz ({problem})")
 
 
 @contextmanager
-def clocks_of(board: Board, *, root: Path, state_dir: Path) -> Iterator[Clocks]:
+def clocks_of(board: Board, *, root: Path, state_dir: Path, take: bool = True) -> Iterator[Clocks]:
     """The clocks of the machine at `root`, given back when the block ends, or by ``ilgov restore``.
 
+    Without `take` they are only looked at: what could be set is told, and nothing is written.
     InvalidInput where the machine has not the board's cores.
     """
     _must_have_cores(board, root)
@@ -78,6 +79,9 @@ def clocks_of(board: Board, *, root: Path, state_dir: Path) -> Iterator[Clocks]:
         return
     if not os.access(root / f"{actuators[0].domain.path}/scaling_setspeed".lstrip("/"), os.W_OK):
         yield Clocks(board, root, "this user may not write cpufreq's files; run it as root")
+        return
+    if not take:
+        yield SteeredClocks(board, root, None)
         return
     calls, path = calls_for(root), under(root, state_dir) / JOURNAL_NAME
     restore(root, path, calls)

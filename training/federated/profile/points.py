@@ -1,6 +1,6 @@
 """What was measured so far, a line of JSON a point: an interrupted profile goes on from there."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -49,6 +49,9 @@ class Points:
 
     def __len__(self) -> int:
         return len(self._found)
+
+    def __iter__(self) -> Iterator[Point]:
+        return iter(self._found.values())
 
     def add(self, point: Point) -> None:
         """Keep it at once."""

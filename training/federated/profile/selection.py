@@ -1,6 +1,7 @@
 """Which settings of the knobs are meant: ``batch=4,16 depth=1,4``."""
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 
 from platforms.errors import InvalidInput
 
@@ -45,3 +46,19 @@ def chosen(settings: Sequence[Knobs], choice: Choice) -> list[int]:
     if not kept:
         raise InvalidInput(f"--settings must leave a setting out of {len(settings)} (got none)")
     return kept
+
+
+def grid(choice: Choice) -> tuple[dict[str, float], ...]:
+    """Every combination of values, for a loop of which nothing else is known.
+
+    InvalidInput where no batch is named.
+
+    >>> grid(parse_choice(["batch=8,4", "depth=1"]))
+    ({'batch': 4.0, 'depth': 1.0}, {'batch': 8.0, 'depth': 1.0})
+    """
+    if "batch" not in choice:
+        raise InvalidInput(f"--settings must name batch=VALUES (got {sorted(choice) or 'none'})")
+    return tuple(
+        dict(zip(choice, values, strict=True))
+        for values in product(*(sorted(values) for values in choice.values()))
+    )

@@ -22,11 +22,16 @@ WARM_STEPS = 2
 _WINDOWS = 5
 """The seconds are cut into so many windows; the least disturbed of them counts."""
 
+_PRELOADED = ["torch", "torch.profiler", "training.federated.profile.stopwatch"]
+_FOR_TRANSFORMERS = ["training.federated.local", "transformers.models.bert.modeling_bert"]
+"""Imported once, by the process that the measured ones are forked from."""
+
 
 class Timed(Struct, frozen=True, kw_only=True):
     """What one point took, per sample: wall clock, and CPU time of all threads together.
 
     `undisturbed` is the share of the wall clock in which the threads ran, 1 with a whole core each.
+    `began_s` and `ended_s` are on the machine's monotonic clock.
     """
 
     wall_s: float
@@ -35,6 +40,8 @@ class Timed(Struct, frozen=True, kw_only=True):
     resident_bytes: int
     allocated_bytes: int
     undisturbed: float
+    began_s: float = 0.0
+    ended_s: float = 0.0
 
 
 def timed(
@@ -42,7 +49,7 @@ def timed(
 ) -> Timed:
     """Measure a worker's step in a new process; InvalidInput where it fails there."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "training.federated.profile.stopwatch"])
+    context.set_forkserver_preload(_PRELOADED + ([] if ":" in worker else _FOR_TRANSFORMERS))
     ours, theirs = context.Pipe(duplex=False)
     words = (theirs, worker, dict(knobs), cores, seconds, list(sys.path))
     process = context.Process(target=_measured, args=words, daemon=True)
@@ -78,7 +85,9 @@ def _measured(
         step = steps_of(find_worker(worker), knobs)
         for _ in range(WARM_STEPS):
             step()
+        began_s = time.monotonic()
         found = _repeated(step, knobs["batch"], len(cores), seconds)
+        found |= {"began_s": began_s, "ended_s": time.monotonic()}
         found["resident_bytes"] = peak_resident_bytes()
         found["allocated_bytes"] = _allocated_bytes(step)
     except Exception as error:  # noqa: BLE001 - the user's own code may raise anything

@@ -1,5 +1,7 @@
 """The shipped trainings are what the cost model says, and what was counted on the proxies."""
 
+from itertools import pairwise
+
 import pytest
 
 from platforms.training_work import load_training, parse_training, shipped_trainings
@@ -48,7 +50,7 @@ def test_the_whole_network_is_the_one_that_the_joint_choice_was_studied_with(nam
 def test_less_depth_asks_less_of_everything() -> None:
     """Frozen layers keep nothing, move less and launch less."""
     works = [work for work in load_training("tiny-4").works if work.batch == 16]
-    for deeper, shallower in zip(works, works[1:], strict=False):
+    for deeper, shallower in pairwise(works):
         assert deeper.knobs["depth"] > shallower.knobs["depth"]
         for figure in ("flops", "sample_bytes", "step_bytes", "kernels", "memory_bytes"):
             assert getattr(deeper, figure) > getattr(shallower, figure)
