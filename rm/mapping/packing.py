@@ -55,7 +55,7 @@ def _packed(
 ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
     """Of one cluster: which numbers of cores are possible (B, N), and the groups then (B, N, K)."""
     cores = len(board.clusters[x].cores)
-    used, group, served = _first_fit(demand, members, x)
+    used, group, served = first_fit(demand, members, x)
     rows, points = np.arange(len(members)), np.arange(used.shape[1])
     possible: NDArray[np.bool_] = np.zeros((len(members), cores), dtype=bool)
     groups: list[NDArray[np.int64]] = []
@@ -72,7 +72,7 @@ def _packed(
     return possible, np.stack(groups, axis=1)
 
 
-def _first_fit(
+def first_fit(
     demand: Demand, members: NDArray[np.bool_], x: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
     """Fill core after core at every operating point, the most demanding applications first.

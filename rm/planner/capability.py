@@ -9,9 +9,11 @@ from typing import Literal
 
 from msgspec import Struct
 
+from platforms.accelerator_model import accelerator_point
 from platforms.board import Board
 from platforms.errors import InvalidInput
-from platforms.training_work import BATCH, Efficiency, curve_problems
+from platforms.training_point import TrainingPoint, core_point
+from platforms.training_work import BATCH, Efficiency, TrainingWork, curve_problems
 
 Table = tuple[tuple[float, ...], ...]
 """Settings x places."""
@@ -43,7 +45,8 @@ class Capability(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `sample_s` is seconds per sample of the setting, `peak_w` and `mean_w` what the SoC takes while
     it trains alone: the cores, their cluster's shared part and their leakage at its reference
     temperature, or the accelerator. `bytes_per_sample` is memory traffic, per setting. `curve` says
-    how many samples the goal takes by batch (None: as many with any).
+    how many samples the goal takes by batch (None: as many with any). `power_origin` is where the
+    watts are from, if not from where the times are: few devices have a sensor of power.
     """
 
     settings: tuple[Setting, ...]
@@ -54,12 +57,60 @@ class Capability(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     bytes_per_sample: tuple[float, ...]
     curve: Efficiency | None
     origin: Literal["modelled", "measured"]
+    power_origin: Literal["modelled", "measured"] | None = None
 
     def samples_to_goal(self, setting: int) -> float:
         """How many samples the goal takes with a setting; 1 stands for it without a curve."""
         chosen = self.settings[setting]
         samples = 1.0 if self.curve is None else self.curve.to_goal(chosen.knobs[BATCH])
         return samples * chosen.samples_factor
+
+
+def modelled_capability(
+    board: Board, works: Sequence[TrainingWork], curve: Efficiency | None
+) -> Capability:
+    """What the board's models say: every number of cores of every cluster at every clock.
+
+    Beside them every operating point of the accelerators that can train.
+    """
+    places, columns = [], []
+    for place, points in _modelled(board, works):
+        places.append(place)
+        columns.append(points)
+    rows = list(zip(*columns, strict=True))
+    return Capability(
+        settings=tuple(
+            Setting(
+                knobs=work.knobs,
+                memory_bytes=work.memory_bytes,
+                samples_factor=work.samples_factor,
+            )
+            for work in works
+        ),
+        places=tuple(places),
+        sample_s=tuple(tuple(point.sample_s for point in row) for row in rows),
+        peak_w=tuple(tuple(point.peak_w for point in row) for row in rows),
+        mean_w=tuple(tuple(point.mean_w for point in row) for row in rows),
+        bytes_per_sample=tuple(work.traffic_bytes / work.batch for work in works),
+        curve=curve,
+        origin="modelled",
+    )
+
+
+def _modelled(
+    board: Board, works: Sequence[TrainingWork]
+) -> Iterator[tuple[Place, list[TrainingPoint]]]:
+    """Every place, and what each work is there."""
+    for x, cluster in enumerate(board.clusters):
+        for opp, freq_hz in enumerate(cluster.freqs_hz):
+            for cores in range(1, len(cluster.cores) + 1):
+                place = Place(unit=cluster.name, cores=cores, freq_hz=freq_hz)
+                yield place, [core_point(board, work, x, opp, cores) for work in works]
+    for accelerator in board.accelerators:
+        if accelerator.compute is not None and accelerator.power is not None:
+            for opp, freq_hz in enumerate(accelerator.freqs_hz):
+                place = Place(unit=accelerator.name, cores=0, freq_hz=freq_hz)
+                yield place, [accelerator_point(accelerator, work, opp) for work in works]
 
 
 def check_capability(board: Board, capability: Capability) -> None:
@@ -83,6 +134,9 @@ def capability_problems(board: Board, capability: Capability) -> Iterator[str]:
         yield "places must differ from each other (got some twice)"
     for name in ("sample_s", "peak_w", "mean_w"):
         yield from _table_problems(capability, name)
+    for index, (mean, peak) in enumerate(zip(capability.mean_w, capability.peak_w, strict=False)):
+        if any(most < usual for usual, most in zip(mean, peak, strict=False)):
+            yield f"peak_w[{index}] must be nowhere below mean_w (got {peak} and {mean})"
     yield from _traffic_problems(capability)
     if capability.curve is not None:
         yield from curve_problems(capability.curve)
