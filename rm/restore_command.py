@@ -18,22 +18,25 @@ from platforms.linux.root_option import add_root_option, must_be_a_root
 from rm.daemon.configuration.settings import DEFAULT_STATE_DIR
 
 _MANUAL = """
-Before the daemon first writes to a knob (a cpufreq file, the cores of a thread, a cpuset) it stores
-the old value in STATE_DIR/undo.jsonl. When it stops it puts everything back. This command does the
-same for a daemon that could not: one that was killed, crashed or hung. systemd runs it after each
-stop of the service; you can run it at any time, as root, as often as you like.
+Before the daemon first writes to a knob (a cpufreq file, the cores of a thread, a cpuset), makes a
+control group or stops a process, it stores how that was in STATE_DIR/undo.jsonl. When it stops it
+puts everything back. This command does the same for a daemon that could not: one that was killed,
+crashed or hung. systemd runs it after each stop of the service; you can run it at any time, as
+root, as often as you like.
 
   - A daemon that still runs is left alone: stop it first (systemctl stop ilgov).
   - Old values hold for one boot. After the next one the kernel has its own again, and there is
     nothing to do.
   - Threads born since the daemon moved their process get the cores that it had before. A process
     that has ended is passed over, and so is one that has got its number.
+  - Training jobs go on where they were: out of their control group, which is removed, and thawed.
   - What cannot be restored now, such as the frequency of cores that are unplugged, stays in the
     file, and the next run tries again; otherwise the file is deleted.
 
 With --json: "restored" and "gone" (ended, unloaded) are counts of knobs and threads, "problems" are
 sentences, "journal" is the file that was looked into. With --dry-run as well: "files" has the value
-to be written by path, "threads" for each process the cores by thread."""
+to be written by path, "threads" for each process the cores by thread, "groups" for each control
+group that would be removed its processes' old groups, "stopped" the processes that would go on."""
 
 _EXIT_CODES = """
 of this command:
@@ -95,7 +98,13 @@ def _show(undo: Undo, journal: Path, *, as_json: bool) -> int:
             str(key.pid): {str(tid): format_cpu_list(mask.cores) for tid, mask in masks.items()}
             for key, masks in undo.masks.items()
         }
-        print(_json({"journal": str(journal), "files": undo.files, "threads": threads}))
+        groups = {
+            path: {str(key.pid): old for key, old in members.items()}
+            for path, members in undo.groups.items()
+        }
+        stopped = sorted(key.pid for key in undo.stopped)
+        found = {"files": undo.files, "threads": threads, "groups": groups, "stopped": stopped}
+        print(_json({"journal": str(journal), **found}))
     else:
         print("\n".join(_lines(undo)))
     return 0
@@ -110,6 +119,12 @@ def _lines(undo: Undo) -> Iterator[str]:
         for tid, mask in masks.items():
             cores = format_cpu_list(mask.cores)
             yield f"would let thread {tid} of process {key.pid} run on cores {cores}"
+    for path, members in undo.groups.items():
+        for key, old in members.items():
+            yield f"would move process {key.pid} back to {old}"
+        yield f"would remove {path}"
+    for key in undo.stopped:
+        yield f"would let process {key.pid} go on"
 
 
 def _tell(report: RestoreReport, journal: Path, *, as_json: bool) -> int:

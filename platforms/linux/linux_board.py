@@ -7,7 +7,7 @@ did instead (`refused`), and what the governor's guard has to know (`knob_proble
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from platforms.board import Board
@@ -15,14 +15,15 @@ from platforms.decision_check import IllegalDecision, decision_problems
 from platforms.linux.applications.application_reader import ApplicationReader
 from platforms.linux.applications.followed_application import FollowedApplication, ReadApplication
 from platforms.linux.clocks.steered_clusters import ClusterReading, SteeredClusters
+from platforms.linux.confinement.confinement import Confinement
 from platforms.linux.core_time import CoreTime
 from platforms.linux.errors import JournalUnusable, Unreadable
 from platforms.linux.knobs.knobs import KnobWriter
-from platforms.linux.managed import ManagedProcess
+from platforms.linux.managed import ManagedProcess, TrainingProcess
 from platforms.linux.online_cores import OnlineCores
 from platforms.linux.processes.seating import Seating
 from platforms.linux.thermal_zones import ThermalZones
-from platforms.platform import Clock, Decision, Observation
+from platforms.platform import Clock, Decision, Observation, TrainingGrant, TrainingReading
 
 logger = logging.getLogger(__name__)
 
@@ -53,12 +54,23 @@ class LinuxBoard:
         clock: Clock,
         *,
         applications: Callable[[], Sequence[ManagedProcess]],
+        training: Callable[[], Sequence[TrainingReading]] = lambda: (),
+        training_processes: Callable[[], Sequence[TrainingProcess]] = lambda: (),
+        confinement: Confinement | None = None,
     ) -> None:
-        """`applications` are those that are looked after now; they may change at any time."""
+        """`applications` are those that are looked after now; they may change at any time.
+
+        So may `training`, what is known of the training jobs, and `training_processes`, those of
+        them whose process is known. `confinement` holds these to their grants; without it a job is
+        told its grant, and keeps it or not.
+        """
         self._board = board
         self._machine = machine
         self._clock = clock
         self._applications = applications
+        self._training = training
+        self._training_processes = training_processes
+        self._confinement = confinement
         self._last_s = clock.now_s()
         self.clusters: tuple[ClusterReading, ...] = ()
         self._freqs_hz: tuple[int, ...] = ()
@@ -103,6 +115,7 @@ class LinuxBoard:
             self._caps,
             machine.core_time.read(),
             machine.zones.read(now_s),
+            tuple(self._training()),
         )
 
     def rescan(self) -> None:
@@ -126,11 +139,13 @@ class LinuxBoard:
         Applications that are gone by now are passed over.
         """
         threads = {app.id: app.threads for app in self.read_applications}
-        for problem in decision_problems(self._board, threads, decision):
+        jobs = {job.id: None for job in self._training()}
+        for problem in decision_problems(self._board, threads, decision, jobs):
             raise IllegalDecision(problem)
         self.moved, self.refused = (), ()
         try:
             self._migrate(decision)
+            self._confine(decision.grants)
             if decision.opp_index is not None:
                 self.refused += self._machine.clusters.set(decision.opp_index)
             self.knob_problem = self._machine.clusters.problem
@@ -138,10 +153,25 @@ class LinuxBoard:
             self._give_up(str(error))
 
     def hold(self) -> None:
-        """Keep every application on the cores that it was seen on, its new threads as well."""
+        """Keep every application on the cores that it was seen on, its new threads as well.
+
+        Training jobs are kept to their grants; those that are not there any more are let go.
+        """
         try:
             wanted = {app.id: app.cores for app in self.read_applications}
             self._machine.seating.hold(self._applications(), wanted, self.cores_online)
+            self._hold_training()
+        except JournalUnusable as error:
+            self._give_up(str(error))
+
+    def enforce(self, job_ids: Iterable[int]) -> None:
+        """Pause training jobs that should have paused by themselves; a grant lets them go on."""
+        if self._confinement is None:
+            return
+        keys = {process.id: process.key for process in self._training_processes()}
+        try:
+            for job_id in job_ids:
+                self.refused += self._confinement.pause(job_id, keys.get(job_id))
         except JournalUnusable as error:
             self._give_up(str(error))
 
@@ -162,6 +192,8 @@ class LinuxBoard:
         self.knob_problem = None
         self._machine.clusters.forget()
         self._machine.seating.forget()
+        if self._confinement is not None:
+            self._confinement.forget()
 
     def _migrate(self, decision: Decision) -> None:
         processes = {process.id: process for process in self._applications()}
@@ -173,6 +205,28 @@ class LinuxBoard:
             self.refused += seated.problems
             if seated.moved:
                 self.moved += (move.application_id,)
+
+    def _confine(self, grants: Sequence[TrainingGrant]) -> None:
+        """Hold jobs to what they were granted; those without a process here keep it by themselves.
+
+        One that is to pause is given the time to: see `enforce`.
+        """
+        if self._confinement is None or not grants:
+            return
+        processes = {process.id: process for process in self._training_processes()}
+        for grant in grants:
+            process = processes.get(grant.job_id)
+            if process is not None:
+                self.refused += self._confinement.confine(
+                    process.id, process.key, grant, process.memory_bytes
+                )
+
+    def _hold_training(self) -> None:
+        if self._confinement is not None:
+            self._confinement.without = frozenset(p.key.pid for p in self._applications())
+            present = frozenset(process.id for process in self._training_processes())
+            self.refused += self._confinement.keep_only(present)
+            self.refused += self._confinement.hold()
 
     def _give_up(self, problem: str) -> None:
         """Nothing more can be written, since it could not be undone."""

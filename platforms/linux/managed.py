@@ -39,3 +39,14 @@ class ManagedProcess(Struct, frozen=True, kw_only=True):
     priority: int = 0
     source: Literal["configuration", "client"] = "configuration"
     heartbeats: Callable[[], int] | None = None
+
+
+class TrainingProcess(Struct, frozen=True, gc=False):
+    """A training job: the process `key` with all its threads and descendants.
+
+    `id` is the job's, never given again. `memory_bytes`: what it may hold, None for no limit.
+    """
+
+    id: int
+    key: ProcessKey
+    memory_bytes: float | None = None

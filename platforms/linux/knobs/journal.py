@@ -15,14 +15,20 @@ from platforms.linux.errors import JournalUnusable
 from platforms.linux.files.kernel_file import KernelFile
 from platforms.linux.knobs.journal_entries import (
     Contents,
+    Continued,
+    GroupRemoved,
     Header,
     Released,
     ThreadMask,
     Undo,
+    controller_line,
     file_lines,
+    group_line,
     line_of,
     mask_lines,
+    members_line,
     placed_line,
+    stopped_line,
 )
 from platforms.linux.knobs.journal_file import (
     OPEN,
@@ -131,11 +137,7 @@ class Journal:
 
     def undo(self) -> Undo:
         """Return a copy of all of it."""
-        return Undo(
-            dict(self._undo.files),
-            {key: dict(masks) for key, masks in self._undo.masks.items()},
-            {key: set(placed) for key, placed in self._undo.placed.items()},
-        )
+        return self._undo.copy()
 
     def remember_masks(self, key: ProcessKey, old: Mapping[int, ThreadMask]) -> None:
         """Store the old cores of a process's threads; those known already stay as they are."""
@@ -160,17 +162,60 @@ class Journal:
             self._append(placed_line(key, cores), sync=False)
             self._undo.placed.setdefault(key, set()).add(cores)
 
+    @property
+    def groups(self) -> Mapping[str, Mapping[ProcessKey, str]]:
+        """The control groups that ilgov has made, and where their processes were, by process."""
+        return self._undo.groups
+
+    @property
+    def stopped(self) -> Set[ProcessKey]:
+        """The processes that ilgov has stopped."""
+        return self._undo.stopped
+
+    def remember_group(self, path: str) -> None:
+        """Store that a control group is about to be made."""
+        if path not in self._undo.groups:
+            self._append(group_line(path))
+            self._undo.groups[path] = {}
+
+    def remember_controller(self, path: str, name: str) -> None:
+        """Store that a controller is about to be switched on for the groups in `path`."""
+        if (path, name) not in self._undo.controllers:
+            self._append(controller_line(path, name))
+            self._undo.controllers.append((path, name))
+
+    def remember_members(self, path: str, old: Mapping[ProcessKey, str]) -> None:
+        """Store the old groups of processes that are about to be moved to the group `path`."""
+        known = self._undo.groups.get(path, {})
+        new = {key: group for key, group in old.items() if key not in known}
+        if new:
+            self._append(members_line(path, new))
+            self._undo.groups.setdefault(path, {}).update(new)
+
+    def remember_stopped(self, key: ProcessKey) -> None:
+        """Store that a process is about to be stopped; as in `remember_placed` nothing waits."""
+        if key not in self._undo.stopped:
+            self._append(stopped_line(key), sync=False)
+            self._undo.stopped.add(key)
+
+    def forget_group(self, path: str) -> None:
+        """Note that a control group is gone; as in `release` it need not reach the disk."""
+        if self._undo.groups.pop(path, None) is not None:
+            self._note(line_of(GroupRemoved(path=path)))
+
+    def forget_stopped(self, key: ProcessKey) -> None:
+        """Note that a process goes on; it need not reach the disk."""
+        if key in self._undo.stopped:
+            self._undo.stopped.discard(key)
+            self._note(line_of(Continued(pid=key.pid, start_ticks=key.start_ticks)))
+
     def release(self, key: ProcessKey) -> None:
         """Note that a process's threads were given back.
 
         This need not reach the disk: undoing twice does no harm.
         """
         if self._undo.forget(key):
-            line = line_of(Released(pid=key.pid, start_ticks=key.start_ticks))
-            try:
-                self._append(line, sync=False)
-            except JournalUnusable:
-                return
+            self._note(line_of(Released(pid=key.pid, start_ticks=key.start_ticks)))
 
     def keep_only(self, undo: Undo) -> None:
         """Forget everything but `undo`: the rest was done."""
@@ -190,7 +235,8 @@ class Journal:
 
         A full disk is no harm here: the journal stays as it is, and is tried again later.
         """
-        kept = Undo(files=dict(self._undo.files))
+        kept = self._undo.copy()
+        kept.masks, kept.placed = {}, {}
         for key, masks in self._undo.masks.items():
             alive = {t: mask for t, mask in masks.items() if is_alive(t, mask.thread_start)}
             if alive:
@@ -216,6 +262,13 @@ class Journal:
     def _unknown(self, key: ProcessKey, masks: Mapping[int, ThreadMask]) -> dict[int, ThreadMask]:
         known = self._undo.masks.get(key, {})
         return {tid: mask for tid, mask in masks.items() if tid not in known}
+
+    def _note(self, line: bytes) -> None:
+        """Add a line that something is done; without it it is undone once more, to no harm."""
+        try:
+            self._append(line, sync=False)
+        except JournalUnusable:
+            return
 
     def _start(self) -> None:
         """Cut off a torn last line, and say who writes from here on; fails on a full disk."""

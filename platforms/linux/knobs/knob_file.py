@@ -67,8 +67,10 @@ class KnobFile(KeptFile):
             if not stat.S_ISREG(found.st_mode):
                 self.close()
                 raise refused(self.path, "be a plain file", stat.filemode(found.st_mode))
-            # The kernel says 4096 for each of its files, whatever is in them.
-            self._is_plain = found.st_size < _ENOUGH_BYTES
+            # The kernel says 4096 for a file of sysfs and 0 for one of a control group, whatever is
+            # in it; neither lies on the file system of the root itself.
+            is_of_root = found.st_dev == self._root.stat().st_dev
+            self._is_plain = is_of_root and found.st_size < _ENOUGH_BYTES
         return self._descriptor
 
 

@@ -9,13 +9,17 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from msgspec import Struct
-
 from platforms.linux.errors import JournalUnusable
 from platforms.linux.knobs.file_undo import undo_files
+from platforms.linux.knobs.group_calls import GroupCalls, groups_for
+from platforms.linux.knobs.group_writer import GroupWriter
 from platforms.linux.knobs.journal import Journal
 from platforms.linux.knobs.journal_entries import ThreadMask, Undo
 from platforms.linux.knobs.knob_file import KnobFile
+from platforms.linux.knobs.process_start import threads_of
+from platforms.linux.knobs.restore_report import RestoreReport
+from platforms.linux.knobs.stop_calls import StopCalls, stops_for
+from platforms.linux.knobs.stop_writer import StopWriter
 from platforms.linux.knobs.system_calls import SchedulerCalls
 from platforms.linux.knobs.thread_masks import Placed, ThreadMasks, inherited_mask
 from platforms.linux.managed import ProcessKey
@@ -25,21 +29,13 @@ __all__ = ["KnobWriter", "Placed", "RestoreReport"]
 _KEPT_WOULD_WRITE = 1000
 
 
-class RestoreReport(Struct, frozen=True):
-    """Knobs and threads put back, those that are gone (ended, unloaded), and what failed."""
-
-    restored: int = 0
-    problems: tuple[str, ...] = ()
-    gone: int = 0
-
-
 class KnobWriter:
     """Writes to the machine under `root`, each old value journaled first.
 
     `dry_run`: nothing is journaled or written; the last 1000 writes that would have been are in
     `would_write`, their number in `would_write_count`; `journal` may then be None. Methods raise
     JournalUnusable, before anything is written, where the undo cannot be stored, and WriteRefused
-    where the kernel does not take a value.
+    where the kernel does not take a value. `groups` makes control groups, `stops` stops processes.
     """
 
     def __init__(
@@ -50,6 +46,8 @@ class KnobWriter:
         *,
         dry_run: bool = False,
         pause: Callable[[float], None] = time.sleep,
+        groups: GroupCalls | None = None,
+        stops: StopCalls | None = None,
     ) -> None:
         if journal is None and not dry_run:
             message = "journal must be given where the machine is written to (got None)"
@@ -62,6 +60,9 @@ class KnobWriter:
         self._pause = pause
         self._threads = ThreadMasks(root, calls)
         self._knobs: dict[str, KnobFile] = {}
+        used = None if dry_run else journal
+        self.groups = GroupWriter(root, used, groups or groups_for(root), self._would, pause=pause)
+        self.stops = StopWriter(used, stops or stops_for(root), self._would)
 
     def write(self, path: str, value: str) -> str:
         """Write a knob ("/sys/...") and return what it reads then, without its line break.
@@ -87,6 +88,15 @@ class KnobWriter:
     def old(self, path: str) -> str | None:
         """Return what a knob read before it was first written to; None if it was not."""
         return None if self._journal is None else self._journal.files.get(self._knob(path).path)
+
+    def restore_files(self, paths: Iterable[str]) -> RestoreReport:
+        """Put knobs back as they were; they stay in the journal, which does no harm."""
+        if self._journal is None:
+            return RestoreReport()
+        files = self._journal.files
+        old = {path: files[path] for path in self._real(paths) if path in files}
+        restored, problems, gone = undo_files(old, self._knob, pause=self._pause)
+        return RestoreReport(len(restored), tuple(problems.values()), len(gone))
 
     def place(self, key: ProcessKey, tids: Iterable[int], cores: Iterable[int]) -> Placed:
         """Let threads of a process, or of its descendants, run on these cores only.
@@ -120,6 +130,20 @@ class KnobWriter:
             masks = {key: self._new_masks(journal, key, some) for key, some in tids.items()}
             journal.remember_all_masks(masks)
 
+    def move(self, key: ProcessKey, members: Iterable[ProcessKey], group: str) -> tuple[str, ...]:
+        """Let processes, `key` or descendants of its, belong to a control group that was made.
+
+        Their groups and their threads' cores are journaled before; who is gone is passed over. What
+        the kernel does not move is said in words.
+        """
+        moving = tuple(members)
+        if self._journal is not None and not self.dry_run:
+            tids = [tid for member in moving for tid in threads_of(self._root, member.pid)]
+            self._journal.remember_masks(key, self._new_masks(self._journal, key, tids))
+            # Kernels before 6.2 forget a thread's own choice of cores when it is moved.
+            self._journal.remember_placed(key, self._threads.possible())
+        return self.groups.move(moving, group)
+
     def restore_process(self, key: ProcessKey) -> RestoreReport:
         """Give a process's threads, and its descendants', their old cores back; it is let go."""
         if self._journal is None or key not in self._journal.masks:
@@ -151,15 +175,22 @@ class KnobWriter:
     def _undo(self, undo: Undo, left: Undo | None = None) -> RestoreReport:
         """Write old values; what failed is added to `left`."""
         restored, problems, gone = undo_files(undo.files, self._knob, pause=self._pause)
+        groups = self.groups.undo(undo, left)
         threads = self._threads.undo(undo.masks, undo.placed)
+        stops = self.stops.undo(undo, left)
         if left is not None:
             left.files.update({path: undo.files[path] for path in problems})
             left.masks.update({key: undo.masks[key] for key in threads.problems})
             left.placed.update({key: undo.placed.get(key, set()) for key in threads.problems})
         return RestoreReport(
-            len(restored) + threads.restored,
-            (*problems.values(), *threads.problems.values()),
-            len(gone) + threads.gone,
+            len(restored) + groups.restored + threads.restored + stops.restored,
+            (
+                *problems.values(),
+                *groups.problems,
+                *threads.problems.values(),
+                *stops.problems,
+            ),
+            len(gone) + groups.gone + threads.gone + stops.gone,
         )
 
     def _new_masks(
@@ -193,6 +224,9 @@ class KnobWriter:
         by_pid = {other.pid: other for other in moved}
         pids = self._threads.ancestors(key.pid)
         return next((by_pid[pid] for pid in pids if pid in by_pid), None)
+
+    def _real(self, paths: Iterable[str]) -> list[str]:
+        return [self._knob(path).path for path in paths]
 
     def _knob(self, path: str) -> KnobFile:
         knob = self._knobs.get(path)

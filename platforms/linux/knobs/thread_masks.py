@@ -123,6 +123,13 @@ class ThreadMasks:
         """Whether this is still the same thread."""
         return start_of_thread(self._root, tid, tid) == thread_start
 
+    def possible(self) -> frozenset[int]:
+        """Return every core that could be plugged in; none where the kernel does not tell."""
+        try:
+            return self._online.possible()
+        except Unreadable:
+            return frozenset()
+
     def of_family(self, pid: int) -> list[int]:
         """Return the threads that a process and its descendants have now."""
         return threads_of_family(self._root, pid)
