@@ -164,14 +164,20 @@ class LinuxBoard:
         except JournalUnusable as error:
             self._give_up(str(error))
 
-    def enforce(self, job_ids: Iterable[int]) -> None:
-        """Pause training jobs that should have paused by themselves; a grant lets them go on."""
+    def enforce(self, *, pause: Iterable[int] = (), throttle: Iterable[int] = ()) -> None:
+        """Act on training jobs that do not keep to their grant; their next one lets them go on.
+
+        Those in `pause` should have paused by themselves and are frozen; those in `throttle` say
+        nothing any more, and get hardly any time.
+        """
         if self._confinement is None:
             return
         keys = {process.id: process.key for process in self._training_processes()}
         try:
-            for job_id in job_ids:
+            for job_id in pause:
                 self.refused += self._confinement.pause(job_id, keys.get(job_id))
+            for job_id in throttle:
+                self.refused += self._confinement.throttle(job_id, keys.get(job_id))
         except JournalUnusable as error:
             self._give_up(str(error))
 

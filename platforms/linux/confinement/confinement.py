@@ -33,6 +33,7 @@ PERIOD_US = 100_000
 """In which ``cpu.max`` counts a group's time: the kernel's own choice."""
 
 _LEAST_QUOTA_US = 1000
+_THROTTLED = f"{_LEAST_QUOTA_US} {PERIOD_US}"
 _NO_LIMIT = f"max {PERIOD_US}"
 
 
@@ -48,6 +49,7 @@ class _Job:
     by_masks: bool = False
     nice: int = 0
     paused: bool = False
+    throttled: bool = False
 
 
 class Confinement:
@@ -102,7 +104,7 @@ class Confinement:
             return ()
         if self._is_ilgovs(job):
             return self._left_alone(job_id, job)
-        job.asked = (grant, memory_bytes)
+        job.asked, job.throttled = (grant, memory_bytes), False
         problems = self._apply(job, grant) + self._limit_memory(job, memory_bytes)
         return self._told(job_id, problems + self._resume(job))
 
@@ -121,6 +123,28 @@ class Confinement:
         if job.group is not None and job.group.freeze(frozen=True):
             return self._told(job_id, problems + self._stop_outside(job))
         return self._told(job_id, problems + job.threads.stop(self._family(job)))
+
+    def throttle(self, job_id: int, key: ProcessKey | None = None) -> tuple[str, ...]:
+        """Leave a job a hundredth of a core's time, until its next grant: it can still be heard.
+
+        For one that says nothing any more; frozen it never could again. Where that is not kept, in
+        words. `key` as in `pause`.
+        """
+        job = self._job(job_id, key)
+        if job is None or job.paused or job.throttled:
+            return ()
+        if self._is_ilgovs(job):
+            return self._left_alone(job_id, job)
+        job.asked, job.throttled = None, True
+        problems = self._enter(job)
+        try:
+            if job.group is None:
+                problems += ("to be throttled it needs a control group",)
+            else:
+                job.group.write("cpu.max", _THROTTLED, controller="cpu")
+        except GroupUnusable as error:
+            problems += (f"it is not throttled: {error}",)
+        return self._told(job_id, problems)
 
     def resume(self, job_id: int) -> tuple[str, ...]:
         """Let a paused job go on; what does not, in words."""

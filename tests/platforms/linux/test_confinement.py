@@ -177,6 +177,23 @@ def test_a_job_that_never_had_cores_can_be_paused(root: FakeRoot) -> None:
     assert "io pids" == root.read(f"{GROUPS}/{CONTROLLERS}")
 
 
+def test_a_silent_job_is_throttled_until_its_next_grant(root: FakeRoot) -> None:
+    """It keeps as much time as it needs to be heard again."""
+    confined = confinement(root)
+    confine(root, confined, grant(0, 1))
+    assert () == confined.throttle(JOB)
+    assert ["1000 100000", "0"] == knobs(root, "cpu.max", "cgroup.freeze")
+    assert () == confine(root, confined, grant(0, 1))
+    assert ["max 100000"] == knobs(root, "cpu.max")
+
+
+def test_a_silent_job_that_cannot_be_throttled_is_said(root: FakeRoot) -> None:
+    """Masks have no such thing."""
+    confined = confinement(root, kind="affinity")
+    (said,) = confined.throttle(JOB, key_of(root, PID))
+    assert "needs a control group" in said
+
+
 @pytest.mark.parametrize("how", ["release", "stop", "restore"])
 @pytest.mark.parametrize("kind", ["cgroup", "affinity"])
 def test_everything_is_as_before(root: FakeRoot, how: str, kind: Kind) -> None:
