@@ -1,7 +1,6 @@
 """What one unit, a cluster or an accelerator, adds to everybody's temperature and to the power."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,84 +20,113 @@ class Side:
     """A unit with B sets of applications (an accelerator: one) and M choices.
 
     `rise` (rows, B, M) is kelvin by row of `heat.Reach`, infinite in a cluster's own row where the
-    set is not served. `watts` (B, M) is what the unit takes, `peak_w` with training at its peak.
-    `opp` (M,) is the operating point of a choice.
+    set is not served. `watts` (B, M) is what the unit takes, `extra_w` what training takes more at
+    its peak. All are without leakage: at its reference it adds `leaking` (rows, B, M) kelvin and
+    `leakage_w` (B, M). `opp` (M,) is the operating point of a choice.
     """
 
     rise: Singles
+    leaking: Singles
     watts: Singles
-    peak_w: Singles
+    leakage_w: Singles
+    extra_w: Singles
     opp: Ints
 
-    def watts_of(self, row: int, choice: int) -> float:
-        """What the unit takes."""
-        return float(self.watts[row if len(self.watts) > 1 else 0, choice])
+    def warm(self, row: int, sets: Ints, leaks: float) -> Singles:
+        """What some of the sets add to a row of the heat model, with so much leakage."""
+        chosen = self._sets(sets)
+        warm: Singles = self.rise[row, chosen] + np.float32(leaks) * self.leaking[row, chosen]
+        return warm
 
-    def at(self, sets: Ints) -> "Side":
-        """Some of the sets."""
-        if len(self.watts) == 1:
-            return self
-        return Side(self.rise[:, sets], self.watts[sets], self.peak_w[sets], self.opp)
+    def takes(self, sets: Ints, leaks: float) -> Singles:
+        """What some of the sets take, in watts."""
+        chosen = self._sets(sets)
+        takes: Singles = self.watts[chosen] + np.float32(leaks) * self.leakage_w[chosen]
+        return takes
+
+    def takes_at_peak(self, sets: Ints, leaks: float) -> Singles:
+        """The same with training at its peak."""
+        peak_w: Singles = self.takes(sets, leaks) + self.extra_w
+        return peak_w
+
+    def coolest(self, leaks: float) -> Singles:
+        """What each set adds at least, (rows, B)."""
+        least: Singles = (self.rise + np.float32(leaks) * self.leaking).min(axis=2)
+        return least
 
     def undominated(self) -> "Side":
         """Without the choices that some other one is never worse than, in any set."""
-        keys = np.concatenate([self.rise, self.peak_w[None]])
-        no_worse = (keys[:, :, :, None] <= keys[:, :, None, :]).all(axis=0)
-        same = (keys[:, :, :, None] == keys[:, :, None, :]).all(axis=0)
-        earlier = np.triu(np.ones(no_worse.shape[1:], dtype=bool), k=1)
-        kept = ~(no_worse & (~same | earlier)).any(axis=1).all(axis=0)
+        keys = np.concatenate([self.rise, self.leaking, self.watts[None], self.leakage_w[None]])
+        no_worse = (keys[:, :, :, None] <= keys[:, :, None, :]).all(axis=(0, 1))
+        same = (keys[:, :, :, None] == keys[:, :, None, :]).all(axis=(0, 1))
+        earlier = np.triu(np.ones(no_worse.shape, dtype=bool), k=1)
+        kept = ~(no_worse & (~same | earlier)).any(axis=0)
         return Side(
-            self.rise[:, :, kept], self.watts[:, kept], self.peak_w[:, kept], self.opp[kept]
+            self.rise[:, :, kept],
+            self.leaking[:, :, kept],
+            self.watts[:, kept],
+            self.leakage_w[:, kept],
+            self.extra_w[kept] if len(self.extra_w) > 1 else self.extra_w,
+            self.opp[kept],
         )
 
-
-class Leaks(NamedTuple):
-    """Leakage relative to its reference: usually, and in powers at their peak."""
-
-    usual: float
-    peak: float
+    def _sets(self, sets: Ints) -> Ints | slice:
+        return sets if len(self.watts) > 1 else slice(None)
 
 
-def without_training(heat: HeatModel, packed: Packed, x: int, leaks: Leaks) -> Side:
+def without_training(heat: HeatModel, packed: Packed, x: int) -> Side:
     """A cluster that only serves applications; its choices are its operating points."""
     watts = heat.watts[x]
     busy = packed.used > 0
-    core_w = packed.hottest * watts.dynamic + leaks.usual * watts.leakage
-    cores_w = packed.active * watts.dynamic + leaks.usual * packed.used * watts.leakage
-    cores_w += watts.idle * (watts.cores - packed.used)
-    shared_w = np.where(busy, watts.shared, watts.idle_shared)
-    hottest_w = np.where(busy, core_w, watts.idle)
-    extra_w = (leaks.peak - leaks.usual) * packed.used * watts.leakage
-    points = np.arange(len(watts.dynamic))
-    return _side(heat, x, packed.served, hottest_w, cores_w, shared_w, extra_w, points)
+    cores_w = packed.active * watts.dynamic + watts.idle * (watts.cores - packed.used)
+    return _side(
+        heat,
+        x,
+        packed.served,
+        hottest_w=np.where(busy, packed.hottest * watts.dynamic, watts.idle),
+        hottest_leaks_w=busy * watts.leakage,
+        cores_w=cores_w,
+        leakage_w=packed.used * watts.leakage,
+        shared_w=np.where(busy, watts.shared, watts.idle_shared),
+        extra_w=np.zeros(1),
+        opp=np.arange(len(watts.dynamic)),
+    )
 
 
-def with_training(
-    heat: HeatModel, packed: Packed, x: int, table: ModeTable, modes: Ints, leaks: Leaks
-) -> Side:
+def with_training(heat: HeatModel, packed: Packed, x: int, table: ModeTable, modes: Ints) -> Side:
     """A cluster that trains too, in one of these modes of its, on cores that nobody else uses."""
     watts = heat.watts[x]
     opp, cores = table.opp[modes], table.cores[modes]
-    used, dynamic_w, leak_w = packed.used[:, opp], watts.dynamic[opp], watts.leakage[opp]
-    shared_w = watts.shared[opp]
-    train_w = table.mean_w[modes] - shared_w + (leaks.usual - 1.0) * cores * leak_w
-    cores_w = packed.active[:, opp] * dynamic_w + leaks.usual * used * leak_w + train_w
+    used, dynamic_w, leakage_w = packed.used[:, opp], watts.dynamic[opp], watts.leakage[opp]
+    train_w = table.mean_w[modes] - watts.shared[opp] - cores * leakage_w
+    cores_w = packed.active[:, opp] * dynamic_w + train_w
     cores_w += watts.idle * (watts.cores - used - cores)
-    core_w = np.where(used > 0, packed.hottest[:, opp] * dynamic_w + leaks.usual * leak_w, 0.0)
-    hottest_w = np.maximum(core_w, train_w / cores)
-    fits = packed.served[:, opp] & (used + cores <= watts.cores)
-    extra_w = table.peak_w[modes] - table.mean_w[modes]
-    extra_w = extra_w + (leaks.peak - leaks.usual) * (used + cores) * leak_w
-    return _side(heat, x, fits, hottest_w, cores_w, shared_w, extra_w, opp)
+    return _side(
+        heat,
+        x,
+        packed.served[:, opp] & (used + cores <= watts.cores),
+        hottest_w=np.maximum(packed.hottest[:, opp] * dynamic_w, train_w / cores),
+        hottest_leaks_w=leakage_w,
+        cores_w=cores_w,
+        leakage_w=(used + cores) * leakage_w,
+        shared_w=watts.shared[opp],
+        extra_w=table.peak_w[modes] - table.mean_w[modes],
+        opp=opp,
+    )
 
 
 def accelerated(heat: HeatModel, table: ModeTable, modes: Ints) -> Side:
-    """An accelerator that trains in one of these modes of its."""
-    rise = heat.reach.units[:, table.unit[modes]] * table.mean_w[modes]
+    """An accelerator that trains in one of these modes of its; leakage is in its power."""
+    rise = (heat.reach.units[:, table.unit[modes]] * table.mean_w[modes])[:, None, :]
+    mean_w = table.mean_w[None, modes]
+    extra_w = table.peak_w[modes] - table.mean_w[modes]
+    none = np.zeros_like(rise, dtype=np.float32)
     return Side(
-        rise[:, None, :].astype(np.float32),
-        table.mean_w[None, modes].astype(np.float32),
-        table.peak_w[None, modes].astype(np.float32),
+        rise.astype(np.float32),
+        none,
+        mean_w.astype(np.float32),
+        none[0],
+        extra_w.astype(np.float32),
         table.opp[modes],
     )
 
@@ -107,17 +135,22 @@ def _side(
     heat: HeatModel,
     x: int,
     possible: Flags,
+    *,
     hottest_w: Floats,
+    hottest_leaks_w: Floats,
     cores_w: Floats,
+    leakage_w: Floats,
     shared_w: Floats,
     extra_w: Floats,
     opp: Ints,
 ) -> Side:
-    reach = heat.reach
-    total_w = (cores_w + shared_w).astype(np.float32)
-    cores, shared = cores_w.astype(np.float32), np.asarray(shared_w, dtype=np.float32)
-    units, common = reach.units[:, x].astype(np.float32), reach.shared.astype(np.float32)
+    reach, single = heat.reach, np.float32
+    units, common = reach.units[:, x].astype(single), reach.shared.astype(single)
+    hot = single(reach.hot[x])
+    cores, leakage, shared = (part.astype(single) for part in (cores_w, leakage_w, shared_w))
     rise = units[:, None, None] * cores + common[:, None, None] * shared
-    rise[x] += np.float32(reach.hot[x]) * hottest_w.astype(np.float32)
+    rise[x] += hot * hottest_w.astype(single)
     rise[x][~possible] = np.inf
-    return Side(rise, total_w, total_w + extra_w.astype(np.float32), opp)
+    leaking = units[:, None, None] * leakage
+    leaking[x] += hot * hottest_leaks_w.astype(single)
+    return Side(rise, leaking, cores + shared, leakage, extra_w.astype(single), opp)

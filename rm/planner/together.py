@@ -15,7 +15,6 @@ core for training: they run wherever it is their cluster.
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +30,7 @@ from rm.planner.late import least_late
 from rm.planner.mode_table import ModeTable
 from rm.planner.modes import effective_progress, undominated
 from rm.planner.plans import Constraint, Limits, Objective, Plan, RoundLeft
-from rm.planner.space import Found, Goal, Space, Within
+from rm.planner.space import Found, Host, Space, Within
 
 __all__ = ["Limits", "Plan", "RoundLeft", "plan"]
 
@@ -107,7 +106,6 @@ class _Search:
         self.samples = 0.0 if left is None else max(left.samples, 0.0)
         self.time_s = math.inf if left is None else left.time_s
         self.leak_c = limits.temp_c if limits.temp_c < math.inf else heat.leak_c
-        self.sparing: Goal = "temperature" if objective == "temperature" else "power"
         self.within = Within(limits.temp_c, limits.power_w)
 
     def from_some(self, start: Sequence[int] | None) -> Plan:
@@ -155,7 +153,7 @@ class _Search:
                 return found, ["deadline"] if self.time_s < math.inf else []
         has_deadline = self.samples > 0.0 and self.time_s < math.inf
         late: list[Constraint] = ["deadline"] if has_deadline else []
-        found = self._refined(space, None, self.sparing)
+        found = self._most_sparing(space, [space.idle])
         if found is not None:
             return found, late
         found, broken = self._too_much(space)
@@ -169,51 +167,52 @@ class _Search:
         keys = [self.table.mean_w]
         if self.limits.power_w < math.inf:
             keys.append(self.table.peak_w)
-        goal: Goal = "temperature"
-        if self.objective == "energy":
-            alone = space.best(None, "power", Within(), self.leak_c)
-            space = replace(space, base_w=alone.power_w if alone else 0.0)
-            keys.append(-self.progress)
-            goal = "energy"
-        modes = undominated(self.table, fast, keys)
-        return self._refined(space, modes, goal) if modes.size else None
+        if self.objective == "temperature":
+            hosts = space.hosts(undominated(self.table, fast, keys))
+            return self._coolest(space, hosts, self.within)
+        hosts = space.hosts(undominated(self.table, fast, [*keys, -self.progress]))
+        alone = space.best([space.idle], "power", Within(), self.leak_c)
+        base_w = 0.0 if alone is None else alone.power_w
+        return space.best(hosts, "energy", self.within, self.leak_c, base_w=base_w)
 
     def _as_fast_as_may_be(self, space: Space) -> Found | None:
         """The plan with most progress within the limits, then the best one by the objective."""
         keys = [-self.progress, self.table.mean_w, self.table.peak_w]
         modes = undominated(self.table, self.fits, keys)
-        fastest = space.best(modes, "progress", self.within, self.leak_c)
+        fastest = space.best(space.hosts(modes), "progress", self.within, self.leak_c)
         if fastest is None:
             return None
-        as_fast = modes[self.progress[modes] >= self.progress[fastest.mode] * (1.0 - 1e-6)]
-        return self._refined(space, as_fast, self.sparing)
+        assert fastest.mode is not None
+        enough = self.progress[fastest.mode] * (1.0 - 1e-6)
+        return self._most_sparing(space, space.hosts(modes[self.progress[modes] >= enough]))
 
     def _too_much(self, space: Space) -> tuple[Found, list[Constraint]]:
         """Where even the foreground alone passes a limit."""
-        found = space.best(None, "power", Within(self.limits.temp_c), self.leak_c)
+        found = space.best([space.idle], "power", Within(self.limits.temp_c), self.leak_c)
         if found is not None:
             return found, ["power"]
-        found = self._refined(space, None, "temperature", within=Within())
+        found = self._coolest(space, [space.idle], Within())
         assert found is not None
         broken: list[Constraint] = ["temperature"]
         return found, [*broken, "power"] if found.power_w > self.limits.power_w else broken
 
-    def _refined(
-        self, space: Space, modes: Ints | None, goal: Goal, *, within: Within | None = None
-    ) -> Found | None:
-        """The best plan; by temperature with the leakage of the temperature that it has itself."""
-        within = self.within if within is None else within
-        found = space.best(modes, goal, within, self.leak_c)
-        if found is None or goal != "temperature":
-            return found
+    def _most_sparing(self, space: Space, hosts: Sequence[Host]) -> Found | None:
+        """The best plan by the objective, whatever it does for the round."""
+        if self.objective == "temperature":
+            return self._coolest(space, hosts, self.within)
+        return space.best(hosts, "power", self.within, self.leak_c)
+
+    def _coolest(self, space: Space, hosts: Sequence[Host], within: Within) -> Found | None:
+        """The plan that is coolest with the leakage of the temperature that it has itself."""
+        found = space.best(hosts, "temperature", within, self.leak_c)
         for _ in range(PASSES - 1):
-            if found.temp_c >= self.leak_c:
+            if found is None or found.temp_c >= self.leak_c:
                 break
-            again = space.best(modes, goal, within, found.temp_c)
-            if again is None or not again.temp_c < found.temp_c:
-                break
-            gained_k, found = found.temp_c - again.temp_c, again
-            if gained_k < CLOSE_K:
+            leak_c = found.temp_c
+            known = space.rated(found, leak_c)
+            known = known._replace(value=known.temp_c)
+            found = space.best(hosts, "temperature", within, leak_c, known=known)
+            if found is None or leak_c - found.temp_c < CLOSE_K:
                 break
         return found
 
