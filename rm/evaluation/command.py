@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from platforms.errors import InvalidInput
 from platforms.options import check_order, check_ranges, comma_separated, option
+from rm.evaluation.training import command as training_scenario
 from rm.evaluation.workload import WorkloadParameters
 
 if TYPE_CHECKING:
@@ -21,12 +22,20 @@ if TYPE_CHECKING:
     from rm.evaluation.timing import PolicyTimes
 
 DEFAULT_POLICIES = "gts-ondemand,gts-powersave,gts-qos,little-first,toprl,topil,ilgov,oracle"
+APPLICATIONS, TRAINING = "applications", "training"
+_WORKLOADS = {APPLICATIONS: WorkloadParameters(), TRAINING: training_scenario.FOREGROUND}
 FEW_DIFFERENCES = 24
 """More rows of differences than this stay out of the terminal; the report has them all."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Compare policies under cooling setups: a table, result files, an HTML report."""
+    parser.add_argument(
+        "--scenario",
+        choices=(APPLICATIONS, TRAINING),
+        default=APPLICATIONS,
+        help="what is governed: applications, or training jobs beside them [%(default)s]",
+    )
     parser.add_argument(
         "--board", default="hikey970", help="shipped board or board file [%(default)s]"
     )
@@ -46,8 +55,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--policies",
-        default=DEFAULT_POLICIES,
-        help="names, comma separated, or 'all': every installed one that can be had [%(default)s]",
+        help="names, comma separated, or 'all': every installed one that can be had "
+        f"[{DEFAULT_POLICIES}; training: {','.join(training_scenario.POLICIES)}]",
     )
     parser.add_argument(
         "--policy-file",
@@ -95,6 +104,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "training, where each of them is another, and where all are",
     )
     _add_workload(parser)
+    training_scenario.add_options(parser)
     parser.add_argument("--jobs", type=int, default=2, help="worker processes [%(default)s]")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.set_defaults(run=_run)
@@ -113,18 +123,31 @@ _WORKLOAD_HELP = {
 
 def _add_workload(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("workload")
-    defaults = WorkloadParameters()
     for name, text in _WORKLOAD_HELP.items():
-        value = getattr(defaults, name)
-        group.add_argument(
-            option(name),
-            type=type(value),
-            default=value,
-            help=f"{text} [%(default)s]",
-        )
+        value, other = (getattr(defaults, name) for defaults in _WORKLOADS.values())
+        shown = f"{value}" if value == other else f"{value}; training: {other}"
+        group.add_argument(option(name), type=type(value), help=f"{text} [{shown}]")
+
+
+def _take_defaults(args: argparse.Namespace) -> None:
+    """Give the options that were left out the values of the scenario."""
+    policies = {APPLICATIONS: DEFAULT_POLICIES, TRAINING: ",".join(training_scenario.POLICIES)}
+    if args.policies is None:
+        args.policies = policies[args.scenario]
+    for name in _WORKLOAD_HELP:
+        if getattr(args, name) is None:
+            setattr(args, name, getattr(_WORKLOADS[args.scenario], name))
 
 
 def _run(args: argparse.Namespace) -> int:
+    _take_defaults(args)
+    _check(args)
+    if args.scenario == TRAINING:
+        return training_scenario.run(args, _command_line(args))
+    return _run_applications(args)
+
+
+def _run_applications(args: argparse.Namespace) -> int:
     from platforms.board_file import load_board
     from rm.evaluation.comparison import check_policies
     from rm.evaluation.kept import KeptEpisodes
@@ -138,7 +161,6 @@ def _run(args: argparse.Namespace) -> int:
     plant = load_board(args.plant) if args.plant else None
     if plant:
         check_plant(board, plant)
-    _check(args)
     policies = _policies(board, args)
     plan = _plan(board, plant, policies, args)
     check_output_folder(args.out)
@@ -330,8 +352,10 @@ def _check(args: argparse.Namespace) -> None:
 def _command_line(args: argparse.Namespace) -> str:
     """The options that differ from nothing: what was run, as one can run it again."""
     words = ["ilgov", "evaluate"]
+    others = {APPLICATIONS: {"scenario", *training_scenario.OPTIONS}, TRAINING: {"judge_s"}}
+    left_out = {"run", "json", "jobs", "command", *others[args.scenario]}
     for name, value in sorted(vars(args).items()):
-        if name in {"run", "json", "jobs", "command"} or value is None or value is False:
+        if name in left_out or value is None or value is False:
             continue
         for item in value if isinstance(value, list) else [value]:
             words += [option(name)] if item is True else [option(name), str(item)]

@@ -16,6 +16,7 @@ from rm.evaluation.figure_style import (
     policy_styles,
     row_height_px,
 )
+from rm.evaluation.marks import dot, error, label, link, open_dot, root, seed_dots
 from rm.evaluation.outcome import MISS_BELOW, EpisodeOutcome
 from rm.evaluation.regret import regrets
 from rm.evaluation.summary import (
@@ -68,8 +69,8 @@ def temperature_figure(data: Comparison) -> go.Figure:
         line = data.line(row)
         means = [outcome.mean_temp_c for outcome in data.groups[row.policy, row.cooling]]
         peaks = [outcome.peak_temp_c for outcome in data.groups[row.policy, row.cooling]]
-        panels.add(_link(row.mean_temp_c, row.peak_temp_c, line, style), row.cooling)
-        panels.add(_seed_dots(means + peaks, line + 0.24, style), row.cooling)
+        panels.add(link(row.mean_temp_c, row.peak_temp_c, line, style), row.cooling)
+        panels.add(seed_dots(means + peaks, line + 0.24, style), row.cooling)
         panels.add(_estimate(row, row.mean_temp_c, line, style, hollow=False), row.cooling)
         panels.add(_estimate(row, row.peak_temp_c, line, style, hollow=True), row.cooling)
     filled = {"color": QUIET, "size": 10, "symbol": "circle"}
@@ -81,7 +82,7 @@ def temperature_figure(data: Comparison) -> go.Figure:
     }
     panels.add(legend_entry("time mean at the sensor", filled, 1), data.coolings[0])
     panels.add(legend_entry("peak of the hottest node", hollow, 2), data.coolings[0])
-    panels.add(legend_entry("one seed", _dot(QUIET), 3), data.coolings[0])
+    panels.add(legend_entry("one seed", dot(QUIET), 3), data.coolings[0])
     panels.name_policies(data.policies, data.styles)
     return panels.figure
 
@@ -106,7 +107,7 @@ def misses_figure(data: Comparison) -> go.Figure:
     panels.add(legend_entry("all misses", all_misses, 1), data.coolings[0])
     attainable_misses = square | {"color": QUIET}
     panels.add(legend_entry("misses of attainable targets", attainable_misses, 2), data.coolings[0])
-    panels.add(legend_entry("one seed", _open_dot(QUIET), 3), data.coolings[0])
+    panels.add(legend_entry("one seed", open_dot(QUIET), 3), data.coolings[0])
     panels.name_policies(data.policies, data.styles)
     panels.figure.update_layout(bargap=0, barmode="overlay")
     panels.figure.update_xaxes(range=[0, 1.12 * _highest_percent(data)])
@@ -127,19 +128,19 @@ def tradeoff_figure(data: Comparison) -> go.Figure:
         group = data.groups[row.policy, row.cooling]
         dots = go.Scatter(
             x=[outcome.mean_temp_c for outcome in group],
-            y=[_root(missed_share(outcome)) for outcome in group],
+            y=[root(missed_share(outcome)) for outcome in group],
             mode="markers",
-            marker=_dot(style.colour),
+            marker=dot(style.colour),
             hoverinfo="skip",
             showlegend=False,
         )
         panels.add(dots, row.cooling)
         panels.add(_tradeoff_marker(row, style, data), row.cooling)
-    highest = _root(_highest_percent(data) / 100)
-    ticks = _FINE_PERCENT_TICKS if highest < _root(0.25) else _PERCENT_TICKS
+    highest = root(_highest_percent(data) / 100)
+    ticks = _FINE_PERCENT_TICKS if highest < root(0.25) else _PERCENT_TICKS
     panels.figure.update_yaxes(
         range=[-0.05 * highest, 1.05 * highest],
-        tickvals=[_root(percent / 100) for percent in ticks],
+        tickvals=[root(percent / 100) for percent in ticks],
         ticktext=[str(percent) for percent in ticks],
     )
     make_room_for_legend(panels.figure, data.policies)
@@ -199,53 +200,6 @@ def _temperature_ranges(
     return equally_wide(ends)
 
 
-def _dot(colour: str) -> dict[str, object]:
-    return {"color": pale(colour, 0.55), "size": 5, "symbol": "circle", "line": {"width": 0}}
-
-
-def _open_dot(colour: str) -> dict[str, object]:
-    edge = {"color": colour, "width": 1.2}
-    return {"color": "white", "size": 5, "symbol": "circle", "line": edge}
-
-
-def _seed_dots(values: Sequence[float], line: float, style: PolicyStyle) -> go.Scatter:
-    return go.Scatter(
-        x=list(values),
-        y=[line] * len(values),
-        mode="markers",
-        marker=_dot(style.colour),
-        hovertemplate="one seed: %{x:.1f}<extra></extra>",
-        showlegend=False,
-    )
-
-
-def _link(mean: Spread, peak: Spread, line: float, style: PolicyStyle) -> go.Scatter:
-    return go.Scatter(
-        x=[mean.mean, peak.mean],
-        y=[line, line],
-        mode="lines",
-        line={"color": pale(style.colour, 0.3), "width": 2},
-        hoverinfo="skip",
-        showlegend=False,
-    )
-
-
-def _error(value: Spread, *, scale: float = 1.0, colour: str = INK) -> dict[str, object]:
-    """One standard deviation to both sides; shares (`scale` 100) do not reach below zero."""
-    if value.sd is None:
-        return {"visible": False}
-    below = min(value.sd, value.mean) if scale == 100 else value.sd
-    return {
-        "type": "data",
-        "array": [scale * value.sd],
-        "arrayminus": [scale * below],
-        "symmetric": False,
-        "thickness": 1.3,
-        "width": 4,
-        "color": colour,
-    }
-
-
 def _estimate(
     row: SummaryRow, value: Spread, line: float, style: PolicyStyle, *, hollow: bool
 ) -> go.Scatter:
@@ -260,7 +214,7 @@ def _estimate(
         y=[line],
         mode="markers",
         marker=marker,
-        error_x=_error(value, colour=style.colour),
+        error_x=error(value, colour=style.colour),
         hovertemplate=f"{row.policy}, {row.cooling}<br>{what} {value.mean:.2f}{sd} °C"
         f" ({value.n} seeds)<extra></extra>",
         showlegend=False,
@@ -272,13 +226,13 @@ def _misses(
 ) -> Iterator[go.Bar | go.Scatter]:
     """A bar of misses with its spread, the single seeds and the number in type."""
     if value is None:
-        yield _label("not known without the oracle", 0.0, line)
+        yield label("not known without the oracle", 0.0, line)
         return
     style = data.styles[row.policy]
     yield _bar(row, value, line, style, solid=line > data.line(row))
-    dots = _seed_dots([100 * share for share in shares], line, style)
-    yield dots.update(marker=_open_dot(style.colour))
-    yield _label(_percent(value), 100 * max(value.mean + (value.sd or 0.0), *shares), line)
+    dots = seed_dots([100 * share for share in shares], line, style)
+    yield dots.update(marker=open_dot(style.colour))
+    yield label(_percent(value), 100 * max(value.mean + (value.sd or 0.0), *shares), line)
 
 
 def _bar(row: SummaryRow, value: Spread, line: float, style: PolicyStyle, *, solid: bool) -> go.Bar:
@@ -293,23 +247,9 @@ def _bar(row: SummaryRow, value: Spread, line: float, style: PolicyStyle, *, sol
             "color": style.colour if solid else pale(style.colour, 0.25),
             "line": {"color": style.colour, "width": 1.2},
         },
-        error_x=_error(value, scale=100),
+        error_x=error(value, scale=100),
         hovertemplate=f"{row.policy}, {row.cooling}<br>{what}: {100 * value.mean:.1f} %"
         f" ({count} of {row.applications} applications)<extra></extra>",
-        showlegend=False,
-    )
-
-
-def _label(text: str, behind: float, line: float) -> go.Scatter:
-    """Type that stands right of `behind`."""
-    return go.Scatter(
-        x=[behind],
-        y=[line],
-        mode="text",
-        text=[f"   {text}"],
-        textposition="middle right",
-        textfont={"size": 11, "color": QUIET},
-        hoverinfo="skip",
         showlegend=False,
     )
 
@@ -317,14 +257,14 @@ def _label(text: str, behind: float, line: float) -> go.Scatter:
 def _tradeoff_marker(row: SummaryRow, style: PolicyStyle, data: Comparison) -> go.Scatter:
     return go.Scatter(
         x=[row.mean_temp_c.mean],
-        y=[_root(row.missed_share.mean)],
+        y=[root(row.missed_share.mean)],
         mode="markers",
         name=row.policy,
         legendgroup=row.policy,
         legendrank=data.line(row) + 1,
         showlegend=data.introduces(row),
         marker={"color": style.colour, "size": 12, "symbol": style.symbol},
-        error_x=_error(row.mean_temp_c, colour=style.colour),
+        error_x=error(row.mean_temp_c, colour=style.colour),
         error_y=_root_error(row.missed_share, style.colour),
         hovertemplate=f"{row.policy}, {row.cooling}<br>%{{x:.1f}} °C, "
         f"{_percent(row.missed_share)} % missed<extra></extra>",
@@ -335,18 +275,13 @@ def _percent(share: Spread) -> str:
     return f"{100 * share.mean:.1f}"
 
 
-def _root(share: float) -> float:
-    """Where a share of 0 to 1 lies on an axis that spreads out the small ones."""
-    return math.sqrt(share)
-
-
 def _root_error(share: Spread, colour: str) -> dict[str, object]:
     if share.sd is None:
         return {"visible": False}
-    middle = _root(share.mean)
-    above = _root(share.mean + share.sd) - middle
-    below = middle - _root(max(share.mean - share.sd, 0.0))
-    return _error(Spread(middle, above, share.n), colour=colour) | {"arrayminus": [below]}
+    middle = root(share.mean)
+    above = root(share.mean + share.sd) - middle
+    below = middle - root(max(share.mean - share.sd, 0.0))
+    return error(Spread(middle, above, share.n), colour=colour) | {"arrayminus": [below]}
 
 
 def _highest_percent(data: Comparison) -> float:

@@ -2,17 +2,37 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
+from typing import Protocol
 
 from msgspec import Struct
 
-from rm.evaluation.figure_style import pale
-from rm.evaluation.figures import Comparison
+from rm.evaluation.figure_style import PolicyStyle, pale
 from rm.evaluation.regret import Regret
 from rm.evaluation.summary import Spread, SummaryRow
 from rm.evaluation.table import interval_text
 
 _HOT = "#D55E00"
 _STRONGEST = 0.55
+
+
+class Compared(Protocol):
+    """What a matrix is of: its rows and columns in order, and how policies look."""
+
+    @property
+    def coolings(self) -> Sequence[str]:
+        """The cooling setups."""
+        ...
+
+    @property
+    def policies(self) -> Sequence[str]:
+        """The policies."""
+        ...
+
+    @property
+    def styles(self) -> Mapping[str, PolicyStyle]:
+        """The style of every policy."""
+        ...
+
 
 Cells = Mapping[tuple[str, str | None], "Cell"]
 
@@ -25,7 +45,7 @@ class Cell(Struct, frozen=True):
     note: str = ""
 
 
-def matrix_html(title: str, unit: str, data: Comparison, cells: Cells) -> str:
+def matrix_html(title: str, unit: str, data: Compared, cells: Cells) -> str:
     """Policies down, cooling setups across; empty where nothing is known."""
     scopes: list[str | None] = [*data.coolings]
     if any(cooling is None for _, cooling in cells):

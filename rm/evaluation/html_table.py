@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
+from typing import Protocol, TypeVar
 
 from rm.evaluation.figure_style import PolicyStyle
 from rm.evaluation.figures import Comparison
@@ -20,12 +21,43 @@ def summary_html(
 ) -> str:
     """The summary per cooling: temperatures with differences to references, then service."""
     heat = (*heat_columns(data.rows), *_regret_columns(regrets), *_difference_columns(compared))
-    tables = (heat, service_columns(data.rows))
-    unfolded = len(data.coolings) <= MOST_UNFOLDED
+    return folded_html(data.rows, (heat, service_columns(data.rows)), data.styles)
+
+
+class SeedsRow(Protocol):
+    """A row of a summary: what one policy did under one cooling setup, over its seeds."""
+
+    @property
+    def policy(self) -> str:
+        """The policy's name."""
+        ...
+
+    @property
+    def cooling(self) -> str:
+        """The cooling setup's name."""
+        ...
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds."""
+        ...
+
+
+Row = TypeVar("Row", bound=SeedsRow)
+
+
+def folded_html(
+    rows: Sequence[Row],
+    tables: Sequence[Sequence[Column[Row]]],
+    styles: Mapping[str, PolicyStyle],
+) -> str:
+    """The tables of these columns, one below the other, folded away per cooling setup."""
+    coolings = list(dict.fromkeys(row.cooling for row in rows))
+    unfolded = len(coolings) <= MOST_UNFOLDED
     parts = []
-    for number, cooling in enumerate(data.coolings):
-        rows = [row for row in data.rows if row.cooling == cooling]
-        found = "".join(_summary_table(rows, shown, data) for shown in tables)
+    for number, cooling in enumerate(coolings):
+        same = [row for row in rows if row.cooling == cooling]
+        found = "".join(_summary_table(same, shown, styles) for shown in tables)
         is_open = " open" if unfolded or number == 0 else ""
         label = f"cooling: <b>{escape(cooling)}</b>"
         parts.append(f"<details{is_open}><summary>{label}</summary>{found}</details>")
@@ -33,10 +65,10 @@ def summary_html(
 
 
 def _summary_table(
-    rows: Sequence[SummaryRow], shown: Sequence[Column[SummaryRow]], data: Comparison
+    rows: Sequence[Row], shown: Sequence[Column[Row]], styles: Mapping[str, PolicyStyle]
 ) -> str:
     head = "<th>policy</th><th>seeds</th>" + "".join(map(_head_html, shown))
-    return _table_html(head, [_row_html(row, shown, data) for row in rows])
+    return _table_html(head, [_row_html(row, shown, styles) for row in rows])
 
 
 def generalisation_html(
@@ -96,15 +128,15 @@ def _table_html(head: str, rows: Sequence[str]) -> str:
     )
 
 
-def _head_html(column: Column[SummaryRow]) -> str:
+def _head_html(column: Column[Row]) -> str:
     title = escape(column.title).replace(" ", "<br>", 1)
     return f'<th>{title}<span class="unit">{escape(column.unit)}</span></th>'
 
 
-def _row_html(row: SummaryRow, shown: Sequence[Column[SummaryRow]], data: Comparison) -> str:
+def _row_html(row: Row, shown: Sequence[Column[Row]], styles: Mapping[str, PolicyStyle]) -> str:
     texts = (escape(column.cell(row)).replace("-", "−") for column in shown)
     cells = "".join(f"<td>{text}</td>" for text in texts)
-    return f"<tr><td>{_named(row.policy, data.styles)}</td><td>{len(row.seeds)}</td>{cells}</tr>"
+    return f"<tr><td>{_named(row.policy, styles)}</td><td>{len(row.seeds)}</td>{cells}</tr>"
 
 
 def _named(policy: str, styles: Mapping[str, PolicyStyle]) -> str:

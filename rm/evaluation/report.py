@@ -136,15 +136,16 @@ def _what_was_run(
         ("board", escape(f"{board.title} ({board.soc}; board file {board.name}), simulated")),
         *([("boards", escape(boards))] if boards else []),
         ("policies", escape(", ".join(data.policies))),
-        ("cooling setups", escape("; ".join(_cooling_text(name, board) for name in data.coolings))),
+        ("cooling setups", escape("; ".join(cooling_text(name, board) for name in data.coolings))),
         ("seeds", ", ".join(map(str, seeds))),
         ("episodes", f"{len(outcomes)}, each of {horizon} s"),
         ("made by", f"<code>{escape(command)}</code>"),
-        ("versions", escape(", ".join(_versions()))),
+        ("versions", escape(", ".join(versions()))),
     ]
 
 
-def _cooling_text(name: str, board: Board) -> str:
+def cooling_text(name: str, board: Board) -> str:
+    """A cooling setup with its numbers."""
     for setup in board.cooling:
         if setup.name == name:
             then = setup.then
@@ -154,7 +155,8 @@ def _cooling_text(name: str, board: Board) -> str:
     return name
 
 
-def _versions() -> Iterator[str]:
+def versions() -> Iterator[str]:
+    """Of what a page is made with."""
     for name in _VERSIONS_OF:
         try:
             yield f"{name} {metadata.version(name)}"

@@ -33,10 +33,6 @@ _WORKLOAD, _NOISE, _TRUTH, _ROUNDS = 0, 1, 2, 3
 _BACKEND = "onnxruntime"
 """Runs the policies' networks: the same on every machine, so that episodes are as well."""
 
-FOREGROUND = WorkloadParameters(arrivals=10, interarrival_s=60.0)
-"""Half as many applications as without training: two to three run at a time, so that cores are
-left. All else is as there."""
-
 
 class TrainingSetup(Struct, frozen=True, kw_only=True):
     """Everything that an episode depends on.
@@ -55,7 +51,7 @@ class TrainingSetup(Struct, frozen=True, kw_only=True):
     training: TrainingFile
     limit_c: float
     limit_w: float = math.inf
-    workload: WorkloadParameters = FOREGROUND
+    workload: WorkloadParameters = WorkloadParameters()
     rounds: RoundParameters = RoundParameters()
     periods: Periods = Periods()
     policy_file: Path | None = None

@@ -85,7 +85,7 @@ _THROTTLED = _Column("thrott\u00adled", "%", lambda row: percent_text(row.thrott
 _RUNAWAY = _Column("run\u00adaway", "", lambda row: f"{row.runaways} of {len(row.seeds)}")
 
 
-def columns(rows: Sequence[TrainingRow]) -> tuple[_Column, ...]:
+def columns() -> tuple[_Column, ...]:
     """The summary's columns behind the policy's name in the terminal."""
     return (_MEAN, _PEAK, _OVER, _MISSES, _ROUNDS, _ATTAINABLE, _ROUND_TIME, _ENERGY)
 
@@ -97,7 +97,7 @@ def heat_columns(rows: Sequence[TrainingRow]) -> tuple[_Column, ...]:
     return (_MEAN, _HOTTEST, _PEAK, _LIMIT, _OVER, _OVER_S, _ENERGY, *throttled, *runaway)
 
 
-def service_columns(rows: Sequence[TrainingRow]) -> tuple[_Column, ...]:
+def service_columns() -> tuple[_Column, ...]:
     """What the report says of service to the foreground and to the training."""
     rounds = (_ROUNDS, _ATTAINABLE, _TOLD, _ROUND_TIME)
     return (_MISSES, *rounds, _SAMPLES, _TIME, _MOVES, _GRANTS)

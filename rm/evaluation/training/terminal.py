@@ -24,13 +24,13 @@ def summary_table(rows: Sequence[TrainingRow]) -> Table:
     n = " to ".join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))
     spreads = f"Mean ± standard deviation over seeds, n = {n}."
     table = empty_table(caption=f"{SIMULATED} {MISS} {LIMIT} {spreads}")
-    for column in columns(rows):
+    for column in columns():
         add_column(table, column.header, [column.cell(row) for row in rows])
     for cooling in dict.fromkeys(row.cooling for row in rows):
         same = [row for row in rows if row.cooling == cooling]
         table.add_row(f"[bold]{escape(cooling)}[/bold], limit {same[0].limit_c:.1f} °C")
         for row in same:
-            add_row(table, row.policy, [column.cell(row) for column in columns(rows)])
+            add_row(table, row.policy, [column.cell(row) for column in columns()])
         table.add_row()
     return table
 
