@@ -219,9 +219,8 @@ class _Search:
     def _plan(
         self, space: Space, divided: Divided, found: Found, broken: tuple[Constraint, ...]
     ) -> Plan:
-        if found.temp_c < self.leak_c and self.objective != "temperature":
-            for _ in range(PASSES - 1):
-                found = space.rated(found, found.temp_c)
+        for _ in range(PASSES - 1 if found.temp_c < self.leak_c else 0):
+            found = space.rated(found, found.temp_c)
         mode = found.mode
         accelerated = mode is not None and self.table.unit[mode] >= self.table.clusters
         if self.samples == 0.0:
