@@ -1,5 +1,7 @@
 """The federated rounds of an episode: how much each asks for, and by when."""
 
+import math
+
 import numpy as np
 from msgspec import Struct
 
@@ -11,10 +13,11 @@ class RoundParameters(Struct, frozen=True, kw_only=True):
 
     The first begins at `first_s`; the next one `pause_s` after the deadline of the one before,
     whenever that was done, so that they come at the same times whatever the policy. As many come as
-    end within the episode. A round lasts `shortest_s` to `longest_s` and asks for `lowest_share` to
-    `highest_share` of the samples that the board could do in that time with the job alone, at its
-    best setting on all cores of its best cluster at the highest frequency; both are uniform. With
-    foreground applications and a temperature limit the shares reach from easy to impossible.
+    end within the episode. A round lasts `shortest_s` to `longest_s`, uniform, and asks for
+    `lowest_share` to `highest_share` of the samples that the board could do in that time with the
+    job alone, at its best setting on all cores of its best cluster at the highest frequency. Shares
+    are uniform in their logarithm: as many rounds lie between 5 and 10 % as between 50 and 100 %.
+    They reach from what any core does to what no plan can do.
     """
 
     first_s: float = 10.0
@@ -22,7 +25,7 @@ class RoundParameters(Struct, frozen=True, kw_only=True):
     shortest_s: float = 30.0
     longest_s: float = 90.0
     lowest_share: float = 0.05
-    highest_share: float = 0.8
+    highest_share: float = 1.25
 
 
 class Round(Struct, frozen=True):
@@ -45,11 +48,12 @@ def draw_rounds(
 
     Raises InvalidInput where the episode is too short for a single round.
     """
+    low, high = math.log(parameters.lowest_share), math.log(parameters.highest_share)
     rounds: list[Round] = []
     start_s = parameters.first_s
     while True:
         length_s = rng.uniform(parameters.shortest_s, parameters.longest_s)
-        share = rng.uniform(parameters.lowest_share, parameters.highest_share)
+        share = math.exp(rng.uniform(low, high))
         deadline_s = start_s + length_s
         if deadline_s > duration_s:
             break

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rm.evaluation.outcome import MISS_BELOW
 from rm.evaluation.summary import Interval, Spread
 from rm.evaluation.table import Column, interval_text, percent_text, spread_text
+from rm.evaluation.training.outcome import NONE
 from rm.evaluation.training.summary import TrainingDifference, TrainingRow
 
 MISS = (
@@ -25,19 +26,22 @@ def over_text(row: TrainingRow) -> str:
 
 
 def rounds_text(row: TrainingRow) -> str:
-    """Missed rounds of all rounds."""
-    return f"{row.missed_rounds} of {row.rounds}"
+    """Missed rounds of all rounds; a dash where nothing was to train."""
+    return "–" if row.policy == NONE else f"{row.missed_rounds} of {row.rounds}"
 
 
 def attainable_text(row: TrainingRow) -> str:
     """Missed rounds of those that the exhaustive policy met, or a dash where it did not run."""
-    if row.attainable_rounds is None or row.missed_attainable_rounds is None:
+    known = row.attainable_rounds is not None and row.missed_attainable_rounds is not None
+    if not known or row.policy == NONE:
         return "–"
     return f"{row.missed_attainable_rounds} of {row.attainable_rounds}"
 
 
 def told_text(row: TrainingRow) -> str:
     """How many missed rounds were said to be impossible early on, and how many that were met."""
+    if row.policy == NONE:
+        return "–"
     return f"{row.told_rounds} of {row.missed_rounds}, {row.false_alarms}"
 
 
@@ -64,7 +68,9 @@ _ROUNDS = _Column("missed rounds", "", rounds_text)
 _ATTAINABLE = _Column("attain\u00adable", "", attainable_text)
 _TOLD = _Column("told early", "of missed, false", told_text)
 _ROUND_TIME = _Column(
-    "round time", "% of deadline", lambda row: _scaled(row.round_time, 100.0, digits=0)
+    "round time",
+    "% of deadline",
+    lambda row: "–" if row.policy == NONE else _scaled(row.round_time, 100.0, digits=0),
 )
 _ENERGY = _Column("energy", "kJ", lambda row: _scaled(row.energy_j, 1e-3, digits=2))
 _SAMPLES = _Column(
