@@ -53,10 +53,12 @@ def needs(
     threads: Sequence[int] = (),
     lowest_opp: Sequence[int] | None = None,
     highest_opp: Sequence[int] | None = None,
+    activity: float = 1.0,
 ) -> Needs:
     """What is asked for; `training_load` is the share of the bandwidth that training may take.
 
-    `lowest_opp` is per cluster what those need who are not in the demand.
+    `lowest_opp` is per cluster what those need who are not in the demand. `activity` is what the
+    programs switch while they do not stall, relative to the board's busy power.
     """
     asked = demand if demand is not None else _nobody(board)
     own = np.minimum(AHEAD * asked.memory, HIGHEST_LOAD)
@@ -72,7 +74,7 @@ def needs(
         opp = np.where(meets.any(axis=2), meets.argmax(axis=2), times.shape[1])
         served.append(times)
         floor = cluster.activity_floor
-        active.append(floor + (1.0 - floor) * busy / stretch)
+        active.append(activity * (floor + (1.0 - floor) * busy / stretch))
         least.append(np.maximum(opp, asked.least_opp[x][:, :1]))
     lengthened = replace(
         asked, served=tuple(served), least_opp=tuple(least), memory=np.zeros(asked.count)

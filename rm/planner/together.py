@@ -59,12 +59,14 @@ def plan(
     threads: Sequence[int] = (),
     lowest_opp: Sequence[int] | None = None,
     highest_opp: Sequence[int] | None = None,
+    activity: float = 1.0,
 ) -> Plan:
     """The best plan for the foreground (None: nobody) and what is left of a round (None: nothing).
 
     `present` says where the foreground is. `threads` are the clusters of threads that stay there,
     the last ones of the demand (`rm.mapping.threads`). `lowest_opp` is per cluster what others
-    need, `highest_opp` what the kernel allows.
+    need, `highest_opp` what the kernel allows. `activity` is what the
+    programs were seen to switch relative to the board's busy power (1: at most).
     """
     bandwidth = board.memory.bandwidth_bytes_per_s
     fits = table.memory_bytes <= limits.memory_bytes
@@ -77,6 +79,7 @@ def plan(
         threads=threads,
         lowest_opp=lowest_opp,
         highest_opp=highest_opp,
+        activity=activity,
     )
     progress = effective_progress(table, asked.memory_load, bandwidth)
     search = _Search(heat, asked, table, progress, fits, left, limits, objective)
