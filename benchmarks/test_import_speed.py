@@ -2,8 +2,7 @@
 
 Run by hand, on a machine that does nothing else: ``pytest benchmarks/test_import_speed.py -s``.
 The two are timed in turn, five times each, and the fastest of each counts; each import makes a new
-file. `ROWS` lines of the
-widest format make 1.2 GB.
+file. `ROWS` lines of the widest format make 1.2 GB.
 """
 
 import subprocess
