@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from platforms.errors import InvalidInput
 from platforms.options import check_ranges
+from rm.client import DEFAULT_SOCKET
 
 if TYPE_CHECKING:
     from training.federated.engine.deployment.keys import Keys
@@ -86,6 +87,14 @@ def _node(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--memory", type=Path, metavar="DIR",
         help="where the device remembers between runs (default: within --home)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--governed", type=Path, metavar="FILE",
+        help="train under the ilgov daemon's grants; what 'ilgov federated profile' wrote",
+    )  # fmt: skip
+    parser.add_argument(
+        "--socket", type=Path, default=Path(DEFAULT_SOCKET), metavar="PATH",
+        help="with --governed: the daemon's socket [%(default)s]",
     )  # fmt: skip
     _add_home(parser)
     parser.set_defaults(run=_run_node)
@@ -169,12 +178,34 @@ def _run_node(args: argparse.Namespace) -> int:
     home = _made(args.home)
     memory = _made(args.memory or home / "memory" / args.device)
     line = lines.supernode(
-        keys, args.device, server=args.superlink, port=args.port, memory=memory.resolve()
+        keys,
+        args.device,
+        server=args.superlink,
+        port=args.port,
+        memory=memory.resolve(),
+        governed=_governed(args, home),
     )
     if not Path(line[0]).exists():
         raise InvalidInput(f"{line[0]} must be there; pip install 'ilgov[federated]'")
     sys.stdout.flush()
     os.execve(line[0], list(line), flower_environment(home))
+
+
+def _governed(args: argparse.Namespace, home: Path) -> dict[str, str]:
+    """What the device's programs are told of the daemon; InvalidInput for no capability."""
+    if args.governed is None:
+        return {}
+    from training.federated.governed import read_capability
+    from training.federated.governed_mod import GOVERNED, KEPT, SOCKET
+
+    read_capability(args.governed)
+    folder = home / "governed" / args.device
+    folder.mkdir(parents=True, exist_ok=True)
+    return {
+        GOVERNED: str(args.governed.resolve()),
+        SOCKET: str(args.socket.absolute()),
+        KEPT: str(folder.resolve()),
+    }
 
 
 def _must_be(keys: "Keys", device: str) -> None:

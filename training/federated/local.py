@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from platforms.errors import InvalidInput
-from training.federated.batches import batches
+from training.federated.pace import new_pace
 from training.federated.tasks.task import Examples
 
 Optimiser = Literal["sgd", "adamw"]
@@ -44,24 +44,23 @@ def train_steps(
     """Train what of the model is not frozen, in place, on batches drawn from `seed`.
 
     The optimiser starts anew: SGD without momentum, or AdamW without decay of weights. One thread
-    is used, so that the numbers are the same wherever it runs.
+    is used, so that the numbers are the same wherever it runs, unless a governor says otherwise
+    (`pace`), of batches as well.
     """
     torch.set_num_threads(1)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     stepper = _optimiser(optimiser, trained, learning_rate)
     model.train()
-    loss_sum = 0.0
-    samples = 0
-    for rows in batches(len(examples.y), batch=batch, steps=steps, seed=seed):
+    pace = new_pace()
+    for rows in pace.batches(model, stepper, len(examples.y), batch=batch, steps=steps, seed=seed):
         loss = cross_entropy(
             logits(model, torch.from_numpy(examples.x[rows])), torch.from_numpy(examples.y[rows])
         )
         stepper.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         stepper.step()
-        loss_sum += loss.item()
-        samples += len(rows)
-    return Trained(loss=loss_sum / max(steps, 1), samples=samples)
+        pace.step(loss.item(), len(rows))
+    return Trained(loss=pace.loss_sum / max(pace.steps, 1), samples=pace.samples)
 
 
 def accuracy(model: nn.Module, examples: Examples) -> float:

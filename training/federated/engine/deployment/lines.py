@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from training.federated.engine.deployment.keys import Keys
@@ -32,12 +32,23 @@ def superlink(keys: Keys, *, host: str, port: int) -> Line:
 
 
 def supernode(
-    keys: Keys, device: str, *, server: str, port: int, memory: Path | None = None
+    keys: Keys,
+    device: str,
+    *,
+    server: str,
+    port: int,
+    memory: Path | None = None,
+    governed: Mapping[str, str] | None = None,
 ) -> Line:
-    """A device; its own programs speak with it at `port` of this machine's loopback."""
+    """A device; its own programs speak with it at `port` of this machine's loopback.
+
+    `governed` is what `governed_mod` is told, nothing where nobody governs its training.
+    """
     told = f'device="{device}"'
     if memory is not None:
         told += f' memory="{memory}"'
+    for name, value in (governed or {}).items():
+        told += f' {name}="{value}"'
     return (
         program("flower-supernode"),
         "--superlink", server,

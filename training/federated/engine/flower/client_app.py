@@ -1,10 +1,12 @@
 """The device's side on Flower: an order comes in, a client is built, its reply goes out.
 
 A SuperNode says who it is by ``--node-config 'device="agx-3"'``, or by ``partition-id`` (its place
-in the fleet). ``memory="DIR"`` lets it remember beyond a run.
+in the fleet). ``memory="DIR"`` lets it remember beyond a run; ``governed="FILE"`` lets it train
+under the ilgov daemon's grants (`governed_mod`).
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from training.federated.engine.flower.encode import WHO, order_of, reply_records
 from training.federated.engine.flower.memory import folder_of_run, remember, remembered
 from training.federated.engine.flower.secure_mod import secure_mod
 from training.federated.fleet import load_fleet
+from training.federated.governed_mod import governed
 from training.federated.models.load import fingerprints
 from training.federated.registry import find_system
 from training.federated.system import Setup
@@ -71,7 +74,10 @@ def make_client_app(given: Configuration | None = None) -> ClientApp:
         if told_with.device != device:
             raise WrongDevice(f"this node is {device}; the order is for {told_with.device}")
         memory = remembered(context, folder, told_with.round)
-        reply = find_system(setup.system).client(setup, device).act(order, memory)
+        with governed(message, context.node_config) as governor:
+            reply = find_system(setup.system).client(setup, device).act(order, memory)
+        if governor is not None:
+            reply = replace(reply, metrics={**reply.metrics, **governor.said})
         check_models(told_with.models, fingerprints())
         remember(context, folder, told_with.round, memory)
         return Message(reply_records(reply), reply_to=message)
