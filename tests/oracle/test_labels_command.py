@@ -97,7 +97,7 @@ def test_the_options_reach_the_labels(ilgov: Ilgov, traces_path: Path, tmp_path:
         (["--unreachable", "nan"], "--unreachable must lie in -1000.0 ... 0.999 (got nan)"),
         (["--occupied", "1"], "--occupied must lie in -1000.0 ... 0.999 (got 1.0)"),
         (["--seed", "-1"], "--seed must lie in 0 ... 4294967295 (got -1)"),
-        (["--board", "pc"], "board must be one of hikey960, hikey970, odroid-xu3, rk3588, "),
+        (["--board", "pc"], "board must be one of hikey960, hikey970, jetson-nano, "),
         (["--board", "rk3588"], "{traces}: board must be 'rk3588' (got 'hikey970')"),
         (["--traces", "none.parquet"], "none.parquet: must be a Parquet file (no such file)"),
     ],

@@ -206,7 +206,7 @@ def test_the_help_is_a_manual_and_the_overview_lists_the_command(ilgov: Ilgov) -
         (["--app", "dedup=1", "--cooling", "water"], "--cooling must be one of fan, passive"),
         (
             ["--app", "dedup=1", "--board", "pc"],
-            "board must be one of hikey960, hikey970, odroid-xu3, ",
+            "board must be one of hikey960, hikey970, jetson-nano, ",
         ),
         (["--app", "dedup=1", "--applications", "doom"], "application must be a suite (cbench, "),
         (["--app", "dedup=1", "--applications", "cbench"], "--app must name one of automotive_bit"),

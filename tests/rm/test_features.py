@@ -41,7 +41,8 @@ def test_rows_are_as_long_as_the_boards_table(name: str) -> None:
     """3 + 2 x cores + clusters, whatever the board."""
     board = load_board(name)
     width = 3 + 2 * board.core_count + len(board.clusters)
-    seen = observation(reading(0, cores=(0,)), reading(1, cores=(5,)), board=board)
+    last = board.core_count - 1
+    seen = observation(reading(0, cores=(0,)), reading(1, cores=(last,)), board=board)
     assert width == len(table(board))
     assert (2, width) == rows(board, seen, seen.applications).shape
     one = row(
