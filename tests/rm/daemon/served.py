@@ -56,12 +56,15 @@ class Daemon:
         rules: Iterable[ApplicationRule] = (),
         status: Callable[[], bytes] = lambda: STATUS,
         settings: TrainingSettings | None = None,
+        binding: bool = True,
     ) -> None:
         """Training jobs are let in where `settings` are given for them."""
         self.clock = SkippingClock()
         processes = processes or own_process()
         self.jobs = TrainingJobs(load_board("hikey970"))
-        self.desk = TrainingDesk(self.jobs, processes, settings or TrainingSettings())
+        self.desk = TrainingDesk(
+            self.jobs, processes, settings or TrainingSettings(), binding=binding
+        )
         self.applications = Applications(rules, processes, trains=self.desk.trains)
         self.server = Server(
             path,
