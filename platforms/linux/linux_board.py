@@ -14,6 +14,7 @@ from platforms.board import Board
 from platforms.decision_check import IllegalDecision, decision_problems
 from platforms.linux.applications.application_reader import ApplicationReader
 from platforms.linux.applications.followed_application import FollowedApplication, ReadApplication
+from platforms.linux.clocks.steered_accelerators import SteeredAccelerators
 from platforms.linux.clocks.steered_clusters import ClusterReading, SteeredClusters
 from platforms.linux.confinement.confinement import Confinement
 from platforms.linux.core_time import CoreTime
@@ -39,6 +40,7 @@ class Machine:
     core_time: CoreTime
     reader: ApplicationReader
     writer: KnobWriter
+    accelerators: SteeredAccelerators | None = None
 
 
 class LinuxBoard:
@@ -116,6 +118,7 @@ class LinuxBoard:
             machine.core_time.read(),
             machine.zones.read(now_s),
             tuple(self._training()),
+            () if machine.accelerators is None else machine.accelerators.read(now_s),
         )
 
     def rescan(self) -> None:
@@ -148,6 +151,8 @@ class LinuxBoard:
             self._confine(decision.grants)
             if decision.opp_index is not None:
                 self.refused += self._machine.clusters.set(decision.opp_index)
+            if decision.accelerator_opp and self._machine.accelerators is not None:
+                self.refused += self._machine.accelerators.set(decision.accelerator_opp)
             self.knob_problem = self._machine.clusters.problem
         except JournalUnusable as error:
             self._give_up(str(error))
@@ -198,6 +203,8 @@ class LinuxBoard:
         self.knob_problem = None
         self._machine.clusters.forget()
         self._machine.seating.forget()
+        if self._machine.accelerators is not None:
+            self._machine.accelerators.forget()
         if self._confinement is not None:
             self._confinement.forget()
 
@@ -228,6 +235,8 @@ class LinuxBoard:
                 )
 
     def _hold_training(self) -> None:
+        if self._machine.accelerators is not None and not self._training():
+            self._machine.accelerators.give_back()
         if self._confinement is not None:
             self._confinement.without = frozenset(p.key.pid for p in self._applications())
             present = frozenset(process.id for process in self._training_processes())

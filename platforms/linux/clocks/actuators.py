@@ -11,7 +11,7 @@ throttles is the kernel's, not the user's, and must never be restored: `take` re
 
 from typing import Protocol
 
-from platforms.linux.clocks.frequency_domain import DomainReading, FrequencyDomain
+from platforms.linux.clocks.clock_domain import ClockDomain, DomainReading
 from platforms.linux.errors import Unreadable, WriteRefused
 from platforms.linux.knobs.knobs import KnobWriter
 
@@ -20,7 +20,7 @@ class Actuator(Protocol):
     """Steers one frequency domain. Methods raise WriteRefused and JournalUnusable."""
 
     @property
-    def domain(self) -> FrequencyDomain:
+    def domain(self) -> ClockDomain:
         """What is steered."""
         ...
 
@@ -55,13 +55,13 @@ class Actuator(Protocol):
 
 
 class SetSpeed:
-    """``scaling_setspeed`` under the governor ``userspace``."""
+    """``scaling_setspeed``, of devfreq ``set_freq``, under the governor ``userspace``."""
 
-    def __init__(self, domain: FrequencyDomain) -> None:
+    def __init__(self, domain: ClockDomain) -> None:
         self.domain = domain
         self.asked_hz: int | None = None
-        self._governor = f"{domain.path}/scaling_governor"
-        self._speed = f"{domain.path}/scaling_setspeed"
+        self._governor = f"{domain.path}/{domain.knobs.governor}"
+        self._speed = f"{domain.path}/{domain.knobs.speed}"
 
     def take(self, writer: KnobWriter) -> None:
         """Journal governor and speed, then switch to ``userspace``."""
@@ -71,10 +71,12 @@ class SetSpeed:
                 f"offer userspace (got {' '.join(self.domain.governors) or 'none'}); "
                 "modprobe cpufreq_userspace, or actuator = 'cap'",
             )
-        if _read(self.domain).governor == "userspace":
+        is_set = _read(self.domain).governor == "userspace"
+        if is_set:
             _refuse_while_throttled(self.domain, self._speed)
         self.forget()
-        writer.remember((self._governor, self._speed))
+        comes = self.domain.knobs.speed_comes and not is_set
+        writer.remember((self._governor,) if comes else (self._governor, self._speed))
         _must_read(self._governor, "userspace", writer.write(self._governor, "userspace"))
 
     def set(self, writer: KnobWriter, freq_hz: int) -> int | None:
@@ -82,7 +84,8 @@ class SetSpeed:
         if freq_hz == self.asked_hz:
             return None
         self.asked_hz = None  # until the kernel has taken it
-        now = _hz(writer.write(self._speed, str(freq_hz // 1000)))
+        unit_hz = self.domain.knobs.hz
+        now = _hz(writer.write(self._speed, str(freq_hz // unit_hz)), unit_hz)
         self.asked_hz = freq_hz
         return now
 
@@ -94,6 +97,8 @@ class SetSpeed:
         """Whether ``userspace`` is in force with the asked frequency, within the limits."""
         if self.asked_hz is None:
             return True
+        if reading.set_hz is not None:  # what the hardware makes of it is not another's doing
+            return reading.governor == "userspace" and reading.set_hz == self.asked_hz
         wanted_hz = max(reading.min_hz, min(self.asked_hz, reading.max_hz))
         return reading.governor == "userspace" and reading.freq_hz == wanted_hz
 
@@ -105,14 +110,15 @@ class SetSpeed:
 class Cap:
     """``scaling_max_freq``, and ``scaling_min_freq`` where it is in the way; the governor stays.
 
-    The user's own limits, as they were at `take`, are never left.
+    Its files are called ``max_freq`` and ``min_freq`` in devfreq. The user's own limits, as they
+    were at `take`, are never left.
     """
 
-    def __init__(self, domain: FrequencyDomain) -> None:
+    def __init__(self, domain: ClockDomain) -> None:
         self.domain = domain
         self.asked_hz: int | None = None
-        self._min = f"{domain.path}/scaling_min_freq"
-        self._max = f"{domain.path}/scaling_max_freq"
+        self._min = f"{domain.path}/{domain.knobs.lowest}"
+        self._max = f"{domain.path}/{domain.knobs.highest}"
         self._user_min_hz = domain.freqs_hz[0]
         self._user_max_hz = domain.freqs_hz[-1]
         self._min_hz = domain.freqs_hz[0]
@@ -125,8 +131,9 @@ class Cap:
             _refuse_while_throttled(self.domain, self._max, reading.max_hz)
         self.forget()
         writer.remember((self._min, self._max))
-        self._user_max_hz = _hz(writer.old(self._max) or "") or reading.max_hz
-        self._user_min_hz = _hz(writer.old(self._min) or "") or reading.min_hz
+        unit_hz = self.domain.knobs.hz
+        self._user_max_hz = _hz(writer.old(self._max) or "", unit_hz) or reading.max_hz
+        self._user_min_hz = _hz(writer.old(self._min) or "", unit_hz) or reading.min_hz
 
     def set(self, writer: KnobWriter, freq_hz: int) -> int | None:
         """Move the limits, in the order that keeps the lower one below the upper one."""
@@ -137,7 +144,8 @@ class Cap:
         max_hz = min(freq_hz, self._user_max_hz)
         if not rising:
             self._set_min(writer, max_hz)
-        now = _hz(writer.write(self._max, str(max_hz // 1000)))
+        unit_hz = self.domain.knobs.hz
+        now = _hz(writer.write(self._max, str(max_hz // unit_hz)), unit_hz)
         self._set_min(writer, max_hz)
         self.asked_hz = freq_hz
         return now
@@ -171,18 +179,18 @@ class Cap:
         wanted_hz = min(self._user_min_hz, max_hz)
         if wanted_hz != self._min_hz:
             self._min_hz = -1
-            writer.write(self._min, str(wanted_hz // 1000))
+            writer.write(self._min, str(wanted_hz // self.domain.knobs.hz))
             self._min_hz = wanted_hz
 
 
-def _read(domain: FrequencyDomain) -> DomainReading:
+def _read(domain: ClockDomain) -> DomainReading:
     try:
         return domain.read()
     except Unreadable as error:
         raise WriteRefused(str(error)) from error
 
 
-def _refuse_while_throttled(domain: FrequencyDomain, path: str, max_hz: int = 0) -> None:
+def _refuse_while_throttled(domain: ClockDomain, path: str, max_hz: int = 0) -> None:
     """Raise WriteRefused if what `path` reads may be the kernel's doing, not the user's."""
     if domain.cooling is None or max_hz >= domain.freqs_hz[-1]:
         return
@@ -207,12 +215,12 @@ def _refused(path: str, must: str) -> WriteRefused:
     return WriteRefused(f"{path} must {must}")
 
 
-def _hz(text: str) -> int:
+def _hz(text: str, unit_hz: int) -> int:
     """Return a frequency read from a knob; 0 where it is no number.
 
-    >>> _hz("1844000")
+    >>> _hz("1844000", 1000)
     1844000000
-    >>> _hz("<unsupported>")
+    >>> _hz("<unsupported>", 1000)
     0
     """
-    return int(text) * 1000 if text.isdigit() else 0
+    return int(text) * unit_hz if text.isdigit() else 0

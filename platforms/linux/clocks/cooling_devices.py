@@ -9,12 +9,16 @@ from pathlib import Path
 
 from platforms.linux.errors import Unreadable
 from platforms.linux.files.kernel_file import KernelFile
+from platforms.linux.files.maybe_file import text_at
 
 _OF_CORE = re.compile(r"cpufreq-cpu(\d+)")
 """``cpufreq-cpu4``: named after a core of the policy, Linux 5.12 and later."""
 
 _OF_POLICY = re.compile(r"thermal-cpufreq-(\d+)")
 """``thermal-cpufreq-1``: numbered as the policies were registered, Linux before 5.12."""
+
+
+_OF_DEVFREQ = re.compile(r"thermal-devfreq-\d+")
 
 
 class CoolingDevice:
@@ -58,6 +62,22 @@ def find_cooling_device(
         if freqs_hz and _caps(folder / "type", cores, policy_index):
             return CoolingDevice(folder, freqs_hz)
     return None
+
+
+def find_devfreq_cooling(
+    root: Path, names: Sequence[str], freqs_hz: Sequence[int]
+) -> CoolingDevice | None:
+    """Return what caps the devfreq clock of a device with these names; None where nothing does.
+
+    Before Linux 5.12 they are numbered in an order that nothing tells; a single one is taken then.
+    """
+    folders = sorted(root.glob("sys/class/thermal/cooling_device*"))
+    kinds = {folder: text_at(folder / "type") or "" for folder in folders}
+    found = [folder for folder in folders if kinds[folder] in {f"devfreq-{n}" for n in names}]
+    numbered = [folder for folder in folders if _OF_DEVFREQ.fullmatch(kinds[folder])]
+    if not found and len(numbered) == 1:
+        found = numbered
+    return CoolingDevice(found[0], freqs_hz) if found and freqs_hz else None
 
 
 def _caps(path: Path, cores: Sequence[int], policy_index: int) -> bool:

@@ -6,8 +6,7 @@ The kernel counts in kHz; what is read and written is converted here, once.
 import re
 from pathlib import Path
 
-from msgspec import Struct
-
+from platforms.linux.clocks.clock_domain import ClockKnobs, DomainReading
 from platforms.linux.clocks.cooling_devices import find_cooling_device
 from platforms.linux.errors import Unreadable
 from platforms.linux.files.cpu_list import parse_cpu_list
@@ -16,13 +15,13 @@ from platforms.linux.files.kernel_file import KernelFile
 _FOLDER = "/sys/devices/system/cpu/cpufreq"
 
 
-class DomainReading(Struct, frozen=True, gc=False):
-    """A clock now: its frequency, the limits that the kernel keeps to, who steers it."""
-
-    freq_hz: int
-    min_hz: int
-    max_hz: int
-    governor: str
+_KNOBS = ClockKnobs(
+    governor="scaling_governor",
+    speed="scaling_setspeed",
+    lowest="scaling_min_freq",
+    highest="scaling_max_freq",
+    hz=1000,
+)
 
 
 class FrequencyDomain:
@@ -35,6 +34,7 @@ class FrequencyDomain:
     def __init__(self, root: Path, name: str, index: int) -> None:
         folder = root / _FOLDER.lstrip("/") / name
         self.path = f"{_FOLDER}/{name}"
+        self.knobs = _KNOBS
         self.cores = _cores(folder)
         self.freqs_hz = _freqs_hz(folder)
         self.governors = tuple(_words(folder / "scaling_available_governors"))

@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from platforms.board import Board, Cluster
+from platforms.board import Board
 from platforms.errors import InvalidInput
 from platforms.linux.clocks.actuators import Actuator, Cap, SetSpeed
-from platforms.linux.clocks.frequency_domain import DomainReading, FrequencyDomain
+from platforms.linux.clocks.clock_domain import Clocked, DomainReading
+from platforms.linux.clocks.frequency_domain import FrequencyDomain
 from platforms.linux.errors import Unreadable, WriteRefused
 from platforms.linux.knobs.knobs import KnobWriter
 
@@ -60,7 +61,7 @@ class _Steered:
         "refusals",
     )
 
-    def __init__(self, cluster: Cluster, actuator: Actuator) -> None:
+    def __init__(self, cluster: Clocked, actuator: Actuator) -> None:
         self.cluster = cluster
         self.actuator = actuator
         self.differs_since_s: float | None = None
@@ -85,24 +86,24 @@ class _Steered:
         return True
 
 
-class SteeredClusters:
-    """All clusters of a board, in its order.
+class SteeredClocks:
+    """Clocks that are steered side by side, in a given order: those of clusters, or others.
 
     Counts `writes`, `refused` ones, and `clamped` readings (less than asked, by the kernel's cap).
     """
 
     def __init__(
         self,
-        board: Board,
+        clocked: Sequence[Clocked],
         actuators: Sequence[Actuator],
         writer: KnobWriter,
         *,
         on_interference: Interference = lambda _now_s, _path, _asked, _found: None,
     ) -> None:
-        """`actuators` in the order of the board's clusters."""
+        """`actuators` in the order of what they clock."""
         self._steered = [
             _Steered(cluster, actuator)
-            for cluster, actuator in zip(board.clusters, actuators, strict=True)
+            for cluster, actuator in zip(clocked, actuators, strict=True)
         ]
         self._writer = writer
         self._on_interference = on_interference
@@ -132,13 +133,15 @@ class SteeredClusters:
             if steered.is_there:
                 self._take(steered)
 
-    def set(self, opp_index: Sequence[int]) -> tuple[str, ...]:
-        """Ask for operating points; what was refused, in words.
+    def set(self, opp_index: Sequence[int | None]) -> tuple[str, ...]:
+        """Ask for operating points (None: leave it as it is); what was refused, in words.
 
         Of a cluster that is unplugged as a whole nothing is asked.
         """
         problems = []
         for steered, opp in zip(self._steered, opp_index, strict=True):
+            if opp is None:
+                continue
             freq_hz = steered.cluster.freqs_hz[opp]
             if freq_hz == steered.actuator.asked_hz:
                 continue
@@ -218,6 +221,21 @@ class SteeredClusters:
         asked = f"{actuator.asked_hz} Hz"
         self._on_interference(now_s, actuator.domain.path, asked, found)
         steered.forget()
+
+
+class SteeredClusters(SteeredClocks):
+    """All clusters of a board, in its order."""
+
+    def __init__(
+        self,
+        board: Board,
+        actuators: Sequence[Actuator],
+        writer: KnobWriter,
+        *,
+        on_interference: Interference = lambda _now_s, _path, _asked, _found: None,
+    ) -> None:
+        """`actuators` in the order of the board's clusters."""
+        super().__init__(board.clusters, actuators, writer, on_interference=on_interference)
 
 
 def actuators_for(

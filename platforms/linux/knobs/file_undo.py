@@ -10,9 +10,11 @@ from platforms.linux.knobs.knob_file import KnobFile
 Open = Callable[[str], KnobFile]
 Pause = Callable[[float], None]
 
-_ORDER = ("scaling_governor", "scaling_setspeed")
+_ORDER = ("scaling_governor", "governor", "scaling_setspeed", "set_freq")
 """First the governors: speeds are only taken under userspace, and a slow board speeds up."""
-_LIMITS = ("/scaling_max_freq", "/scaling_min_freq")
+_SPEEDS = {"scaling_setspeed": ".", "set_freq": ".."}
+"""Speeds under userspace, of cpufreq and of devfreq, and where their governor is from there."""
+_LIMITS = ("/scaling_max_freq", "/scaling_min_freq", "/max_freq", "/min_freq")
 _GONE = {errno.ENOENT, errno.ENODEV}
 _PAUSE_S = 0.001
 _PATIENCE = 50
@@ -25,7 +27,7 @@ def undo_files(
 
     Refused writes are tried again as long as others succeed, because a lower limit is refused while
     the upper one is below it. What was written shows a moment later; it is waited for up to 50 ms.
-    A limit of cpufreq that still reads otherwise was taken all the same: the kernel is throttling
+    A limit of a clock that still reads otherwise was taken all the same: the kernel is throttling
     and goes back to it by itself.
     """
     gone: list[str] = []
@@ -55,7 +57,11 @@ def undo_files(
 
 def never_set(path: str, old: str) -> bool:
     """Whether a knob had no value: a speed reads as a word outside userspace."""
-    return path.endswith("/scaling_setspeed") and not old.isdigit()
+    return _is_speed(path) and not old.isdigit()
+
+
+def _is_speed(path: str) -> bool:
+    return path.rpartition("/")[2] in _SPEEDS
 
 
 def _rank(path: str) -> int:
@@ -65,12 +71,21 @@ def _rank(path: str) -> int:
 
 def _applies(path: str, old: str, open_knob: Open) -> bool:
     """Whether there is anything to write: a speed was only ever set under userspace."""
-    folder, _, name = path.rpartition("/")
-    if name != "scaling_setspeed":
+    if not _is_speed(path):
         return True
-    return not never_set(path, old) and open_knob(f"{folder}/scaling_governor").read() == (
-        "userspace"
-    )
+    return not never_set(path, old) and open_knob(_governor_of(path)).read() == "userspace"
+
+
+def _governor_of(path: str) -> str:
+    """The governor's file beside a speed.
+
+    >>> _governor_of("/sys/policy0/scaling_setspeed"), _governor_of("/sys/gpu/userspace/set_freq")
+    ('/sys/policy0/scaling_governor', '/sys/gpu/governor')
+    """
+    folder, _, name = path.rpartition("/")
+    if _SPEEDS[name] == "..":
+        return f"{folder.rpartition('/')[0]}/governor"
+    return f"{folder}/scaling_governor"
 
 
 def _wait_for(
@@ -78,7 +93,7 @@ def _wait_for(
 ) -> dict[str, str]:
     """Return the paths that still read otherwise after a while, and what they read."""
     wrong: dict[str, str] = {}
-    waiting = [path for path in paths if not path.endswith("/scaling_setspeed")]
+    waiting = [path for path in paths if not _is_speed(path)]
     for _ in range(_PATIENCE):
         wrong = {}
         for path in waiting:
