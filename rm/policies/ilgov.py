@@ -159,6 +159,7 @@ class Ilgov:
 
         The others bind their clusters.
         """
+        self._estimator.update(observation)
         ids = {app.id for app in applications}
         others = [app for app in observation.applications if app.id not in ids]
         bound = demands_hz(self._board, observation, others)

@@ -1,0 +1,98 @@
+"""The applications of a round as plans see them: what they ask for, and what they switch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from platforms.board import Board
+from platforms.platform import ApplicationReading, Observation
+from platforms.simulated.power import PowerModel
+from rm.mapping.demand import Demand
+from rm.mapping.memory import HIGHEST_LOAD
+from rm.mapping.packing import groups_of_cores
+from rm.mapping.rows import describe
+from rm.mapping.search import SHORTFALL_STEP
+from rm.mapping.threads import with_threads
+from rm.policy import Policy
+
+HEADROOM = 1.1
+"""So much more than learnt are programs taken to switch: the hottest core's may be above the mean
+(chosen)."""
+
+
+class Ordinary(Policy, Protocol):
+    """A policy that can say what applications ask for."""
+
+    def demand(
+        self, observation: Observation, applications: Sequence[ApplicationReading]
+    ) -> Demand:
+        """What these applications, none at a stand, ask for."""
+        ...
+
+
+@dataclass(frozen=True)
+class Foreground:
+    """Those that can be moved, and the clusters of those whose threads stay where they are.
+
+    `ids` are all of them, in order; `demand` is theirs, in the order of `movable` and then the
+    others' (None: there are none).
+    """
+
+    board: Board
+    movable: tuple[ApplicationReading, ...]
+    threads: tuple[int, ...]
+    ids: tuple[int, ...]
+    demand: Demand | None
+    opp_index: tuple[int, ...]
+
+    @property
+    def cores(self) -> list[int]:
+        """Where those that can be moved are."""
+        return [app.cores[0] for app in self.movable]
+
+    @property
+    def memory_load(self) -> float:
+        """The share of the memory's bandwidth that they take."""
+        return 0.0 if self.demand is None else min(float(self.demand.memory.sum()), HIGHEST_LOAD)
+
+    def misses(self) -> bool:
+        """Whether one would miss its target where it is now, at any clock."""
+        if self.demand is None or not self.movable:
+            return False
+        mapping = groups_of_cores(self.board, self.cores)
+        mapping = with_threads(self.board, mapping, self.threads)
+        described = describe(self.board, self.demand, mapping)
+        return bool(described.shortfall[0] >= SHORTFALL_STEP)
+
+    def activity(self, power: PowerModel, switched: float) -> float:
+        """What programs switch while they do not stall, if busy cores were seen to (`switched`).
+
+        Both relative to the board's busy power; 1 at most, and where nothing is known.
+        """
+        if self.demand is None or not self.movable:
+            return 1.0
+        shares, stalling = [], []
+        for k, core in enumerate(self.cores):
+            x = self.board.cluster_of_core[core]
+            opp, floor = self.opp_index[x], self.board.clusters[x].activity_floor
+            shares.append(power.core_dynamic_w(x, opp) / self.cores.count(core))
+            stalling.append(floor + (1.0 - floor) * self.demand.busy[x][k, opp])
+        return min(1.0, HEADROOM * switched / float(np.average(stalling, weights=shares)))
+
+
+def foreground(board: Board, inner: Ordinary, observation: Observation) -> Foreground:
+    """The applications of an observation that do not stand still, by the ordinary policy."""
+    running = [app for app in observation.applications if app.rate_ips > 0.0]
+    movable = [app for app in running if app.threads == 1]
+    threads = [app for app in running if app.threads > 1]
+    apps = [*movable, *threads]
+    return Foreground(
+        board,
+        tuple(movable),
+        tuple(board.cluster_of_core[app.cores[0]] for app in threads),
+        tuple(sorted(app.id for app in apps)),
+        inner.demand(observation, apps) if apps else None,
+        observation.opp_index,
+    )
