@@ -8,7 +8,9 @@ from platforms.board import Board
 from platforms.board_file import load_board
 from platforms.linux.applications.application_reader import ApplicationReader
 from platforms.linux.clocks.frequency_domain import find_domains
+from platforms.linux.clocks.steered_accelerators import SteeredAccelerators
 from platforms.linux.clocks.steered_clusters import SteeredClusters, actuators_for
+from platforms.linux.confinement.confinement import Confinement
 from platforms.linux.core_time import CoreTime
 from platforms.linux.counters.counters import Count
 from platforms.linux.files.cpu_list import parse_cpu_list
@@ -16,12 +18,13 @@ from platforms.linux.knobs.journal import JOURNAL_NAME, Journal, read_boot_id
 from platforms.linux.knobs.knobs import KnobWriter
 from platforms.linux.knobs.system_calls import SchedulerCalls, calls_for
 from platforms.linux.linux_board import LinuxBoard, Machine
-from platforms.linux.managed import ManagedProcess, ProcessKey, Target
+from platforms.linux.managed import ManagedProcess, ProcessKey, Target, TrainingProcess
 from platforms.linux.online_cores import OnlineCores
 from platforms.linux.processes.cpusets import Cpusets
 from platforms.linux.processes.processes import ProcessTable
 from platforms.linux.processes.seating import Seating, no_cpuset
 from platforms.linux.thermal_zones import ThermalZones
+from platforms.platform import TrainingReading
 from tests.platforms.linux.fake_counters import FakeCounters
 from tests.platforms.linux.fake_root import FakeRoot
 
@@ -56,7 +59,10 @@ class LivingClock:
 
 
 class LivingBoard:
-    """The board, its root, its clock, and the applications that it looks after (`managed`)."""
+    """The board, its root, its clock, the applications that it looks after (`managed`), and jobs.
+
+    `described` is another description of the board than the one that ships.
+    """
 
     def __init__(
         self,
@@ -68,12 +74,15 @@ class LivingBoard:
         dry_run: bool = False,
         calls: SchedulerCalls | None = None,
         root: FakeRoot | None = None,
+        described: Board | None = None,
     ) -> None:
-        described: Board = load_board(name)
+        described = described or load_board(name)
         sensors = [sensor.name for sensor in described.sensors]
         self.root = FakeRoot(path / "root", name, zones=sensors) if root is None else root
         self.clock = LivingClock(self.root)
         self.managed: list[ManagedProcess] = []
+        self.training: list[TrainingReading] = []
+        self.training_processes: list[TrainingProcess] = []
         self.interference: list[tuple[float, str, str, str]] = []
         at = self.root.path
         self.calls = calls_for(at) if calls is None else calls
@@ -116,8 +125,22 @@ class LivingBoard:
             core_time=CoreTime(at, cores=described.core_count),
             reader=self.reader,
             writer=self.writer,
+            accelerators=SteeredAccelerators(
+                at,
+                described,
+                self.writer,
+                on_interference=lambda *what: self.interference.append(what),
+            ),
         )
-        self.board = LinuxBoard(described, machine, self.clock, applications=lambda: self.managed)
+        self.board = LinuxBoard(
+            described,
+            machine,
+            self.clock,
+            applications=lambda: self.managed,
+            training=lambda: self.training,
+            training_processes=lambda: self.training_processes,
+            confinement=Confinement(at, self.writer, self.calls, table=self.table),
+        )
 
     def __enter__(self) -> "LivingBoard":
         return self
@@ -145,6 +168,15 @@ class LivingBoard:
             )
         )
         self.counters.counts[pid] = Count(0.05, 0.05, RATE_IPS * 0.05)
+        return number
+
+    def train(self, pid: int, *, memory_bytes: float | None = None) -> int:
+        """Start a process that trains, as a job; its id."""
+        self.root.add_process(pid)
+        key = ProcessKey(pid, self.root.processes[pid].start_ticks)
+        number = 1000 + pid
+        self.training.append(TrainingReading(number, 0.0, 0.0, (), False))
+        self.training_processes.append(TrainingProcess(number, key, memory_bytes))
         return number
 
     def die(self, pid: int) -> None:
