@@ -86,6 +86,8 @@ class Governed:
         self._seed, self._rule, self._rate_batch = seed, rule, rate_batch
         self._knobs = dict(knobs or {})
         self._events = events
+        if events is not None:
+            events.parent.mkdir(parents=True, exist_ok=True)
         self._save_every_s, self._least_share = save_every_s, least_share
         self._until_deadline = until_deadline
         self._rates = [float(group["lr"]) for group in optimiser.param_groups]

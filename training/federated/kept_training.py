@@ -1,5 +1,6 @@
 """A training on disk: model, optimiser and how far it is; the file is whole or not there."""
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,11 @@ from msgspec import Struct
 
 from platforms.atomic_file import replacing
 from platforms.errors import InvalidInput
+
+_DAMAGES = (
+    *(EOFError, KeyError, RuntimeError, TypeError, ValueError),
+    *(pickle.UnpicklingError, msgspec.MsgspecError),
+)
 
 
 class Progress(Struct, kw_only=True):
@@ -49,7 +55,13 @@ def take_up(path: Path, model: Any, optimiser: Any) -> Progress | None:
         model.load_state_dict(content["model"])
         optimiser.load_state_dict(content["optimiser"])
         return msgspec.convert(content["progress"], Progress)
-    except (KeyError, RuntimeError, TypeError, ValueError, msgspec.MsgspecError) as error:
+    except _DAMAGES as error:
         raise InvalidInput(
-            f"{path} must be a checkpoint of this training ({error}); remove it to begin anew"
+            f"{path} must be a checkpoint of this training ({_first_line(error)}); "
+            "remove it to begin anew"
         ) from error
+
+
+def _first_line(error: Exception) -> str:
+    """PyTorch's errors go on for pages."""
+    return str(error).partition("\n")[0] or type(error).__name__

@@ -161,8 +161,8 @@ def _counts(half: Half, batch: int, rate: float, seeds: int) -> list[float]:
 def devices() -> Iterator[tuple[Kind, str, str, Tables[Any]]]:
     """All devices with all networks: kind, device, network, tables."""
     for load in WORKLOADS.values():
-        for gpu in GPUS.values():
-            yield "gpu", gpu.name, load.name, gpu_tables(gpu, load, BATCHES)
+        for name, gpu in GPUS.items():
+            yield "gpu", name, load.name, gpu_tables(gpu, load, BATCHES)
         for name in BOARDS:
             yield "cpu", name, load.name, cpu_tables(load_board(name), load, BATCHES)
 
