@@ -2,25 +2,21 @@
 
 import pytest
 
-from platforms.board import SOURCE_KINDS
-from platforms.board_file import load_board
+from platforms.board import Accelerator
+from platforms.board_file import load_board, shipped_boards
 from training.federated.fleet import load_fleet
-from training.federated.systems.joint_batch_frequency.accelerator import Accelerator, gpu_tables
+from training.federated.systems.joint_batch_frequency.accelerator import gpu_tables
 from training.federated.systems.joint_batch_frequency.cores import Place, cpu_tables
-from training.federated.systems.joint_batch_frequency.gpus import GPUS, JETSON_NANO, gpu_of
+from training.federated.systems.joint_batch_frequency.gpus import (
+    GPUS,
+    JETSON_NANO,
+    gpu_of,
+    sections,
+)
 from training.federated.systems.joint_batch_frequency.workload import WORKLOADS
 
 BATCHES = (4, 16, 64)
 TINY = WORKLOADS["tiny-4"]
-
-
-@pytest.mark.parametrize("gpu", GPUS.values(), ids=lambda gpu: gpu.name)
-def test_every_figure_of_a_gpu_has_its_source(gpu: Accelerator) -> None:
-    """In the same kinds as the board files."""
-    figures = set(gpu.__struct_fields__) - {"name", "sources"}
-    assert figures == set(gpu.sources)
-    assert all(text.partition(":")[0] in SOURCE_KINDS for text in gpu.sources.values())
-    assert len(gpu.freqs_hz) == len(gpu.volts)
 
 
 @pytest.mark.parametrize("gpu", GPUS.values(), ids=lambda gpu: gpu.name)
@@ -46,21 +42,21 @@ def test_a_gpu_is_faster_and_hungrier_at_higher_frequency_and_larger_batch(
 
 def test_a_step_is_launching_and_the_slower_of_computing_and_memory() -> None:
     """The equation, by hand, at the top frequency."""
-    gpu = JETSON_NANO
+    gpu, (compute, _) = JETSON_NANO, sections(JETSON_NANO)
     tables = gpu_tables(gpu, TINY, BATCHES)
     size = 16 * TINY.flops / TINY.kernels
-    compute_s = 16 * TINY.flops / (gpu.peak_flops_per_s * size / (size + gpu.half_flops))
-    memory_s = (TINY.step_bytes + 16 * TINY.sample_bytes) / gpu.bandwidth_bytes_per_s
-    step_s = TINY.kernels * gpu.launch_s + max(compute_s, memory_s)
+    compute_s = 16 * TINY.flops / (compute.peak_flops_per_s * size / (size + compute.half_flops))
+    memory_s = (TINY.step_bytes + 16 * TINY.sample_bytes) / compute.bandwidth_bytes_per_s
+    step_s = TINY.kernels * compute.launch_s + max(compute_s, memory_s)
     assert step_s / 16 == pytest.approx(tables.sample_s[16, gpu.freqs_hz[-1]])
 
 
 def test_a_fleets_device_has_its_own_speed_and_power() -> None:
     """At full occupancy and the top: its sustained speed; static power is its idle power."""
     device = load_fleet("jetson80").devices[0]
-    gpu = gpu_of(device)
-    assert device.flops_per_s == gpu.peak_flops_per_s
-    most_w = gpu.static_w + gpu.dynamic_w + gpu.memory_w
+    compute, power = sections(gpu_of(device))
+    assert device.flops_per_s == compute.peak_flops_per_s
+    most_w = power.static_w + power.dynamic_w + power.memory_w
     assert device.active_power_w == pytest.approx(most_w)
 
 
@@ -91,7 +87,7 @@ def test_more_cores_are_faster_up_to_the_batch() -> None:
 
 def test_every_board_that_ships_has_tables() -> None:
     """Whatever its cores."""
-    for name in ("hikey960", "hikey970", "odroid-xu3", "rk3588"):
+    for name in shipped_boards():
         tables = cpu_tables(load_board(name), TINY, (4, 16))
         places = sum(len(c.opps) * len(c.cores) for c in load_board(name).clusters)
         assert 2 * places == len(tables.sample_s)

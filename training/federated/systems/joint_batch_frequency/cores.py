@@ -6,7 +6,7 @@
     activity  = floor + (1 - floor) x share of the time that is computing
 
 Power is the SoC's CPU alone; temperature is not in it. A batch is split over the cores by samples,
-so that a batch below the number of cores leaves some idle. What the cores sustain and a kernel's gap
+so that a batch below the number of cores leaves some idle. What cores sustain and a kernel's gap
 are those of `platforms.training_work`; the simulated board stalls for its traffic beside computing,
 where this model, which the study was made with, takes the longer of the two.
 """
