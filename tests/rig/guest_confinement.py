@@ -1,11 +1,10 @@
 """Training jobs held to their grants on a real kernel: groups, cores, time, memory, pauses, undo.
 
 One job all the time: a process of two busy threads with two busy children, one of which another
-forks. A second process confines it where that one is to be killed.
+forks. Another process confines it where that one is to be killed.
 
-    python3 -m tests.rig.guest_confinement              all checks
-    python3 -m tests.rig.guest_confinement job          the job
-    python3 -m tests.rig.guest_confinement hold PID KIND    who is to be killed
+    python3 -m tests.rig.guest_confinement        all checks
+    python3 -m tests.rig.guest_confinement job    the job
 """
 
 import contextlib
@@ -15,10 +14,12 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from platforms.linux.confinement.confinement import Confinement, Kind
 from platforms.linux.knobs.journal import JOURNAL_NAME, Journal, read_boot_id
@@ -254,11 +255,16 @@ def an_own_group_takes_the_cores_that_are_written_to_it(_: Scene) -> object:
 
 
 def _after_kill_9(scene: Scene, kind: Kind) -> object:
-    words = [sys.executable, "-m", "tests.rig.guest_confinement", "hold", str(scene.key.pid), kind]
-    with subprocess.Popen(words, stdout=subprocess.PIPE) as holder:
-        assert holder.stdout is not None
-        assert b"held\n" == holder.stdout.readline()
-        holder.kill()
+    reads, writes = os.pipe()
+    holder = os.fork()  # a new interpreter would start at a snail's pace beside the busy job
+    if holder == 0:
+        hold(scene.key, kind, writes)
+    os.close(writes)
+    said_by_it = os.read(reads, 16)
+    os.close(reads)
+    os.kill(holder, signal.SIGKILL)
+    os.waitpid(holder, 0)
+    assert b"held" == said_by_it
     left = sorted(scene.not_as_before())
     assert left, "it must be confined"
     assert 0.0 == scene.cores_used(0.5)
@@ -305,11 +311,12 @@ def _cpu_s(tid: int) -> float:
 
 def job() -> None:
     """Two busy threads, a child with a child; one more child for each SIGUSR1."""
-    for _ in range(THREADS):
-        threading.Thread(target=_spin, daemon=True).start()
+    warnings.simplefilter("ignore", DeprecationWarning)  # its children take no locks
     if os.fork() == 0:
         os.fork()
         _spin()
+    for _ in range(THREADS):
+        threading.Thread(target=_spin, daemon=True).start()
     signal.signal(signal.SIGUSR1, lambda *_: None)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     sys.stdout.write("runs\n")
@@ -329,20 +336,21 @@ def _spin() -> None:
     os._exit(0)
 
 
-def hold(pid: int, kind: Kind) -> None:
-    """Confine, limit and pause a job; then wait to be killed."""
-    confinement, _, _ = _confinement(kind)
-    key = ProcessKey(pid, read_all_lives(ROOT)[pid].start_ticks)
-    memory_bytes = MEMORY_BYTES if kind == "cgroup" else None
-    cpu_max = SHARE if kind == "cgroup" else None
-    assert () == confinement.confine(JOB, key, _grant(CORES, cpu_max=cpu_max), memory_bytes)
-    assert () == confinement.pause(JOB)
-    if kind == "cgroup":
-        events = GROUP / "cgroup.events"
-        wait_until(lambda: "frozen 1" in events.read_text(), "it to be frozen")
-    sys.stdout.write("held\n")
-    sys.stdout.flush()
-    time.sleep(600.0)
+def hold(key: ProcessKey, kind: Kind, tell: int) -> NoReturn:
+    """Confine, limit and pause a job; say so; then wait to be killed."""
+    try:
+        confinement, _, _ = _confinement(kind)
+        memory_bytes = MEMORY_BYTES if kind == "cgroup" else None
+        cpu_max = SHARE if kind == "cgroup" else None
+        assert () == confinement.confine(JOB, key, _grant(CORES, cpu_max=cpu_max), memory_bytes)
+        assert () == confinement.pause(JOB)
+        if kind == "cgroup":
+            events = GROUP / "cgroup.events"
+            wait_until(lambda: "frozen 1" in events.read_text(), "it to be frozen")
+        os.write(tell, b"held")
+        time.sleep(600.0)
+    finally:
+        os._exit(1)
 
 
 def main(report: Path) -> int:
@@ -370,7 +378,5 @@ def main(report: Path) -> int:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["job"]:
         job()
-    elif sys.argv[1:2] == ["hold"]:
-        hold(int(sys.argv[2]), "cgroup" if sys.argv[3] == "cgroup" else "affinity")
     else:
         sys.exit(main(OUT / "guest_confinement.json"))
