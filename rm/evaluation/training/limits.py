@@ -13,10 +13,10 @@ from platforms.simulated.power import PowerModel
 def default_limit_c(board: Board, cooling: str) -> float:
     """The limit under a cooling setup: half of what the board would heat up by, in whole degC.
 
-    Half-way between the air and where the hottest core settles with all cores busy at their highest
-    operating points: under every cooling a limit that the foreground alone stays below and that
-    training on everything there is does not. At most where the kernel's own protection begins to
-    look (`switch_on_c`), where the board has one.
+    Half-way between the air and where the hottest core settles with all cores and accelerators busy
+    at their highest operating points: under every cooling a limit that the foreground alone stays
+    below and that training on everything there is does not. At most where the kernel's own
+    protection begins to look (`switch_on_c`), where the board has one.
     """
     setup = board.cooling_named(cooling)
     half_c = (setup.ambient_c + _full_load_c(board, setup)) / 2.0
@@ -27,8 +27,13 @@ def default_limit_c(board: Board, cooling: str) -> float:
 def _full_load_c(board: Board, setup: CoolingSetup) -> float:
     """Where the hottest core settles with everything busy; at runaway, where that was noticed."""
     power = PowerModel(board)
-    load = power.load(board.highest_opps, [1.0] * board.core_count)
     network = HeatNetwork.build(board.thermal, setup)
+    load = power.load(board.highest_opps, [1.0] * board.core_count)
+    for accelerator in board.compute_accelerators:
+        if accelerator.power:
+            watts = accelerator.power
+            node = network.names.index(watts.node)
+            load.dynamic_w[node] += watts.static_w + watts.dynamic_w + watts.memory_w
     try:
         state = settle(network, load, power.shape, power.core_nodes)
     except ThermalRunaway as runaway:

@@ -24,7 +24,7 @@ class SimulatedTrainer:
     """Listens to the governor; `outcomes` are the rounds so far, the present one not among them.
 
     `samples` were done in all, worth `reference_samples`, of which `lost_samples` were of rounds
-    that were missed. `grants` counts how often the training was told something else.
+    that were missed. `grants` counts how often the training was granted something new.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class SimulatedTrainer:
     def _follow(self, now_s: float) -> None:
         """Take over a grant: another setting makes other samples of what is left of the round."""
         issued = self._jobs.grant_of(self.id, now_s)
-        self.grants += issued.number != self._number
+        self.grants += issued.number != self._number and issued.state == "granted"
         self._number = issued.number
         self._hear(issued.outlook, now_s)
         if issued.state == "revoking":
