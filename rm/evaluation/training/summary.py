@@ -24,8 +24,8 @@ class TrainingRow(Struct, frozen=True, kw_only=True):
 
     `over_seeds` counts the episodes in which the hottest core passed the limit, `over_k` is by how
     much in the worst of them, `over_s` the time above it per episode; `over_sensor_k` is by how
-    much it was passed where the sensor sits. `samples_to_target` and `time_to_target_h` are how
-    many samples and hours the goal takes at this episode's mix of settings and pace, what missed
+    much it was passed where the sensor sits. `samples_to_target` and `time_to_target_s` are how
+    many samples and seconds the goal takes at this episode's mix of settings and pace, what missed
     rounds lost not counted (None: no round was met).
     """
 
@@ -53,7 +53,7 @@ class TrainingRow(Struct, frozen=True, kw_only=True):
     false_alarms: int
     round_time: Spread
     samples_to_target: Spread | None
-    time_to_target_h: Spread | None
+    time_to_target_s: Spread | None
     migrations_per_s: Spread
     grants: Spread
     throttled_share: Spread
@@ -200,7 +200,7 @@ def _row(group: Sequence[TrainingOutcome]) -> TrainingRow:
         false_alarms=sum(item.told_early and not item.missed for item in rounds),
         round_time=spread([_round_time(o) for o in group]),
         samples_to_target=spread(to_target) if to_target else None,
-        time_to_target_h=spread([_time_to_target_h(o) for o in met]) if met else None,
+        time_to_target_s=spread([_time_to_target_s(o) for o in met]) if met else None,
         migrations_per_s=spread([o.migrations / o.duration_s for o in group]),
         grants=spread([float(o.grants) for o in group]),
         throttled_share=spread([o.throttled_s / o.duration_s for o in group]),
@@ -219,5 +219,5 @@ def _useful_samples(outcome: TrainingOutcome) -> float:
     return outcome.reference_samples - outcome.lost_samples
 
 
-def _time_to_target_h(outcome: TrainingOutcome) -> float:
-    return outcome.goal_samples / _useful_samples(outcome) * outcome.duration_s / 3600.0
+def _time_to_target_s(outcome: TrainingOutcome) -> float:
+    return outcome.goal_samples / _useful_samples(outcome) * outcome.duration_s

@@ -75,15 +75,13 @@ _ROUND_TIME = _Column(
 _ENERGY = _Column("energy", "kJ", lambda row: _scaled(row.energy_j, 1e-3, digits=2))
 _SAMPLES = _Column(
     "samples to target",
-    "thousands",
-    lambda row: (
-        "–" if row.samples_to_target is None else f"{1e-3 * row.samples_to_target.mean:.1f}"
-    ),
+    "",
+    lambda row: "–" if row.samples_to_target is None else f"{row.samples_to_target.mean:.0f}",
 )
 _TIME = _Column(
     "time to target",
-    "h",
-    lambda row: "–" if row.time_to_target_h is None else f"{row.time_to_target_h.mean:.2f}",
+    "s",
+    lambda row: "–" if row.time_to_target_s is None else f"{row.time_to_target_s.mean:.1f}",
 )
 _MOVES = _Column("migra\u00adtions", "1/s", lambda row: spread_text(row.migrations_per_s, digits=2))
 _GRANTS = _Column("grants", "", lambda row: spread_text(row.grants, digits=0))

@@ -36,16 +36,16 @@ def test_rounds_are_counted_over_all_seeds() -> None:
 def test_what_missed_rounds_did_does_not_bring_the_goal_nearer() -> None:
     """Nothing was met, nothing is near."""
     row = ROWS["none", "fan"]
-    assert (None, None) == (row.samples_to_target, row.time_to_target_h)
+    assert (None, None) == (row.samples_to_target, row.time_to_target_s)
     useful = [o for o in ALL if (o.policy, o.cooling) == ("nice", "fan")]
-    hours = [
-        o.goal_samples / (o.reference_samples - o.lost_samples) * o.duration_s / 3600
+    seconds = [
+        o.goal_samples / (o.reference_samples - o.lost_samples) * o.duration_s
         for o in useful
         if o.reference_samples > o.lost_samples
     ]
-    found = ROWS["nice", "fan"].time_to_target_h
+    found = ROWS["nice", "fan"].time_to_target_s
     assert found is not None
-    assert sum(hours) / len(hours) == pytest.approx(found.mean)
+    assert sum(seconds) / len(seconds) == pytest.approx(found.mean)
 
 
 def test_differences_are_paired_by_seed() -> None:
