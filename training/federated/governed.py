@@ -201,7 +201,7 @@ class Governed:
         self.first_outlook = outlook = self._trainer.begin_round(
             samples=left, deadline_s=deadline_s, number=self.progress.round
         )
-        self._tell("round", samples=samples, deadline_s=deadline_s, **outlook._asdict())
+        self._tell("round", ordered=samples, deadline_s=deadline_s, **outlook._asdict())
         possible = outlook.samples_possible
         if not outlook.meets and possible is not None and possible < self._least_share * left:
             raise CannotMeet(

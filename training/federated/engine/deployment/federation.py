@@ -53,8 +53,17 @@ class Federation:
         for device in devices:
             self.start_node(device, memory)
 
-    def start_node(self, device: str, memory: Path, keys: Keys | None = None) -> Program:
-        """Start one SuperNode, with its own key unless other `keys` are given."""
+    def start_node(
+        self,
+        device: str,
+        memory: Path,
+        keys: Keys | None = None,
+        governed: Mapping[str, str] | None = None,
+    ) -> Program:
+        """Start one SuperNode, with its own key unless other `keys` are given.
+
+        `governed` is what `governed_mod` is told where the ilgov daemon governs its training.
+        """
         if device not in self._ports:
             (self._ports[device],) = free_ports(1)
         line = lines.supernode(
@@ -63,6 +72,7 @@ class Federation:
             server=self._server,
             port=self._ports[device],
             memory=(memory / device).resolve(),
+            governed=governed,
         )
         self.nodes[device] = self._start(device, line)
         return self.nodes[device]
