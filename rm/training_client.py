@@ -46,7 +46,7 @@ PENDING_S = 5.0
 REFUSED_PAUSE_S = 30.0
 """A daemon that has refused is asked again after so long: its configuration may be another then."""
 
-LONGEST_TRAIN_BYTES = 65536
+LONGEST_TRAIN_BYTES = 1 << 18
 
 _log = logging.getLogger("ilgov.training")
 

@@ -26,7 +26,7 @@ from rm.daemon.applications.applications import Applications
 from rm.daemon.clients.served_clock import ServedClock
 from rm.daemon.clients.server import Server
 from rm.daemon.configuration.settings import Configuration
-from rm.daemon.decision_log import DecisionLog, Outcome
+from rm.daemon.decision_log import DecisionLog, Outcome, TrainingSeen
 from rm.daemon.loop_times import RunningTimes
 from rm.daemon.memory import give_back_start_up_memory
 from rm.daemon.notify import Notifier
@@ -43,10 +43,15 @@ from rm.daemon.status_report import (
     temperature_statuses,
 )
 from rm.daemon.supervisor import Supervisor
+from rm.daemon.training.enforcement import Enforcement
+from rm.daemon.training.governed import Governed, with_training
+from rm.daemon.training.report import training_seen, training_statuses
+from rm.daemon.training.training_desk import TrainingDesk
 from rm.daemon.watched_policy import WatchedPolicy
 from rm.daemon.watches import watches_for
 from rm.governor import Governor, Periods
 from rm.safety.states import StateMachine
+from rm.training.jobs import TrainingJobs
 
 if TYPE_CHECKING:
     from rm.daemon.metrics.metrics_server import MetricsServer
@@ -104,10 +109,17 @@ class Daemon:
         self._next_scan_s = -math.inf
         self._times = RunningTimes()
         self._clusters_before: tuple[int, ...] = ()
+        self._jobs_before: tuple[tuple[int, str, str | None], ...] = ()
         self._board = load_board(configuration.board)
         self._table = ProcessTable(root)
         self._memory = MachineMemory(root)
-        self._applications = Applications(configuration.applications, self._table, root=root)
+        self._jobs = TrainingJobs(self._board)
+        self._desk = TrainingDesk(
+            self._jobs, self._table, configuration.training, binding=journal is not None
+        )
+        self._applications = Applications(
+            configuration.applications, self._table, root=root, trains=self._desk.trains
+        )
         self._opened = open_board(
             self._board,
             configuration,
@@ -117,9 +129,16 @@ class Daemon:
             table=self._table,
             applications=self._applications.managed,
             on_interference=self._interfered,
+            training=lambda: self._jobs.readings(clock.now_s()),
+            training_processes=self._desk.processes,
+        )
+        self._enforcement = Enforcement(
+            self._opened.platform, self._desk, enforces=self._opened.confinement is not None
         )
         self._loaded = self._load_policy(configuration)
-        self._policy = WatchedPolicy(self._board, self._loaded.policy)
+        governed = self._with_training(self._loaded, configuration)
+        self._desk.refusal = governed.refusal
+        self._policy = WatchedPolicy(self._board, governed.policy, self._loaded.policy)
         self._supervisor = Supervisor(
             self._opened.platform,
             self._policy,
@@ -142,6 +161,7 @@ class Daemon:
             lambda: msgspec.json.encode(self.status()),
             clock,
             application_status=self._application_status,
+            training=self._desk,
         )
         try:
             self._metrics = _metrics_server(configuration.metrics.listen, root)
@@ -197,6 +217,7 @@ class Daemon:
     def _after_round(self, observation: Observation, decision: Decision) -> None:
         self._last = observation
         now_s = self._clock.now_s()
+        self._enforcement.after_round(decision, now_s, steers=self._supervisor.steers)
         self._write_log(observation, decision, now_s - observation.time_s)
         if now_s >= self._next_scan_s:
             self._look_for_processes(now_s)
@@ -212,6 +233,7 @@ class Daemon:
         """Once in a migration period: who is there, and are all where they belong."""
         self._next_scan_s = now_s + self._configuration.migration_period_s
         self._applications.update(self._table.scan(), now_s)
+        self._desk.update(now_s)
         self._opened.platform.rescan()
         if self._supervisor.steers:
             self._opened.platform.hold()
@@ -220,9 +242,14 @@ class Daemon:
     def _write_log(self, observation: Observation, decision: Decision, loop_s: float) -> None:
         platform = self._opened.platform
         steers, choice = self._supervisor.steers, decision.opp_index
-        changes = bool(decision.migrations or (steers and platform.refused)) or (
-            choice is not None and choice != self._clusters_before
+        training = self._training_seen(decision)
+        states = tuple([(job.id, job.state, job.held_by) for job in training.jobs])
+        changes = (
+            bool(decision.migrations or decision.grants or (steers and platform.refused))
+            or (choice is not None and choice != self._clusters_before)
+            or states != self._jobs_before
         )
+        self._jobs_before = states
         if choice is not None:
             self._clusters_before = choice
         if self._log.wants(changes=changes):
@@ -237,7 +264,17 @@ class Daemon:
                 gain=self._policy.gain if decision.migrations else None,
                 limited_by=self._supervisor.limited_by if steers else None,
                 loop_s=loop_s,
+                training=training,
             )
+
+    def _training_seen(self, decision: Decision) -> TrainingSeen:
+        return training_seen(
+            self._desk,
+            self._enforcement,
+            decision,
+            reason=self._policy.reason,
+            now_s=self._clock.now_s(),
+        )
 
     # --- reload ---------------------------------------------------------------------------------
 
@@ -263,11 +300,13 @@ class Daemon:
             watches = watches_for(self._board, wanted, self._root)
         loaded = self._load_policy(wanted)
         try:
+            governed = self._with_training(loaded, wanted)
             self._applications.set_rules(wanted.applications)
-        except InvalidInput:
+        except Exception:
             loaded.close()
             raise
-        self._exchange_policy(loaded)
+        self._exchange_policy(loaded, governed)
+        self._desk.set_settings(wanted.training)
         if watches is not None:
             self._supervisor.exchange(watches)
             self._supervisor.states.be_well_for(wanted.safety.well_for_s)
@@ -276,10 +315,17 @@ class Daemon:
         self._configuration = wanted
         logger.info("reload: done")
 
-    def _exchange_policy(self, loaded: PolicyWithNetwork) -> None:
+    def _exchange_policy(self, loaded: PolicyWithNetwork, governed: Governed) -> None:
+        """Jobs stay where the new policy can govern them."""
         old, self._loaded = self._loaded, loaded
-        self._policy.exchange(loaded.policy)
+        self._policy.exchange(governed.policy, loaded.policy)
+        self._desk.refusal = governed.refusal
+        if governed.refusal is not None:
+            self._desk.end_all(self._clock.now_s(), governed.refusal)
         old.close()
+
+    def _with_training(self, loaded: PolicyWithNetwork, configuration: Configuration) -> Governed:
+        return with_training(loaded.policy, self._board, self._jobs, configuration, self._root)
 
     def _load_policy(self, configuration: Configuration) -> PolicyWithNetwork:
         return load_policy_with_network(
@@ -316,6 +362,8 @@ class Daemon:
                 application_status(process, read.get(process.id))
                 for process in self._applications.managed()
             ),
+            training=tuple(training_statuses(self._desk, self._enforcement, now_s)),
+            training_refused=self._desk.refusal,
             backend=backend_status(self._loaded.network),
             loop=self._times.summary(missed_rounds=self._governor.missed_rounds),
             counts=self._counts(),
@@ -335,6 +383,9 @@ class Daemon:
             connections=self._server.connections,
             connections_closed_for_cause=self._server.closed_for_cause,
             log_lines_lost=self._log.lost_lines,
+            training_grants=self._enforcement.grants,
+            training_pauses=self._enforcement.pauses,
+            training_held=self._enforcement.held,
         )
 
     def _application_status(self, number: int) -> ApplicationStatus | None:

@@ -30,6 +30,45 @@ class SeenApplication(Struct, frozen=True, kw_only=True):
     threads: int
 
 
+class SeenJob(Struct, frozen=True, kw_only=True):
+    """A training job after the decision; `held_by` is what stops it against its will.
+
+    `rate` is in samples/s, `samples` are all that it did. `meets`: whether its round will be done
+    by its deadline, in `finish_s` (None: never); both None between two rounds.
+    """
+
+    id: int
+    name: str
+    state: str
+    samples: float
+    rate: float
+    held_by: str | None
+    meets: bool | None
+    finish_s: float | None
+
+
+class GrantedJob(Struct, frozen=True, kw_only=True):
+    """What was granted: knobs, cores or an accelerator; neither of these pauses the job."""
+
+    id: int
+    setting: int
+    knobs: dict[str, float]
+    cores: tuple[int, ...]
+    accelerator: str | None
+    cpu_max: float | None
+
+
+class TrainingSeen(Struct, frozen=True, kw_only=True):
+    """What a line says of training, and why it was so decided."""
+
+    jobs: tuple[SeenJob, ...] = ()
+    grants: tuple[GrantedJob, ...] = ()
+    reason: str | None = None
+
+
+NO_TRAINING = TrainingSeen()
+
+
 class Outcome(Struct, frozen=True, kw_only=True):
     """What became of a decision: `moved` applications, and in words what was refused and why."""
 
@@ -43,7 +82,8 @@ class DecisionRecord(Struct, frozen=True, kw_only=True):
     `time_unix_s` is the wall clock's, `round` counts DVFS rounds since the start. `temp_c` and
     `age_s` are by sensor; `freq_hz`, `cap_hz` and `choice_hz` by cluster in the board's order;
     `utilisation` by core. `gain` is what the policy promises of its migrations, in its own unit.
-    `limited_by` says what cut the policy's choice. `loop_s` is the round's duration.
+    `limited_by` says what cut the policy's choice. `jobs` are the training jobs, `grants` what was
+    granted to them, `grants_reason` why. `loop_s` is the round's duration.
     """
 
     time_unix_s: float
@@ -62,6 +102,9 @@ class DecisionRecord(Struct, frozen=True, kw_only=True):
     limited_by: str | None
     moved: tuple[int, ...]
     refused: tuple[str, ...]
+    jobs: tuple[SeenJob, ...]
+    grants: tuple[GrantedJob, ...]
+    grants_reason: str | None
     loop_s: float
 
 
@@ -106,6 +149,7 @@ class DecisionLog:
         gain: float | None,
         limited_by: str | None,
         loop_s: float,
+        training: TrainingSeen = NO_TRAINING,
     ) -> None:
         """Write the line of a round."""
         if self._file is None:
@@ -128,6 +172,9 @@ class DecisionLog:
             limited_by=limited_by,
             moved=outcome.moved,
             refused=outcome.refused,
+            jobs=training.jobs,
+            grants=training.grants,
+            grants_reason=training.reason,
             loop_s=loop_s,
         )
         try:

@@ -9,20 +9,22 @@ from platforms.errors import InvalidInput
 from platforms.linux.applications.application_reader import ApplicationReader
 from platforms.linux.clocks.actuators import Actuator
 from platforms.linux.clocks.frequency_domain import find_domains
+from platforms.linux.clocks.steered_accelerators import SteeredAccelerators
 from platforms.linux.clocks.steered_clusters import Interference, SteeredClusters, actuators_for
+from platforms.linux.confinement.confinement import Confinement
 from platforms.linux.core_time import CoreTime
 from platforms.linux.counters.counters import open_counters
 from platforms.linux.knobs.journal import Journal
 from platforms.linux.knobs.knobs import KnobWriter
 from platforms.linux.knobs.system_calls import calls_for
 from platforms.linux.linux_board import LinuxBoard, Machine
-from platforms.linux.managed import ManagedProcess
+from platforms.linux.managed import ManagedProcess, TrainingProcess
 from platforms.linux.online_cores import OnlineCores
 from platforms.linux.processes.cpusets import Cpusets
 from platforms.linux.processes.processes import ProcessTable
 from platforms.linux.processes.seating import Seating, no_cpuset
 from platforms.linux.thermal_zones import ThermalZones, find_zones, zone_for
-from platforms.platform import Clock
+from platforms.platform import Clock, TrainingReading
 from rm.daemon.configuration.settings import Configuration
 
 BELOW_CRITICAL_K = 5.0
@@ -43,6 +45,7 @@ class OpenedBoard:
     platform: LinuxBoard
     clusters: SteeredClusters
     seating: Seating
+    confinement: Confinement | None
     reader: ApplicationReader
     writer: KnobWriter
     features: tuple[str, ...]
@@ -63,9 +66,12 @@ def open_board(
     table: ProcessTable,
     applications: Callable[[], Sequence[ManagedProcess]],
     on_interference: Interference,
+    training: Callable[[], Sequence[TrainingReading]] = lambda: (),
+    training_processes: Callable[[], Sequence[TrainingProcess]] = lambda: (),
 ) -> OpenedBoard:
     """The machine at `root`; without a `journal` it is only looked at (dry run).
 
+    `training` is what the training jobs say, `training_processes` who is held to their grants.
     Raises InvalidInput where it is not the board that the configuration names.
     """
     calls = calls_for(root)
@@ -85,10 +91,25 @@ def open_board(
         core_time=CoreTime(root, cores=board.core_count),
         reader=reader,
         writer=writer,
+        accelerators=SteeredAccelerators(
+            root, board, writer, kind=configuration.actuator, on_interference=on_interference
+        ),
     )
-    platform = LinuxBoard(board, machine, clock, applications=applications)
+    confinement = None
+    kind = configuration.training.enforcement
+    if kind != "none" and journal is not None:
+        confinement = Confinement(root, writer, calls, kind=kind, table=table)
+    platform = LinuxBoard(
+        board,
+        machine,
+        clock,
+        applications=applications,
+        training=training,
+        training_processes=training_processes,
+        confinement=confinement,
+    )
     features = _features(counters.reason, actuators, configuration)
-    return OpenedBoard(platform, clusters, seating, reader, writer, features)
+    return OpenedBoard(platform, clusters, seating, confinement, reader, writer, features)
 
 
 def sensor_zones(board: Board, configuration: Configuration) -> dict[str, str]:

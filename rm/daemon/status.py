@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from platforms.linux.machine_memory import MemoryReading
 from platforms.linux.managed import RateUnit
+from rm.training.job import State as JobState
 
 SCHEMA = 1
 
@@ -62,6 +63,48 @@ class ApplicationStatus(Struct, frozen=True, kw_only=True):
     measured_by: str
 
 
+class TrainingRoundStatus(Struct, frozen=True, kw_only=True):
+    """The round of a training job, in samples of its first setting; `deadline_s` is from now.
+
+    `meets` is whether it will be done by then, in `finish_s` from now (None: never, as things are);
+    else `reason` says why not, and `samples_possible` how many of its `samples` will be.
+    """
+
+    number: int
+    samples: float
+    done: float
+    deadline_s: float
+    meets: bool
+    finish_s: float | None
+    samples_possible: float
+    reason: str = ""
+
+
+class TrainingStatus(Struct, frozen=True, kw_only=True):
+    """A training job; its `state` is as in `rm.training.job`.
+
+    It trains by `knobs`, those of its `setting`, on `cores` or an accelerator, at `rate` samples/s;
+    `samples` are all that it ever did. `held_by` is what keeps it from training against its grant:
+    "frozen" or "throttled"; None where nothing need.
+    """
+
+    id: int
+    name: str
+    pid: int
+    state: JobState
+    setting: int
+    knobs: dict[str, float]
+    cores: tuple[int, ...]
+    accelerator: str | None
+    rate: float
+    samples: float
+    loss: float | None
+    rounds_done: int
+    rounds_missed: int
+    round: TrainingRoundStatus | None
+    held_by: Literal["frozen", "throttled"] | None
+
+
 class BackendStatus(Struct, frozen=True, kw_only=True):
     """What rates the mappings, and why; how often it answered, was late, crashed, was wrong."""
 
@@ -87,7 +130,7 @@ class LoopTimes(Struct, frozen=True, kw_only=True):
 
 
 class Counts(Struct, frozen=True, kw_only=True):
-    """What happened since the start."""
+    """What happened since the start. `training_held`: jobs frozen or throttled, counted anew."""
 
     migrations: int
     opp_changes: int
@@ -99,10 +142,13 @@ class Counts(Struct, frozen=True, kw_only=True):
     connections: int
     connections_closed_for_cause: int
     log_lines_lost: int = 0
+    training_grants: int = 0
+    training_pauses: int = 0
+    training_held: int = 0
 
 
 class Status(Struct, frozen=True, kw_only=True):
-    """The whole answer."""
+    """The whole answer. `training_refused` is why no training job is let in, None: they are."""
 
     schema: int = SCHEMA
     version: str
@@ -119,6 +165,8 @@ class Status(Struct, frozen=True, kw_only=True):
     cores: tuple[CoreStatus, ...]
     temperatures: tuple[TemperatureStatus, ...]
     applications: tuple[ApplicationStatus, ...]
+    training: tuple[TrainingStatus, ...] = ()
+    training_refused: str | None = None
     backend: BackendStatus | None
     loop: LoopTimes
     counts: Counts

@@ -11,7 +11,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from platforms.linux.errors import JournalUnusable, Unreadable, WriteRefused
-from platforms.platform import Decision, Observation
+from platforms.platform import Decision, Observation, TrainingGrant
 from rm.daemon.watched_policy import WatchedPolicy
 from rm.daemon.watches import Watches
 from rm.safety.states import WELL, Health, StateMachine, Transition
@@ -94,18 +94,22 @@ class Supervisor:
         return self._holds
 
     def limit(self, observation: Observation, decision: Decision) -> Decision:
-        """The decision with the failsafe's operating points where that acts.
+        """The decision with the failsafe's operating points where that acts, and no training.
 
         Leaving the operating points as they are is a wish as well.
         """
         self.limited_by = None
         wanted = observation.opp_index if decision.opp_index is None else decision.opp_index
         opps = self._watches.failsafe.limit(observation, wanted)
-        self.failsafe_rounds += self._watches.failsafe.active
-        if opps == wanted:
+        if not self._watches.failsafe.active:
             return decision
-        self.limited_by = f"failsafe: {self._watches.failsafe.reason}"
-        return replace(decision, opp_index=opps)
+        self.failsafe_rounds += 1
+        limited = _without_training(observation, decision)
+        if opps != wanted:
+            limited = replace(limited, opp_index=opps)
+        if limited != decision:
+            self.limited_by = f"failsafe: {self._watches.failsafe.reason}"
+        return limited
 
     def stop(self, now_s: float, reason: str) -> None:
         """Give everything back for good."""
@@ -147,3 +151,12 @@ class Supervisor:
         self._board.release()
         self._holds = False
         logger.warning("all knobs are given back to the kernel")
+
+
+def _without_training(observation: Observation, decision: Decision) -> Decision:
+    """The decision, with every job that trains to be paused."""
+    running = [job for job in observation.training if job.cores or job.accelerator is not None]
+    pauses = tuple([TrainingGrant(job.id, 0, ()) for job in running])
+    if not (pauses or decision.grants or decision.accelerator_opp):
+        return decision  # as nearly always
+    return replace(decision, grants=pauses, accelerator_opp=())

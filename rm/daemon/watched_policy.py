@@ -7,7 +7,7 @@ from operator import index
 
 from platforms.board import Board
 from platforms.decision_check import decision_problems
-from platforms.platform import Decision, Migration, Observation
+from platforms.platform import Decision, Migration, Observation, TrainingGrant
 from rm.policy import Policy
 
 logger = logging.getLogger(__name__)
@@ -19,10 +19,11 @@ class WatchedPolicy:
     In a round that went wrong the answer is: no migration, the present operating points.
     """
 
-    def __init__(self, board: Board, policy: Policy) -> None:
-        """`policy` is asked from now on."""
+    def __init__(self, board: Board, policy: Policy, inner: Policy | None = None) -> None:
+        """`policy` is asked from now on; `inner` is the one inside it that knows of gains."""
         self._board = board
         self._policy = policy
+        self._inner = policy if inner is None else inner
         self._legal: tuple[int, ...] | None = None
         self.name = policy.name
         self.problem: str | None = None
@@ -31,14 +32,21 @@ class WatchedPolicy:
     def gain(self) -> float | None:
         """What the last migrations promised, in the policy's unit, if it tells (`last_gain`)."""
         try:
-            gain = float(getattr(self._policy, "last_gain"))  # noqa: B009 - not every policy has it
+            gain = float(getattr(self._inner, "last_gain"))  # noqa: B009 - not every policy has it
         except Exception:  # noqa: BLE001 - it is for the log alone
             return None
         return gain if math.isfinite(gain) else None
 
-    def exchange(self, policy: Policy) -> None:
+    @property
+    def reason(self) -> str | None:
+        """Why the last decision changed anything about training, if the policy tells."""
+        reason = getattr(self._policy, "last_reason", None)
+        return reason if isinstance(reason, str) else None
+
+    def exchange(self, policy: Policy, inner: Policy | None = None) -> None:
         """Ask another one from now on."""
         self._policy = policy
+        self._inner = policy if inner is None else inner
         self.name = policy.name
         self.problem = None
 
@@ -71,6 +79,34 @@ class WatchedPolicy:
             return observation.opp_index
         return opps
 
+    def train(self, observation: Observation) -> tuple[TrainingGrant, ...]:
+        """The policy's grants, if it has any that are legal; none where it knows no training."""
+        train = getattr(self._policy, "train", None)
+        if train is None:
+            return ()
+        try:
+            grants = tuple([_plain_grant(grant) for grant in train(observation)])
+            settings = {job.id: None for job in observation.training}
+            for problem in decision_problems(self._board, {}, Decision(grants=grants), settings):
+                raise ValueError(problem)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the governor goes on
+            self._note("train", error)
+            return ()
+        return grants
+
+    def accelerate(self, observation: Observation) -> tuple[int | None, ...]:
+        """The policy's operating points of accelerators, if it has any that are legal."""
+        accelerate = getattr(self._policy, "accelerate", None)
+        if accelerate is None:
+            return ()
+        try:
+            opps = tuple([None if x is None else index(x) for x in accelerate(observation)])
+            self._check({}, Decision(accelerator_opp=opps))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the governor goes on
+            self._note("accelerate", error)
+            return ()
+        return opps
+
     def _check(self, threads: Mapping[int, int], decision: Decision) -> None:
         for problem in decision_problems(self._board, threads, decision):
             raise ValueError(problem)
@@ -83,3 +119,15 @@ class WatchedPolicy:
 def _plain(move: Migration) -> Migration:
     """A migration in Python's own integers: policies calculate in others, which are no JSON."""
     return Migration(index(move.application_id), tuple([index(core) for core in move.cores]))
+
+
+def _plain_grant(grant: TrainingGrant) -> TrainingGrant:
+    """The same of a grant."""
+    return TrainingGrant(
+        index(grant.job_id),
+        index(grant.setting),
+        tuple([index(core) for core in grant.cores]),
+        grant.accelerator,
+        index(grant.nice),
+        None if grant.cpu_max is None else float(grant.cpu_max),
+    )

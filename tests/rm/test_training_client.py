@@ -530,7 +530,7 @@ def test_a_child_does_not_train_for_its_parent(daemon: Daemon) -> None:
         ({"name": ""}, "name must have 1 to 64 characters"),
         ({"pid": 0}, "pid must be that of a process"),
         ({"limits": {"power_w": float("nan")}}, "must be JSON with finite numbers"),
-        ({"capability": capability(settings=900)}, "must have at most 65536 bytes as JSON"),
+        ({"capability": capability(settings=4000)}, "must have at most 262144 bytes as JSON"),
     ],
 )
 def test_what_no_daemon_would_take_is_a_mistake_at_once(

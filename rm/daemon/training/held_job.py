@@ -9,11 +9,13 @@ from platforms.linux.managed import ProcessKey
 class HeldJob:
     """The process `key` trains as the job `id`; user `uid` has registered it.
 
-    `done_before` are reference samples of its round that were done under an earlier daemon.
+    `memory_bytes` is what it may hold (None: no limit). `done_before` are reference samples of its
+    round that were done under an earlier daemon.
     """
 
     id: int
     name: str
     key: ProcessKey
     uid: int
+    memory_bytes: int | None = None
     done_before: float = 0.0

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from platforms.errors import InvalidInput
-from platforms.linux.managed import ProcessKey
+from platforms.linux.managed import ProcessKey, TrainingProcess
 from platforms.linux.processes.processes import ProcessInfo
 from rm.daemon.applications.applications import Processes, Refused
 from rm.daemon.applications.grant import printable
@@ -65,6 +65,9 @@ class TrainingDesk:
         """Other limits, for jobs that register from now on."""
         self._settings = settings
 
+    def __len__(self) -> int:
+        return len(self._held)
+
     def __iter__(self) -> Iterator[HeldJob]:
         return iter(tuple(self._held.values()))
 
@@ -75,6 +78,12 @@ class TrainingDesk:
     def get(self, job_id: int) -> HeldJob | None:
         """A job by its id, None where it has ended."""
         return self._held.get(job_id)
+
+    def processes(self) -> tuple[TrainingProcess, ...]:
+        """The processes that train, as those who hold them to their grants know them."""
+        return tuple(
+            TrainingProcess(job.id, job.key, job.memory_bytes) for job in self._held.values()
+        )
 
     # --- what jobs say --------------------------------------------------------------------------
 
@@ -106,7 +115,7 @@ class TrainingDesk:
             )
         except InvalidInput as error:
             raise Refused(printable(f"capability: {error}", longest=300)) from error
-        job = HeldJob(job_id, told, process.key, uid)
+        job = HeldJob(job_id, told, process.key, uid, limits.memory_bytes)
         self._held[job_id] = job
         self._say(job, now_s, "trains, %d settings", len(capability.settings))
         return job
@@ -165,6 +174,11 @@ class TrainingDesk:
         if self._held.pop(job.id, None) is not None:
             self.jobs.end(job.id)
             self._say(job, now_s, "trains no longer, %s", why)
+
+    def end_all(self, now_s: float, why: str) -> None:
+        """No job is governed any longer; each hears of it when it asks next."""
+        for job in self:
+            self.end(job, now_s, why)
 
     def update(self, now_s: float) -> None:
         """End the jobs whose processes have ended; once in a migration period."""
