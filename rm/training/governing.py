@@ -18,11 +18,9 @@ from msgspec.structs import replace as changed
 
 from platforms.board import Board
 from platforms.platform import Migration, Observation, TrainingGrant
-from platforms.simulated.power import PowerModel
 from rm.mapping.seats import seats
 from rm.planner.plans import Limits, Plan
 from rm.policies.ilgov import make as make_ordinary
-from rm.safety.plausible import is_plausible
 from rm.training.foreground import Foreground, Ordinary, foreground
 from rm.training.guard import Guard
 from rm.training.job import Job
@@ -42,8 +40,8 @@ die takes to follow."""
 
 WORTH_K, WORTH_SHARE = 0.5, 0.05
 """A plan that holds is given up only for one that is so much cooler, a little more than what the
-observer is off by (0.2 to 0.3 K on the simulated board); one that is late, for one that is done
-that much earlier."""
+observer is off by (0.2 to 0.3 K on the simulated board); one that is late, for one that is so much
+faster."""
 
 SETTLE_ROUNDS = 3
 """Rounds in which the plan's clocks hold for all clusters, until the ordinary policy has seen who
@@ -83,7 +81,6 @@ class GoverningTraining:
     def __init__(self, board: Board, inner: Ordinary, jobs: TrainingJobs, limits: Limits) -> None:
         """`inner` governs the applications while no job has work, and their clocks always."""
         self._board, self._inner, self._jobs = board, inner, jobs
-        self._core_nodes = PowerModel(board).core_nodes
         self._listening = Listening(board, jobs)
         self._planning = Planning(board, limits, self._listening.observer)
         self._guard = Guard(limits.temp_c)
@@ -224,7 +221,9 @@ class GoverningTraining:
         if same.mode is None or len(found.broken) < len(same.broken):
             return True
         if "deadline" in found.broken:
-            return found.finish_s < (1.0 - WORTH_SHARE) * same.finish_s
+            load = applications.memory_load
+            faster = modes.progress_per_s(found.mode, load) / modes.progress_per_s(present, load)
+            return faster > 1.0 + WORTH_SHARE
         return found.temp_c < same.temp_c - WORTH_K
 
     def _adopt(self, job: Job, applications: Foreground, found: Plan) -> tuple[Migration, ...]:
@@ -282,7 +281,7 @@ class GoverningTraining:
         self, observation: Observation, job: Job, modes: JobModes, mode: int, opps: Sequence[int]
     ) -> None:
         """Let the guard see how hot it is."""
-        before_w, hottest_c = self._guard.cap_w, self._hottest_c(observation)
+        before_w, hottest_c = self._guard.cap_w, self._listening.hottest_c
         present = self._guarded(modes, mode, opps)
         self._guard.limit_c = self._planning.limit_c(job)
         self._guard.look(
@@ -300,14 +299,6 @@ class GoverningTraining:
     def _guarded(self, modes: JobModes, mode: int, opps: Sequence[int]) -> int | None:
         """The planned mode, or what the guard leaves of it."""
         return modes.cooler(mode, self._guard.cap_w, opps) if self._guard.active else mode
-
-    def _hottest_c(self, observation: Observation) -> float:
-        """The hottest of the sensors, and of the cores as far as they are known."""
-        temps_c = [one.temp_c for one in observation.temperatures if is_plausible(one.temp_c)]
-        field = self._listening.observer.temperatures_c
-        if field is not None:
-            temps_c.append(float(field[self._core_nodes].max()))
-        return max(temps_c, default=-math.inf)
 
     # --- grants ---------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from rm.training.heat_observer import HeatObserver
 from rm.training.job import Job
 from rm.training.job_modes import JobModes
 from rm.training.jobs import TrainingJobs
+from rm.training.steady_sensors import SteadySensors
 
 
 class Listening:
@@ -20,6 +21,7 @@ class Listening:
         self._power = PowerModel(board)
         self._modes: dict[int, JobModes] = {}
         self.observer = HeatObserver(board)
+        self._sensors = SteadySensors()
         self.heard: Observation | None = None
 
     def hear(self, observation: Observation, memory_load: float) -> bool:
@@ -40,7 +42,16 @@ class Listening:
                     activity = modes.activity(self._power, mode)
                     switching |= dict.fromkeys(reading.cores, activity)
         self.observer.update(observation, switching)
+        self._sensors.hear(observation)
         return True
+
+    @property
+    def hottest_c(self) -> float:
+        """The hottest of the sensors and, as far as the observer knows, of the cores, degC."""
+        field = self.observer.temperatures_c
+        if field is None:
+            return self._sensors.hottest_c
+        return max(self._sensors.hottest_c, float(field[self._power.core_nodes].max()))
 
     def modes_of(self, job: Job) -> JobModes:
         """What can be granted to a job."""
