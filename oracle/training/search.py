@@ -202,6 +202,8 @@ class _Instance:
         limit_w = self._asked.power_w if limit_w is None else limit_w
         pace = self._asked.needed_per_s if needed_per_s is None else needed_per_s
         best: Decision | None = None
+        if not modes:
+            return None
         for part, least_c in self._in_order(modes, limit_c):
             ceiling = limit_c if best is None else best.peak_c - TOLERANCE_K
             if least_c > ceiling:
