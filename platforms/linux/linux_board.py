@@ -226,6 +226,7 @@ class LinuxBoard:
         """
         if self._confinement is None or not grants:
             return
+        self._spare_applications(self._confinement)
         processes = {process.id: process for process in self._training_processes()}
         for grant in grants:
             process = processes.get(grant.job_id)
@@ -234,11 +235,15 @@ class LinuxBoard:
                     process.id, process.key, grant, process.memory_bytes
                 )
 
+    def _spare_applications(self, confinement: Confinement) -> None:
+        """None of them is confined with a job that it descends from."""
+        confinement.without = frozenset(process.key.pid for process in self._applications())
+
     def _hold_training(self) -> None:
         if self._machine.accelerators is not None and not self._training():
             self._machine.accelerators.give_back()
         if self._confinement is not None:
-            self._confinement.without = frozenset(p.key.pid for p in self._applications())
+            self._spare_applications(self._confinement)
             present = frozenset(process.id for process in self._training_processes())
             self.refused += self._confinement.keep_only(present)
             self.refused += self._confinement.hold()

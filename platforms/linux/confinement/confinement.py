@@ -50,6 +50,7 @@ class _Job:
     nice: int = 0
     paused: bool = False
     throttled: bool = False
+    is_anothers: bool = False
 
 
 class Confinement:
@@ -214,7 +215,7 @@ class Confinement:
         had_one = job.group.entered
         try:
             try:
-                return job.group.enter(self._family(job))
+                return job.group.enter(self._family(job, fresh=not had_one))
             except GroupUnusable:
                 if not had_one:
                     raise
@@ -334,7 +335,7 @@ class Confinement:
 
     def _outside(self, job: _Job, inside: frozenset[int]) -> list[ProcessKey]:
         """Those of a job's processes that could not be moved into its group."""
-        return [key for key in self._family(job)(()) if key.pid not in inside]
+        return [key for key in self._family(job, fresh=False)(()) if key.pid not in inside]
 
     def _is_alive(self, key: ProcessKey) -> bool:
         life = read_life(self._root, key.pid)
@@ -348,8 +349,11 @@ class Confinement:
         return job.threads.stop(lambda _: self._outside(job, inside))
 
     def _is_ilgovs(self, job: _Job) -> bool:
-        """Whether to pause a job would stop init, or ilgov itself."""
-        return job.key.pid == 1 or self._own_pid in {key.pid for key in self._family(job)(())}
+        """Whether to pause a job would stop init, or ilgov itself; looked at once."""
+        if not job.is_anothers:
+            pids = {key.pid for key in self._family(job)(())}
+            job.is_anothers = job.key.pid != 1 and self._own_pid not in pids
+        return not job.is_anothers
 
     def _left_alone(self, job_id: int, job: _Job) -> tuple[str, ...]:
         del self._jobs[job_id]

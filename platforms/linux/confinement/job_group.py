@@ -15,6 +15,8 @@ from platforms.linux.managed import ProcessKey
 TOP = f"{GROUPS}/ilgov"
 """Holds the groups of all jobs."""
 
+_LARGEST_PAGE_BYTES = 65536
+
 _MOST_LOOKS = 20
 """At a family whose members fork while they are moved: who is born in the group stays in it."""
 
@@ -179,12 +181,19 @@ class JobGroup:
 
 
 def _is_same(name: str, wanted: str, now: str) -> bool:
-    """Whether a knob says what was written; memory is counted in pages.
+    """Whether a knob says what was written; memory is counted in pages, weights in hundredths.
 
     >>> _is_same("memory.high", "100000", "98304"), _is_same("cpu.max", "max 100000", "max 100000")
     (True, True)
+    >>> _is_same("cpu.weight.nice", "15", "14"), _is_same("cpuset.cpus", "0", "0-1")
+    (True, False)
     """
     if wanted == now:
         return True
-    is_memory = name.startswith("memory.") and wanted.isdigit() and now.isdigit()
-    return is_memory and 0 <= int(wanted) - int(now) < 65536
+    try:
+        difference = int(wanted) - int(now)
+    except ValueError:
+        return False
+    if name == "cpu.weight.nice":
+        return abs(difference) <= 1
+    return name.startswith("memory.") and 0 <= difference < _LARGEST_PAGE_BYTES
