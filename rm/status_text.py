@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from rm.daemon.status import ApplicationStatus, CoreStatus, Status
+from rm.daemon.status import ApplicationStatus, CoreStatus, Status, TrainingStatus
 from rm.quantities import core_list, duration, megahertz, printable, rate
+from rm.training_words import job_state, knobs, round_outlook
 
 _PERCENT = 100
 _LEFT = {"cluster", "application", "sensor", "cores", "unit", "state", "measured by", "trusted"}
+_LEFT |= {"training job", "knobs", "round"}
 """Columns of text; all others are numbers and end at the right."""
 
 
@@ -17,6 +19,7 @@ def status_text(status: Status) -> str:
         _temperatures(status),
         _clusters(status),
         _applications(status.applications),
+        *_training(status),
         _events(status),
     )
     return "\n\n".join("\n".join(map(printable, block)) for block in blocks)
@@ -38,6 +41,8 @@ def _head(status: Status) -> Iterator[str]:
         left, total = status.memory.available_bytes >> 20, status.memory.total_bytes >> 20
         yield f"memory    {left} of {total} MiB available"
     yield f"features  {', '.join(status.features) or '-'}"
+    if status.training_refused:
+        yield f"training  no jobs: {status.training_refused}"
 
 
 def _temperatures(status: Status) -> Iterator[str]:
@@ -94,6 +99,31 @@ def _applications(applications: Sequence[ApplicationStatus]) -> Iterator[str]:
     yield from _table((*headers, "measured by"), rows)
 
 
+def _training(status: Status) -> Iterator[Iterator[str]]:
+    """A table, where there are jobs."""
+    if status.training:
+        yield _jobs(status.training)
+
+
+def _jobs(jobs: Sequence[TrainingStatus]) -> Iterator[str]:
+    rows = [
+        (
+            job.name,
+            str(job.pid),
+            job_state(job),
+            knobs(job.knobs),
+            job.accelerator or core_list(job.cores),
+            rate(job.rate),
+            "-" if job.round is None else f"{job.round.done:.0f} / {job.round.samples:.0f}",
+            "-" if job.round is None else f"{job.round.deadline_s:.0f}",
+            round_outlook(job.round),
+        )
+        for job in jobs
+    ]
+    headers = ("training job", "pid", "state", "knobs", "cores", "samples/s", "done", "due/s")
+    yield from _table((*headers, "round"), rows)
+
+
 def _events(status: Status) -> Iterator[str]:
     counts, loop = status.counts, status.loop
     yield (
@@ -110,6 +140,11 @@ def _events(status: Status) -> Iterator[str]:
         f"{1e3 * loop.mean_s:.2f} / {1e3 * loop.most_s:.2f} ms (least / mean / most), "
         f"sd {1e3 * loop.sd_s:.2f} ms"
     )
+    if counts.training_grants:
+        yield (
+            f"training:        {counts.training_grants} grants, {counts.training_pauses} pauses, "
+            f"{counts.training_held} times a job was frozen or throttled"
+        )
     if counts.log_lines_lost:
         yield f"decision log:    {counts.log_lines_lost} lines lost, they could not be written"
     if status.backend:

@@ -1,8 +1,8 @@
 """One frame of the view: the status as lines that fit a terminal.
 
 From top to bottom: who steers, temperatures with their history, clusters with their cores,
-applications against their targets, what happened. Where the lines do not suffice, applications are
-left out, and their number is told.
+training jobs, applications against their targets, what happened. Where the lines do not suffice,
+applications are left out, and their number is told.
 """
 
 from collections.abc import Iterator
@@ -14,8 +14,9 @@ from rm.top.applications import application_lines
 from rm.top.clusters import cluster_lines
 from rm.top.glyphs import Glyphs
 from rm.top.history import History
-from rm.top.line import EMPTY, Line, Piece, Style, at_both_ends, length, line
+from rm.top.line import EMPTY, Line, Piece, Style, at_both_ends, clipped, length, line
 from rm.top.temperatures import temperature_lines
+from rm.top.training import training_lines
 
 _STATE_STYLES: dict[State, Style] = {
     "normal": "good",
@@ -46,6 +47,10 @@ def frame_lines(frame: Frame, glyphs: Glyphs, *, width: int, height: int | None)
         EMPTY,
         *cluster_lines(status, glyphs, width),
         EMPTY,
+        *(
+            clipped(pieces, width)
+            for pieces in training_lines(status.training, glyphs, all_of_them=height is None)
+        ),
     ]
     below = [] if height is None else [_foot(status, width)]
     left = None if height is None else max(height - len(above) - len(below), 0)

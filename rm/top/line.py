@@ -37,6 +37,20 @@ def length(pieces: Line) -> int:
     return sum(len(piece.text) for piece in pieces)
 
 
+def clipped(pieces: Line, width: int) -> Line:
+    """What fits into so many columns.
+
+    >>> plain_text([clipped(line("abc", Piece("def", "good")), 4)])
+    'abcd'
+    """
+    kept, left = [], width
+    for piece in pieces:
+        if left > 0:
+            kept.append(piece._replace(text=piece.text[:left]))
+        left -= len(piece.text)
+    return tuple(kept)
+
+
 def at_both_ends(left: Line, right: Line, width: int) -> Line:
     """`right` ends at the last column, where both fit; else `left` alone."""
     gap = width - length(left) - length(right)

@@ -13,7 +13,7 @@ from rm import status_reader
 from rm.daemon.status import Status
 from tests.conftest import Ended
 from tests.rm.daemon.status_server import StatusServer
-from tests.rm.daemon.statuses import APPLICATION, STATUS, crowded, empty
+from tests.rm.daemon.statuses import APPLICATION, STATUS, TRAINING, crowded, empty
 
 Ilgov = Callable[..., Ended]
 
@@ -148,3 +148,27 @@ def test_the_help_tells_the_exit_codes(ilgov: Ilgov) -> None:
     code, stdout, _ = ilgov("status", "--help")
     assert 0 == code
     assert "3    no daemon runs" in stdout
+
+
+def test_training_jobs_are_shown_with_what_is_expected_of_them(ilgov: Ilgov, path: Path) -> None:
+    """And why none is let in, where that is so."""
+    _, stdout, _ = asked(ilgov, path, TRAINING)
+    lines = [" ".join(line.split()) for line in stdout.splitlines()]
+    assert "tiny-4 1500 granted batch 32, depth 4 0-2 39.5 500 / 2000 57 in time, in 38 s" in lines
+    assert (
+        "late 1500 paused, frozen batch 32, depth 4 - 0.00 0 / 900 12 late, 600 samples short: "
+        "it may not train now" in lines
+    )
+    assert "waits 1500 waiting batch 32, depth 4 - 0.00 - - -" in lines
+    assert "training: 14 grants, 3 pauses, 1 times a job was frozen or throttled" in lines
+    _, stdout, _ = asked(ilgov, path, replace(STATUS, training_refused="training.enabled must be"))
+    assert "training  no jobs: training.enabled must be\n" in stdout
+
+
+def test_json_of_an_earlier_daemon_without_training_is_understood(ilgov: Ilgov, path: Path) -> None:
+    """Fields may come; none that was there goes."""
+    old = msgspec.to_builtins(STATUS)
+    del old["training"], old["training_refused"]
+    code, stdout, _ = asked(ilgov, path, msgspec.json.encode(old) + b"\n")
+    assert 0 == code
+    assert "video" in stdout

@@ -8,7 +8,15 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, NamedTuple, get_args
 
 from platforms.linux.managed import RateUnit
-from rm.daemon.status import ApplicationStatus, ClusterStatus, State, Status
+from rm.daemon.status import (
+    ApplicationStatus,
+    ClusterStatus,
+    State,
+    Status,
+    TrainingRoundStatus,
+    TrainingStatus,
+)
+from rm.training.job import State as JobState
 
 Kind = Literal["gauge", "counter", "summary"]
 Sample = tuple[tuple[str, ...], float]
@@ -80,6 +88,37 @@ def _applications(
         return [((str(app.id), app.name), number) for app, number in found if number is not None]
 
     return samples
+
+
+def _jobs(
+    value: Callable[[TrainingStatus], float | None],
+) -> Callable[[Status], list[Sample]]:
+    """A number per training job, of those that have one."""
+
+    def samples(status: Status) -> list[Sample]:
+        found = ((job, value(job)) for job in status.training)
+        return [((str(job.id), job.name), number) for job, number in found if number is not None]
+
+    return samples
+
+
+def _rounds(
+    value: Callable[[TrainingRoundStatus], float | None],
+) -> Callable[[Status], list[Sample]]:
+    """A number per training job that works on a round."""
+    return _jobs(lambda job: None if job.round is None else value(job.round))
+
+
+def _job_states(status: Status) -> Iterator[Sample]:
+    for job in status.training:
+        for state in get_args(JobState):
+            yield (str(job.id), job.name, state), float(state == job.state)
+
+
+def _job_knobs(status: Status) -> Iterator[Sample]:
+    for job in status.training:
+        for knob, value in job.knobs.items():
+            yield (str(job.id), job.name, knob), value
 
 
 def _backend(field: str) -> Callable[[Status], list[Sample]]:
@@ -234,6 +273,102 @@ _OF_APPLICATIONS = (
     ),
 )
 
+_JOB = ("id", "job")
+
+_OF_TRAINING = (
+    Metric(
+        "ilgov_training_accepted",
+        "gauge",
+        "Whether training jobs are let in.",
+        (),
+        _one(lambda status: float(status.training_refused is None)),
+    ),
+    Metric(
+        "ilgov_training_state",
+        "gauge",
+        "1 for the state that the training job is in.",
+        (*_JOB, "state"),
+        _job_states,
+    ),
+    Metric(
+        "ilgov_training_knob",
+        "gauge",
+        "Value of a knob that the training job was told to use, in the knob's own unit.",
+        (*_JOB, "knob"),
+        _job_knobs,
+    ),
+    Metric(
+        "ilgov_training_cores",
+        "gauge",
+        "Cores that the training job has.",
+        _JOB,
+        _jobs(lambda job: float(len(job.cores))),
+    ),
+    Metric(
+        "ilgov_training_samples_per_second",
+        "gauge",
+        "Rate of the training job.",
+        _JOB,
+        _jobs(lambda job: job.rate),
+    ),
+    Metric(
+        "ilgov_training_samples_total",
+        "counter",
+        "Samples that the training job has done.",
+        _JOB,
+        _jobs(lambda job: job.samples),
+    ),
+    Metric(
+        "ilgov_training_rounds_total",
+        "counter",
+        "Rounds that the training job has done.",
+        _JOB,
+        _jobs(lambda job: float(job.rounds_done)),
+    ),
+    Metric(
+        "ilgov_training_rounds_missed_total",
+        "counter",
+        "Rounds that the training job has not done before another one began.",
+        _JOB,
+        _jobs(lambda job: float(job.rounds_missed)),
+    ),
+    Metric(
+        "ilgov_training_round_progress_ratio",
+        "gauge",
+        "Share of the round's samples that is done; absent between two rounds.",
+        _JOB,
+        _rounds(lambda round_: round_.done / round_.samples),
+    ),
+    Metric(
+        "ilgov_training_round_deadline_seconds",
+        "gauge",
+        "Time until the round must be done.",
+        _JOB,
+        _rounds(lambda round_: round_.deadline_s),
+    ),
+    Metric(
+        "ilgov_training_round_finish_seconds",
+        "gauge",
+        "Time until the round is expected to be done; absent where it will not be.",
+        _JOB,
+        _rounds(lambda round_: round_.finish_s),
+    ),
+    Metric(
+        "ilgov_training_round_in_time",
+        "gauge",
+        "Whether the round is expected to be done in time.",
+        _JOB,
+        _rounds(lambda round_: float(round_.meets)),
+    ),
+    Metric(
+        "ilgov_training_held",
+        "gauge",
+        "Whether the training job is frozen or throttled, as it does not keep to its grant.",
+        _JOB,
+        _jobs(lambda job: float(job.held_by is not None)),
+    ),
+)
+
 _OF_THE_BACKEND = tuple(
     Metric(f"ilgov_backend_{name}_total", "counter", text, _BACKEND, _backend(field))
     for name, field, text in (
@@ -300,7 +435,18 @@ _COUNTS = tuple(
             "Connections closed because the client broke the protocol or a limit.",
         ),
         ("log_lines_lost", "log_lines_lost", "Lines of the decision log that were not written."),
+        ("training_grants", "training_grants", "Grants to training jobs."),
+        ("training_pauses", "training_pauses", "Times that a training job was told to pause."),
+        ("training_holds", "training_held", "Times that a training job was frozen or throttled."),
     )
 )
 
-METRICS = (*_DAEMON, *_BOARD, *_OF_APPLICATIONS, *_OF_THE_BACKEND, *_OF_THE_LOOP, *_COUNTS)
+METRICS = (
+    *_DAEMON,
+    *_BOARD,
+    *_OF_APPLICATIONS,
+    *_OF_TRAINING,
+    *_OF_THE_BACKEND,
+    *_OF_THE_LOOP,
+    *_COUNTS,
+)

@@ -11,6 +11,8 @@ from rm.daemon.status import (
     LoopTimes,
     Status,
     TemperatureStatus,
+    TrainingRoundStatus,
+    TrainingStatus,
 )
 
 LITTLE = ClusterStatus(
@@ -55,6 +57,54 @@ SLOW = replace(
 )
 UNMEASURED = replace(SLOW, id=3, name="silent", pid=1400, rate=None, met=None, measured_by="none")
 
+TRAINS = TrainingStatus(
+    id=3,
+    name="tiny-4",
+    pid=1500,
+    state="granted",
+    setting=4,
+    knobs={"batch": 32.0, "depth": 4.0},
+    cores=(0, 1, 2),
+    accelerator=None,
+    rate=39.5,
+    samples=4160.0,
+    loss=1.25,
+    rounds_done=6,
+    rounds_missed=1,
+    round=TrainingRoundStatus(
+        number=7,
+        samples=2000.0,
+        done=500.0,
+        deadline_s=57.4,
+        meets=True,
+        finish_s=38.1,
+        samples_possible=2000.0,
+    ),
+    held_by=None,
+)
+LATE = replace(
+    TRAINS,
+    id=4,
+    name="late",
+    state="paused",
+    cores=(),
+    rate=0.0,
+    loss=None,
+    round=TrainingRoundStatus(
+        number=1,
+        samples=900.0,
+        done=0.0,
+        deadline_s=12.0,
+        meets=False,
+        finish_s=None,
+        samples_possible=300.0,
+        reason="it may not train now",
+    ),
+    held_by="frozen",
+)
+WAITS = replace(TRAINS, id=5, name="waits", state="waiting", cores=(), rate=0.0, round=None)
+ON_GPU = replace(TRAINS, id=6, name="big", cores=(), accelerator="ga10b")
+
 BACKEND = BackendStatus(
     name="onnxruntime", device="cpu", answers=720, late=3, crashed=1, wrong=0, restarts=1
 )
@@ -96,6 +146,13 @@ STATUS = Status(
         connections=9,
         connections_closed_for_cause=2,
     ),
+)
+
+
+TRAINING = replace(
+    STATUS,
+    training=(WAITS, TRAINS, LATE),
+    counts=replace(STATUS.counts, training_grants=14, training_pauses=3, training_held=1),
 )
 
 

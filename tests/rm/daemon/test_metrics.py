@@ -21,7 +21,7 @@ from rm.daemon.metrics.metrics import exposition
 from rm.daemon.metrics.metrics_server import MetricsServer, parse_listen
 from rm.daemon.metrics.metrics_table import METRICS
 from rm.daemon.status import Status
-from tests.rm.daemon.statuses import APPLICATION, STATUS, crowded, empty
+from tests.rm.daemon.statuses import APPLICATION, STATUS, TRAINING, crowded, empty
 
 DOCS = Path(__file__).parents[3] / "docs" / "daemon.md"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
@@ -108,7 +108,9 @@ def test_a_version_that_is_none_gets_the_plain_format() -> None:
     assert content_type.startswith("text/plain")
 
 
-@pytest.mark.parametrize("status", [STATUS, empty(), crowded(256)], ids=["full", "empty", "256"])
+@pytest.mark.parametrize(
+    "status", [STATUS, empty(), crowded(256), TRAINING], ids=["full", "empty", "256", "training"]
+)
 def test_promtool_finds_nothing_to_say(status: Status) -> None:
     """Prometheus' own check of names, units and help texts."""
     promtool = shutil.which("promtool")
@@ -261,3 +263,23 @@ def test_other_machines_cannot_be_given_access(listen: str) -> None:
     """There is no authentication."""
     with pytest.raises(InvalidInput, match=r"metrics\.listen must be unix:/path or localhost:port"):
         parse_listen(listen)
+
+
+def test_training_jobs_are_measured() -> None:
+    """Samples, states, knobs, and what is expected of the round."""
+    seen = values(TRAINING)
+    tiny, late = "[('id', '3'), ('job', 'tiny-4')]", "[('id', '4'), ('job', 'late')]"
+    assert 39.5 == seen[f"ilgov_training_samples_per_second{tiny}"]
+    assert 4160 == seen[f"ilgov_training_samples_total{tiny}"]
+    assert (3, 0.25) == (
+        seen[f"ilgov_training_cores{tiny}"],
+        seen[f"ilgov_training_round_progress_ratio{tiny}"],
+    )
+    assert (1, 0) == tuple(seen[f"ilgov_training_round_in_time{x}"] for x in (tiny, late))
+    assert (0, 1) == tuple(seen[f"ilgov_training_held{x}"] for x in (tiny, late))
+    assert 32 == seen["ilgov_training_knob[('id', '3'), ('job', 'tiny-4'), ('knob', 'batch')]"]
+    on = [key for key, value in seen.items() if "ilgov_training_state" in key and value]
+    assert 3 == len(on)
+    assert f"ilgov_training_round_finish_seconds{late}" not in seen
+    assert 1 == seen["ilgov_training_accepted[]"]
+    assert 0 == values(replace(STATUS, training_refused="no"))["ilgov_training_accepted[]"]

@@ -14,7 +14,16 @@ from rm.top.glyphs import ASCII, BLOCKS, Glyphs
 from rm.top.history import KEPT, History
 from rm.top.line import Line, length, plain_text
 from tests.conftest import Ended
-from tests.rm.daemon.statuses import APPLICATION, LITTLE, STATUS, crowded, empty
+from tests.rm.daemon.statuses import (
+    APPLICATION,
+    LITTLE,
+    ON_GPU,
+    STATUS,
+    TRAINING,
+    WAITS,
+    crowded,
+    empty,
+)
 
 Ilgov = Callable[..., Ended]
 
@@ -62,7 +71,7 @@ def test_it_shows_state_sensors_clusters_cores_and_applications() -> None:
 @given(
     width=st.integers(1, 250),
     height=st.integers(1, 100),
-    status=st.sampled_from([STATUS, empty(), crowded(3), crowded(256)]),
+    status=st.sampled_from([STATUS, empty(), crowded(3), crowded(256), TRAINING]),
     glyphs=st.sampled_from([BLOCKS, ASCII]),
 )
 def test_a_frame_has_exactly_the_terminals_lines(
@@ -75,7 +84,7 @@ def test_a_frame_has_exactly_the_terminals_lines(
 
 
 @pytest.mark.parametrize("width", [80, 100, 200])
-@pytest.mark.parametrize("status", [STATUS, empty(), crowded(256)])
+@pytest.mark.parametrize("status", [STATUS, empty(), crowded(256), TRAINING])
 def test_no_line_is_longer_than_a_usual_terminal_is_wide(width: int, status: Status) -> None:
     """Narrower ones cut what is at the right."""
     assert max(map(length, lines(status, width=width, height=50))) <= width
@@ -152,3 +161,34 @@ def test_a_sensor_that_appears_later_has_gaps_before() -> None:
     history.add([replace(STATUS.temperatures[0], sensor="late", temp_c=30.0)])
     assert [61.2, None] == history.last("soc", 9)
     assert [None, 30.0] == history.last("late", 9)
+
+
+def test_training_jobs_are_shown_those_that_train_first() -> None:
+    """Knobs, cores, rate, deadline, outlook."""
+    text = shown(TRAINING, width=110, height=30)
+    jobs = [line for line in text.splitlines() if "batch 32" in line]
+    assert [
+        "tiny-4 granted batch 32, depth 4 0-2 39.5 57 s in time, in 38 s",
+        "late frozen batch 32, depth 4 - 0.00 12 s late, 600 samples short: it may not tr",
+        "waits waiting batch 32, depth 4 - 0.00 - -",
+    ] == [line[:79].strip() for line in jobs]
+    drawn = lines(TRAINING, width=110)
+    assert ({"good"}, {"bad"}) == (
+        styles_of("in time", drawn),
+        styles_of("600 samples short", drawn),
+    )
+    on_gpu = shown(replace(STATUS, training=(ON_GPU,)))
+    assert "big granted batch 32, depth 4 ga10b 39.5" in on_gpu
+
+
+def test_many_jobs_leave_room_for_the_applications() -> None:
+    """All are shown where the frame is printed."""
+    many = replace(STATUS, training=tuple(replace(WAITS, id=i) for i in range(16)))
+    assert "… and 12 more" in shown(many, height=40)
+    assert "video" in shown(many, height=40)
+    assert 16 == shown(many, height=None).count("waits")
+
+
+def test_without_jobs_nothing_is_said_of_training() -> None:
+    """Most boards have none."""
+    assert "TRAINING" not in shown(STATUS)
