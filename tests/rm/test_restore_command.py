@@ -8,6 +8,9 @@ import pytest
 
 from platforms.linux.clocks.actuators import SetSpeed
 from platforms.linux.clocks.frequency_domain import find_domains
+from platforms.linux.confinement.confinement import Confinement
+from platforms.linux.knobs.system_calls import calls_for
+from platforms.platform import TrainingGrant
 from rm.main import main
 from tests.platforms.linux.fake_root import FakeRoot
 from tests.platforms.linux.writing import BIG, journal_path, key_of, open_journal, open_writer
@@ -97,6 +100,37 @@ def test_a_dry_run_as_json_has_every_value(
     shown = json.loads(capsys.readouterr().out)
     assert "schedutil" == shown["files"][f"{BIG}/scaling_governor"]
     assert {"100": {"100": "0-7", "101": "0-7"}} == shown["threads"]
+
+
+def leave_a_job_behind(root: FakeRoot) -> None:
+    """A daemon has frozen one training job in its group and stopped another, and is gone."""
+    writer = open_writer(root)
+    for number, kind in ((1, "cgroup"), (2, "affinity")):
+        root.add_process(100 * number + 100)
+        calls = calls_for(root.path)
+        confined = Confinement(root.path, writer, calls, kind=kind)  # type: ignore[arg-type]
+        key = key_of(root, 100 * number + 100)
+        confined.confine(number, key, TrainingGrant(number, 0, (1,)))
+        confined.pause(number)
+    writer._journal.close()  # type: ignore[union-attr]
+
+
+def test_a_dry_run_names_jobs_that_would_go_on(
+    root: FakeRoot, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Out of their group, or continued; in words and as JSON."""
+    leave_a_job_behind(root)
+    assert 0 == run(root, "--dry-run")
+    shown = capsys.readouterr().out
+    assert "would move process 200 back to /sys/fs/cgroup\n" in shown
+    assert "would remove /sys/fs/cgroup/ilgov/job-1\n" in shown
+    assert "would let process 300 go on\n" in shown
+    assert 0 == run(root, "--dry-run", "--json")
+    shown_json = json.loads(capsys.readouterr().out)
+    assert {"200": "/sys/fs/cgroup"} == shown_json["groups"]["/sys/fs/cgroup/ilgov/job-1"]
+    assert [300] == shown_json["stopped"]
+    assert 0 == run(root)
+    assert not (root.path / "sys/fs/cgroup/ilgov").exists()
 
 
 def test_a_dry_run_names_no_speed_that_was_never_set(
