@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from platforms.board import Board
 from platforms.decision_check import placement_problems
-from platforms.platform import ApplicationReading, Observation
+from platforms.platform import ApplicationReading, Observation, TrainingReading
 
 
 def observation_problems(board: Board, observation: Observation) -> Iterator[str]:
@@ -29,6 +29,13 @@ def observation_problems(board: Board, observation: Observation) -> Iterator[str
     yield from _opp_problems(board, observation)
     yield from _utilisation_problems(board, observation.core_utilisation)
     yield from _temperature_problems(board, observation)
+    jobs = [job.id for job in observation.training]
+    if len(set(jobs)) != len(jobs):
+        yield f"training must have an id of its own for each job (got {jobs})"
+    for job in observation.training:
+        for problem in _training_problems(board, job):
+            yield f"training job {job.id}: {problem}"
+    yield from _accelerator_problems(board, observation.accelerator_opp)
 
 
 def _application_problems(board: Board, app: ApplicationReading) -> Iterator[str]:
@@ -42,6 +49,31 @@ def _application_problems(board: Board, app: ApplicationReading) -> Iterator[str
         yield f"threads must be at least 1 (got {app.threads})"
     for problem in placement_problems(board, app.threads, app.cores):
         yield f"cores {problem}"
+
+
+def _training_problems(board: Board, job: TrainingReading) -> Iterator[str]:
+    for key in ("samples", "rate"):
+        value = getattr(job, key)
+        if not 0 <= value < math.inf:
+            yield f"{key} must be finite and not negative (got {value})"
+    highest, got = board.core_count - 1, f"(got {list(job.cores)})"
+    if len(set(job.cores)) != len(job.cores) or not all(0 <= c <= highest for c in job.cores):
+        yield f"cores must be out of 0 ... {highest}, each once {got}"
+    known = [accelerator.name for accelerator in board.compute_accelerators]
+    if job.accelerator is not None and job.accelerator not in known:
+        yield f"accelerator must be one of {known or 'none'} (got {job.accelerator!r})"
+
+
+def _accelerator_problems(board: Board, opps: Sequence[int]) -> Iterator[str]:
+    accelerators = board.compute_accelerators
+    if opps and len(opps) != len(accelerators):
+        names = [accelerator.name for accelerator in accelerators]
+        yield f"accelerator_opp must have one entry for each of {names}, or none (got {list(opps)})"
+        return
+    for accelerator, opp in zip(accelerators, opps, strict=False):
+        top = len(accelerator.opps) - 1
+        if not 0 <= opp <= top:
+            yield f"accelerator_opp of {accelerator.name} must be out of 0 ... {top} (got {opp})"
 
 
 def _opp_problems(board: Board, observation: Observation) -> Iterator[str]:

@@ -124,7 +124,9 @@ def load_training(name_or_path: str) -> TrainingFile:
 
     Raises InvalidInput naming file, key, requirement and value.
     """
-    text, origin = text_of(name_or_path, _TRAININGS, kind="training", listed_by="ilgov board list")
+    text, origin = text_of(
+        name_or_path, _TRAININGS, kind="training", listed_by="ilgov federated profile --help"
+    )
     return parse_training(text, origin=origin)
 
 
