@@ -68,7 +68,7 @@ def _summary_table(
     rows: Sequence[Row], shown: Sequence[Column[Row]], styles: Mapping[str, PolicyStyle]
 ) -> str:
     head = "<th>policy</th><th>seeds</th>" + "".join(map(_head_html, shown))
-    return _table_html(head, [_row_html(row, shown, styles) for row in rows])
+    return table_html(head, [_row_html(row, shown, styles) for row in rows])
 
 
 def generalisation_html(
@@ -91,7 +91,7 @@ def generalisation_html(
         first, *others = (_generalisation_cells(row, styles) for row in same)
         label = _condition_cells(condition, len(same))
         lines += [f'<tr class="first">{label}{first}</tr>', *(f"<tr>{row}</tr>" for row in others)]
-    return _table_html(head, lines)
+    return table_html(head, lines)
 
 
 def times_html(times: Sequence[PolicyTimes], styles: Mapping[str, PolicyStyle]) -> str:
@@ -120,7 +120,8 @@ def times_html(times: Sequence[PolicyTimes], styles: Mapping[str, PolicyStyle]) 
     return f'<div class="scroll"><table><thead>{head}</thead><tbody>{body}</tbody></table></div>'
 
 
-def _table_html(head: str, rows: Sequence[str]) -> str:
+def table_html(head: str, rows: Sequence[str]) -> str:
+    """A table of a head and rows (HTML)."""
     body = "\n".join(rows)
     return (
         f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'

@@ -11,6 +11,11 @@ The darker, the worse. Rest the pointer on a number for its seeds, and on a diff
 confidence interval.
 """
 
+VERDICTS = """
+The project's own requirements of <i>ilgov</i>, on the means over seeds. What is not there could not
+be judged for want of a policy.
+"""
+
 TEMPERATURES = """
 Simulated temperature per policy and cooling setup, the coolest policy at the top. Filled circles:
 time mean where the sensor sits. Open diamonds: the hottest node at its hottest. Markers are means

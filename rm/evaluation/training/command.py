@@ -108,7 +108,7 @@ def run(args: argparse.Namespace, command: str) -> int:
     report = args.out / "report.html"
     write_training_report(report, outcomes, board=board, training=training, command=command)
     kept.forget()
-    print_training_summary(outcomes, training=training.name, as_json=args.json)
+    print_training_summary(outcomes, board=board, training=training.name, as_json=args.json)
     if not args.json:
         print(f"results: {args.out}/*.parquet\nreport:  {report}")
     return 0
@@ -189,7 +189,7 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def print_training_summary(
-    outcomes: Sequence["TrainingOutcome"], *, training: str, as_json: bool
+    outcomes: Sequence["TrainingOutcome"], *, board: "Board", training: str, as_json: bool
 ) -> None:
     """Print the tables of outcomes, or the same as JSON."""
     from rich.console import Console
@@ -197,12 +197,16 @@ def print_training_summary(
     from rm.evaluation.training import terminal
     from rm.evaluation.training.document import summary_json
     from rm.evaluation.training.summary import all_differences, summarise
+    from rm.evaluation.training.verdicts import verdicts
 
     rows, compared = summarise(outcomes), all_differences(outcomes)
+    found = verdicts(rows, compared, sensor_step_k=board.sensors[0].step_k)
     if as_json:
-        print(summary_json(rows, compared, training=training))
+        print(summary_json(rows, compared, found, training=training))
         return
     console = Console()
     console.print(terminal.summary_table(rows))
     if compared:
         console.print(terminal.difference_table(compared))
+    if found:
+        console.print(terminal.verdict_table(found))

@@ -10,7 +10,7 @@ from platforms.board import Board
 from platforms.errors import InvalidInput
 from platforms.training_work import TrainingFile
 from rm.evaluation.html_matrix import Cell, Cells, matrix_html
-from rm.evaluation.html_table import MOST_UNFOLDED, folded_html
+from rm.evaluation.html_table import MOST_UNFOLDED, folded_html, table_html
 from rm.evaluation.page import Plot, definitions_html, figure_html, page, paragraph, section_html
 from rm.evaluation.report import cooling_text, versions
 from rm.evaluation.summary import Interval
@@ -27,6 +27,7 @@ from rm.evaluation.training.outcome import TrainingOutcome
 from rm.evaluation.training.summary import TrainingRow
 from rm.evaluation.training.table import heat_columns, service_columns
 from rm.evaluation.training.timeline import TrainingTimelines, training_timeline_figure
+from rm.evaluation.training.verdicts import verdicts
 
 
 def write_training_report(
@@ -53,6 +54,7 @@ def write_training_report(
     )
     sections = (
         ("Overview", _overview(data)),
+        ("What must hold", _verdicts_html(data, board)),
         ("Figures", "\n".join(_figures(data, board))),
         ("Summary", folded_html(data.rows, tables, data.styles)),
         ("How to read this", definitions_html(captions.WORDS, style="notes")),
@@ -62,7 +64,7 @@ def write_training_report(
             f"<h1>{escape(title)}</h1>",
             f'<p class="lead"><b>{SIMULATED}</b></p>',
             definitions_html(_what_was_run(data, board, training, command)),
-            *(section_html(name, html) for name, html in sections),
+            *(section_html(name, html) for name, html in sections if html),
         )
     )
     text = page(title=title, body=body)
@@ -88,6 +90,20 @@ def _what_was_run(
         ("made by", f"<code>{escape(command)}</code>"),
         ("versions", escape(", ".join(versions()))),
     ]
+
+
+def _verdicts_html(data: TrainingComparison, board: Board) -> str:
+    found = verdicts(data.rows, data.differences, sensor_step_k=board.sensors[0].step_k)
+    if not found:
+        return ""
+    head = '<th>cooling</th><th class="text">required</th><th class="text">found</th><th>holds</th>'
+    rows = [
+        f'<tr><td>{escape(item.cooling)}</td><td class="name">{escape(item.required)}</td>'
+        f'<td class="name">{escape(item.found).replace("-", "−")}</td>'
+        f"<td>{'yes' if item.holds else '<b>no</b>'}</td></tr>"
+        for item in found
+    ]
+    return table_html(head, rows) + paragraph(captions.VERDICTS)
 
 
 def _overview(data: TrainingComparison) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from rich import box
 from rich.markup import escape
 from rich.table import Table
 
@@ -16,6 +17,7 @@ from rm.evaluation.training.table import (
     columns,
     difference_cells,
 )
+from rm.evaluation.training.verdicts import SUBJECT, Verdict
 
 
 def summary_table(rows: Sequence[TrainingRow]) -> Table:
@@ -48,4 +50,16 @@ def difference_table(differences: Sequence[TrainingDifference]) -> Table:
             if (item.reference, item.cooling) == (reference, cooling):
                 add_row(table, item.policy, cells[id(item)])
         table.add_row()
+    return table
+
+
+def verdict_table(verdicts: Sequence[Verdict]) -> Table:
+    """What must hold, what was found."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("cooling", no_wrap=True)
+    for header in (f"what must hold of {SUBJECT}", "found", "holds"):
+        table.add_column(header)
+    for item in verdicts:
+        holds = "yes" if item.holds else "[bold]no[/bold]"
+        table.add_row(escape(item.cooling), escape(item.required), escape(item.found), holds)
     return table
