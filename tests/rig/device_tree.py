@@ -28,7 +28,7 @@ _PMU_INTERRUPT = 7
 _NO_LIMIT = 0xFFFF_FFFF
 
 
-def device_tree(board: Board, *, pmu: bool = True) -> str:
+def device_tree(board: Board, *, pmu: bool = True, ram_bytes: int = RAM_BYTES) -> str:
     """Device tree source for the board; without `pmu` the guest has no hardware counters.
 
     Raises ValueError for a frequency that the frequency driver cannot count.
@@ -43,7 +43,7 @@ def device_tree(board: Board, *, pmu: bool = True) -> str:
             "#address-cells": 2,
             "#size-cells": 2,
         },
-        [_psci(), _memory(), _reserved(), _chosen(), _cpus(board), _gic(board)],
+        [_psci(), _memory(ram_bytes), _reserved(), _chosen(), _cpus(board), _gic(board)],
     )
     root.children += _pmus(board) if pmu else []
     root.children += [_timer(), _clock("crystal", CRYSTAL_HZ), _clock("pll", 600_000_000)]
@@ -69,8 +69,8 @@ def _psci() -> Node:
     return Node("psci", {"compatible": ("arm,psci-1.0", "arm,psci-0.2"), "method": "hvc"})
 
 
-def _memory() -> Node:
-    reg = _reg(RAM_BASE, RAM_BYTES)
+def _memory(ram_bytes: int) -> Node:
+    reg = cells(0, RAM_BASE, ram_bytes >> 32, ram_bytes & 0xFFFF_FFFF)
     return Node(f"memory@{RAM_BASE:x}", {"device_type": "memory", "reg": reg})
 
 

@@ -12,8 +12,8 @@ import shutil
 import subprocess
 import time
 import tomllib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -40,7 +40,8 @@ class Setup:
     With ``icount``, an instruction takes ``2 ** shift`` nanoseconds of guest time. Without `pmu`
     there are no hardware counters: those of the emulator count the whole machine's instructions,
     which no application's speed can be taken from. With `systemd` that is the first process, and
-    the command is a service of it.
+    the command is a service of it. `ram_bytes` are at least a GiB. `shared` are more folders for
+    the guest, by the tag (at most 31 bytes) under which it may mount them, read-only.
     """
 
     board: Board
@@ -48,6 +49,8 @@ class Setup:
     shift: int = 1
     pmu: bool = True
     systemd: bool = False
+    ram_bytes: int = RAM_BYTES
+    shared: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -108,12 +111,13 @@ def _prepare(setup: Setup, slot: Slot) -> None:
     _write_metadata(slot.out / "metadata")
     subprocess.run(
         ["dtc", "-q", "-I", "dts", "-O", "dtb", "-o", str(slot.device_tree)],
-        input=device_tree(setup.board, pmu=setup.pmu),
+        input=device_tree(setup.board, pmu=setup.pmu, ram_bytes=setup.ram_bytes),
         text=True,
         check=True,
     )
     tables = [[(opp.freq_hz, opp.volt_v) for opp in c.opps] for c in setup.board.clusters]
-    write_memory(slot.ram, initial_words(tables, len(setup.board.sensors), START_TEMP_C))
+    words = initial_words(tables, len(setup.board.sensors), START_TEMP_C)
+    write_memory(slot.ram, words, setup.ram_bytes)
 
 
 def _write_metadata(folder: Path) -> None:
@@ -133,18 +137,30 @@ def _command_line(setup: Setup, build: Build, slot: Slot, mode: str) -> list[str
     kernel = f"console=ttyAMA0 iomem=relaxed loglevel=4 panic=-1 rig={mode}"
     if setup.clock == "icount":
         kernel += f" rig.shift={setup.shift}"
-    memory = f"memory-backend-file,id=ram,mem-path={slot.ram},size={RAM_BYTES},share=on"
+    memory = f"memory-backend-file,id=ram,mem-path={slot.ram},size={setup.ram_bytes},share=on"
     return [
         "qemu-system-aarch64",
         *("-machine", "virt,gic-version=3,memory-backend=ram", "-cpu", "cortex-a57"),
         *_accelerator(setup),
-        *("-smp", str(setup.board.core_count), "-m", f"{RAM_BYTES >> 20}M", "-object", memory),
+        *(
+            "-smp",
+            str(setup.board.core_count),
+            "-m",
+            f"{setup.ram_bytes >> 20}M",
+            "-object",
+            memory,
+        ),
         *("-kernel", str(build.kernel), "-initrd", str(_initramfs(setup, build, slot))),
         *("-dtb", str(slot.device_tree), "-append", kernel),
         *_shared("repo", CHECKOUT, writable=False),
         *_shared("site", build.site, writable=False),
         *_shared("out", slot.out, writable=True),
         *_shared("compiled", build.compiled, writable=True),
+        *[
+            word
+            for tag, path in setup.shared.items()
+            for word in _shared(tag, path, writable=False)
+        ],
         *("-nographic", "-monitor", "none", "-serial", "stdio", "-nic", "none", "-no-reboot"),
     ]
 

@@ -1,8 +1,8 @@
 """The registers of the emulated board: frequencies that the kernel programmed, temperatures.
 
-Two stock drivers keep all their state in a few memory-mapped words. The last MiB of the guest's
-memory is given to them, and that memory is a file on the host, so both sides can read what was
-programmed and say what the sensors show:
+Two stock drivers keep all their state in a few memory-mapped words. The last MiB of the first GiB
+of the guest's memory is given to them, and that memory is a file on the host, so both sides can
+read what was programmed and say what the sensors show:
 
 - ``qcom-cpufreq-hw``, one domain a cluster: reads its table of frequencies, writes an index.
 - ``bcm2711_thermal``, one word a sensor: 10 bits of 0.2 K steps with two bits that say "valid".
@@ -17,6 +17,8 @@ from pathlib import Path
 
 RAM_BASE = 0x4000_0000
 RAM_BYTES = 1 << 30
+"""The memory of a guest that asks for no more."""
+
 AREA_BYTES = 1 << 20
 AREA_OFFSET = RAM_BYTES - AREA_BYTES
 AREA_BASE = RAM_BASE + AREA_OFFSET
@@ -68,11 +70,11 @@ def initial_words(
     return words
 
 
-def write_memory(path: Path, words: Mapping[int, int]) -> None:
-    """Make the file that will be the guest's memory."""
+def write_memory(path: Path, words: Mapping[int, int], ram_bytes: int = RAM_BYTES) -> None:
+    """Make the file that will be the guest's memory; `ram_bytes` are at least RAM_BYTES."""
     path.unlink(missing_ok=True)
     with path.open("wb") as memory:
-        memory.truncate(RAM_BYTES)
+        memory.truncate(ram_bytes)
         for offset, word in words.items():
             memory.seek(AREA_OFFSET + offset)
             memory.write(word.to_bytes(4, "little"))

@@ -38,3 +38,15 @@ def test_a_frequency_that_the_driver_cannot_count_is_refused() -> None:
     """Naming cluster, requirement and value."""
     with pytest.raises(ValueError, match=r"little\.freq_hz must be a multiple of 24000000"):
         device_tree(load_board("hikey970"))
+
+
+def test_more_memory_leaves_the_registers_where_they_are() -> None:
+    """6 GiB need a cell more; the area is taken out of the first."""
+    least, more = (
+        device_tree(BOARD).splitlines(),
+        device_tree(BOARD, ram_bytes=6 << 30).splitlines(),
+    )
+    changed = [(a.strip(), b.strip()) for a, b in zip(least, more, strict=True) if a != b]
+    assert [
+        ("reg = <0x0 0x40000000 0x0 0x40000000>;", "reg = <0x0 0x40000000 0x1 0x80000000>;")
+    ] == changed
