@@ -16,16 +16,22 @@ import msgspec
 import pytest
 
 import rm.daemon
+from platforms.board_file import load_board
 from platforms.errors import InvalidInput
+from platforms.platform import TrainingGrant
 from rm.daemon.applications.applications import Applications
 from rm.daemon.clients.messages import Malformed, decode
 from rm.daemon.clients.peer import Peer as Credentials
 from rm.daemon.clients.session import Service, Session
 from rm.daemon.configuration.configuration import Configuration, check_document, parse_configuration
+from rm.daemon.configuration.settings import TrainingSettings
+from rm.daemon.training.training_desk import TrainingDesk
+from rm.training.jobs import TrainingJobs
 from tests.rm.daemon.fake_table import FakeTable, process
 from tests.rm.daemon.mutations import damaged, damaged_document
 from tests.rm.daemon.served import Daemon
 from tests.rm.daemon.write_watch import no_change_of_the_machine
+from tests.rm.training_capability import capability
 
 TEXTS = 14_000
 DOCUMENTS = 16_000
@@ -55,6 +61,12 @@ rival_writes = 3
 level = "info"
 decisions = "/var/log/ilgov/decisions.jsonl"
 keep = 3
+[training]
+enabled = true
+temp_limit_c = 75.0
+power_limit_w = 6.0
+grace_s = 5.0
+enforcement = "affinity"
 [metrics]
 listen = "localhost:9177"
 [[applications]]
@@ -93,6 +105,12 @@ MESSAGES: list[dict[str, Any]] = [
     {"type": "state", "pid": 2},
     {"type": "unregister"},
     {"type": "status"},
+    {"type": "train", "name": "tiny", "capability": capability(), "limits": {"grace_s": 1.0}},
+    {"type": "train", "capability": capability(curve=None), "pid": 2},
+    {"type": "round", "number": 7, "samples": 2000, "deadline_s": 120.0, "done": [[0, 32.0]]},
+    {"type": "progress", "samples": 32.0, "setting": 1, "loss": 1.25},
+    {"type": "paused"},
+    {"type": "end"},
 ]
 SEEDS = [json.dumps(message).encode() for message in MESSAGES]
 LINE_TOKENS = [
@@ -100,6 +118,7 @@ LINE_TOKENS = [
     *(b'"pid":4194304', b'"count":1000001', b'"priority":1000', b'"target":1e-300', b'{"type":'),
     *(b'"type":"register"', b"9" * 400, b"[" * 2000, b" " * 4000, b"\\u0000", b"\\ud800"),
     *(b"\r", b"\n", b"\0", b"\x1b[2J", b"\xed\xa0\x80", b"\xff"),
+    *(b'{"type":"train"', b'"done":[[0,1e999]]', b'"samples":-0.0', b'"batch":1e308', b"[[]]"),
 ]
 
 
@@ -109,7 +128,9 @@ def test_there_are_100_000_of_them() -> None:
 
 
 def damaged_line(dice: random.Random) -> bytes:
-    """A request that was damaged as text, or in what it says."""
+    """A request that was damaged as text, or in what it says; rarely a whole one."""
+    if dice.random() < 0.05:  # else no job would ever live for the others to meet
+        return dice.choice(SEEDS)
     if dice.random() < 0.5:
         return damaged(dice.choice(SEEDS), SEEDS, LINE_TOKENS, dice)
     return json.dumps(damaged_document(dice.choice(MESSAGES), dice), default=str).encode()
@@ -122,6 +143,15 @@ def table() -> FakeTable:
         process(2, uid=65534, name="\x1b[2J\n"),
         process(3, uid=1000, name=""),
     )
+
+
+def let_train(jobs: TrainingJobs, dice: random.Random, now_s: float) -> None:
+    """Decide something about every job."""
+    grants = [
+        TrainingGrant(job.id, dice.randrange(len(job.worth)), dice.choice(((), (0,), (4, 5))))
+        for job in jobs.alive(now_s)
+    ]
+    jobs.issue(grants, now_s)
 
 
 def check_refused(text: object, error: InvalidInput) -> None:
@@ -177,11 +207,14 @@ def test_no_damaged_line_is_more_than_malformed() -> None:
     """Decoded and dealt with, by peers of three users."""
     dice = random.Random(3)
     processes = table()
-    applications = Applications((), processes)
-    service = Service(applications, lambda: b"{}")
+    now_s = 0.0
+    jobs = TrainingJobs(load_board("hikey970"))
+    desk = TrainingDesk(jobs, processes, TrainingSettings())
+    applications = Applications((), processes, trains=desk.trains)
+    service = Service(applications, lambda: b"{}", training=desk, now_s=lambda: now_s)
     peers = [Credentials(os.getpid(), 0), Credentials(2, 65534), Credentials(0, 1000)]
     sessions = [Session(peer, service) for peer in peers]
-    fulfilled = 0
+    fulfilled = trained = 0
     with no_change_of_the_machine():
         for number in range(LINES):
             line = damaged_line(dice)
@@ -193,16 +226,22 @@ def test_no_damaged_line_is_more_than_malformed() -> None:
                 told = (answer or b"{}").decode("utf-8")
                 msgspec.json.decode(told)
                 fulfilled += 1
+                trained += told.startswith('{"type":"training"')
             assert told.rstrip("\n").isprintable()
-            assert len(told) < 400
+            assert len(told) < 700
+            now_s += 0.01
+            if number % 20 == 0:
+                let_train(jobs, dice, now_s)
             if number % 1000 == 0:
                 applications.update(processes.scan(), float(number))
+                desk.update(now_s)
     _log.info("%d of %d lines are requests still", fulfilled, LINES)
     assert LINES > fulfilled > LINES / 100
+    assert trained > 30
     assert {m.key.pid for m in applications.managed()} <= set(processes.running)
     for session in sessions:
         session.close()
-    assert () == applications.managed()
+    assert ((), ()) == (applications.managed(), jobs.alive(now_s))
 
 
 def test_no_damaged_stream_is_felt_by_another_client(
@@ -212,7 +251,7 @@ def test_no_damaged_stream_is_felt_by_another_client(
     dice = random.Random(4)
     processes = table()
     processes.running[4001] = process(4001)  # the damaged lines speak of others
-    daemon = Daemon(tmp_path / "socket", processes)
+    daemon = Daemon(tmp_path / "socket", processes, settings=TrainingSettings())
     good = daemon.peer()
     registered = good.ask({"type": "register", "target": 30.0, "name": "good", "pid": 4001})
     sent = beats = 0

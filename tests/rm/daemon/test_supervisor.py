@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from platforms.linux.errors import JournalUnusable, Unreadable, WriteRefused
-from platforms.platform import Decision, Migration, Observation
+from platforms.platform import Decision, Migration, Observation, TrainingGrant, TrainingReading
 from rm.daemon.supervisor import Supervisor
 from rm.daemon.watched_policy import WatchedPolicy
 from rm.daemon.watches import Watches
@@ -27,6 +27,7 @@ PERIOD_S = 0.05
 WELL_FOR_S = 5.0
 CRITICAL_C = 90.0
 HIGH = HIKEY.highest_opps
+LOWEST = HIKEY.lowest_opps
 
 
 class FakeBoard:
@@ -338,6 +339,18 @@ def test_who_leaves_the_clocks_as_they_are_does_not_pass_it(steering: Steering) 
     hot = with_temperatures(observation(opp_index=HIGH), 91.0)
     limited = steering.supervisor.limit(hot, Decision())
     assert HIKEY.lowest_opps == limited.opp_index
+
+
+def test_when_it_acts_no_job_trains(steering: Steering) -> None:
+    """Those that train are paused, and none is granted anything."""
+    job = TrainingReading(3, 100.0, 10.0, (0, 1), waits=False)
+    hot = replace(with_temperatures(observation(opp_index=LOWEST), 91.0), training=(job,))
+    wanted = Decision((), LOWEST, (TrainingGrant(4, 1, (2,)),), (3,))
+    limited = steering.supervisor.limit(hot, wanted)
+    assert Decision((), LOWEST, (TrainingGrant(3, 0, ()),)) == limited
+    assert steering.supervisor.limited_by is not None
+    cool = replace(with_temperatures(observation(), 45.0), training=(job,))
+    assert wanted == steering.supervisor.limit(cool, wanted)
 
 
 def test_its_rounds_are_counted_on_when_its_limits_change(steering: Steering) -> None:

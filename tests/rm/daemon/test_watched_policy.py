@@ -8,9 +8,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from platforms.decision_check import decision_problems
-from platforms.platform import Decision, Migration, Observation
+from platforms.platform import (
+    Decision,
+    Migration,
+    Observation,
+    TrainingGrant,
+    TrainingReading,
+)
 from rm.daemon.watched_policy import WatchedPolicy
 from tests.rm.readings import HIKEY, observation, reading
 
@@ -200,3 +207,77 @@ def test_a_gain_is_a_number_or_not_there(gain: Any, expected: float | None) -> N
 def test_most_policies_promise_nothing() -> None:
     """They have no gain."""
     assert watched().gain is None
+
+
+# --- training -----------------------------------------------------------------------------------
+
+
+class Trains(Says):
+    """One that decides about training jobs too."""
+
+    last_reason = "because"
+
+    def __init__(self, train: Any = (), accelerate: Any = ()) -> None:
+        super().__init__()
+        self.grants = train
+        self.clocks = accelerate
+
+    def train(self, seen: Observation) -> Any:
+        """Anything."""
+        return self.grants() if callable(self.grants) else self.grants
+
+    def accelerate(self, seen: Observation) -> Any:
+        """Anything."""
+        return self.clocks() if callable(self.clocks) else self.clocks
+
+
+TRAINING = replace(SEEN, training=(TrainingReading(3, 0.0, 0.0, (), waits=False),))
+
+
+def test_a_policy_that_knows_no_training_grants_nothing() -> None:
+    """It is asked all the same: another one may take its place at any time."""
+    policy = watched()
+    assert ((), (), None) == (policy.train(SEEN), policy.accelerate(SEEN), policy.reason)
+
+
+def test_legal_grants_are_passed_on_in_pythons_own_numbers() -> None:
+    """With the reason."""
+    said = TrainingGrant(np.int64(3), np.int64(1), (np.int64(0), np.int64(1)), cpu_max=1)  # type: ignore[arg-type]
+    policy = WatchedPolicy(HIKEY, Trains(train=[said]))
+    (grant,) = policy.train(TRAINING)
+    assert TrainingGrant(3, 1, (0, 1), cpu_max=1.0) == grant
+    assert {int} == {type(grant.job_id), type(grant.setting), *map(type, grant.cores)}
+    assert ("because", None) == (policy.reason, policy.problem)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (raising(RuntimeError("no")), "train failed (RuntimeError: no)"),
+        (None, "train failed (TypeError"),
+        ((TrainingGrant(3, -1, (0,)),), "setting must be out of 0 ... the last"),
+        ((TrainingGrant(3, 0, (8,)),), "cores must be out of 0 ... 7 (got [8])"),
+        ((TrainingGrant(3, 0, (), "gpu9"),), "accelerator must be one of none (got 'gpu9')"),
+        ((TrainingGrant(3, 0, (0,), cpu_max=0.0),), "cpu_max must lie above 0"),
+    ],
+)
+def test_whatever_it_grants_wrongly_nothing_is_granted(said: Any, told: str) -> None:
+    """And it is said."""
+    policy = WatchedPolicy(HIKEY, Trains(train=said))
+    assert () == policy.train(TRAINING)
+    assert policy.problem is not None
+    assert told in policy.problem
+
+
+def test_clocks_of_accelerators_that_are_none_are_a_fault() -> None:
+    """The HiKey 970's does not train."""
+    policy = WatchedPolicy(HIKEY, Trains(accelerate=(1,)))
+    assert () == policy.accelerate(SEEN)
+    assert "accelerate failed" in (policy.problem or "")
+
+
+def test_the_policy_inside_tells_of_gains() -> None:
+    """One that governs training around it knows of none."""
+    inner = Says()
+    inner.last_gain = 0.5  # type: ignore[attr-defined]
+    assert 0.5 == WatchedPolicy(HIKEY, Trains(), inner).gain

@@ -1,0 +1,60 @@
+"""Tests of when training jobs are let in, and within which limits."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from rm.daemon.configuration.settings import Configuration, SafetySettings, TrainingSettings
+from rm.daemon.training.governed import BELOW_CRITICAL_K, limits_for, with_training
+from rm.policies.registry import PolicyContext, policy_factory
+from rm.training.jobs import TrainingJobs
+from tests.platforms.linux.fake_root import FakeRoot
+from tests.rm.readings import HIKEY
+
+START = Configuration(board="hikey970", safety=SafetySettings(critical_c=85.0))
+
+
+def governed(name: str, configuration: Configuration) -> Any:
+    """What becomes of a policy."""
+    policy = policy_factory(name)(PolicyContext(HIKEY, None))  # type: ignore[arg-type]
+    return policy, with_training(policy, HIKEY, TrainingJobs(HIKEY), configuration, Path("/none"))
+
+
+def test_ilgov_lets_jobs_in() -> None:
+    """It can say what applications ask for."""
+    inner, (policy, refusal) = governed("ilgov", START)
+    assert refusal is None
+    assert policy is not inner
+    assert callable(policy.train)
+
+
+@pytest.mark.parametrize(
+    ("name", "training", "why"),
+    [
+        ("ilgov", TrainingSettings(enabled=False), "training.enabled must be true in the"),
+        ("gts-powersave", TrainingSettings(), "policy must be one that can say what applications"),
+    ],
+)
+def test_the_others_let_none_in_and_say_why(
+    name: str, training: TrainingSettings, why: str
+) -> None:
+    """Applications are governed as ever."""
+    inner, (policy, refusal) = governed(name, replace(START, training=training))
+    assert policy is inner
+    assert refusal is not None
+    assert refusal.startswith(why)
+
+
+def test_training_stays_below_the_failsafe_unless_it_is_told_otherwise(tmp_path: Path) -> None:
+    """Its temperature is the kernel's where the configuration names none."""
+    limits = limits_for(HIKEY, START, tmp_path)
+    assert (85.0 - BELOW_CRITICAL_K, math.inf) == (limits.temp_c, limits.power_w)
+    own = replace(START, training=TrainingSettings(temp_limit_c=70.0, power_limit_w=4.0))
+    limits = limits_for(HIKEY, own, tmp_path)
+    assert (70.0, 4.0) == (limits.temp_c, limits.power_w)
+    root = FakeRoot(tmp_path / "root")
+    by_kernel = limits_for(HIKEY, Configuration(board="hikey970"), root.path)
+    assert 50.0 < by_kernel.temp_c < 110.0
