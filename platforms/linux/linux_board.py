@@ -142,7 +142,7 @@ class LinuxBoard:
         Applications that are gone by now are passed over.
         """
         threads = {app.id: app.threads for app in self.read_applications}
-        jobs = {job.id: None for job in self._training()}
+        jobs = {job.id: None for job in self._training()} if decision.grants else {}
         for problem in decision_problems(self._board, threads, decision, jobs):
             raise IllegalDecision(problem)
         self.moved, self.refused = (), ()

@@ -146,7 +146,7 @@ class KernelGroups:
         top = (self._root / GROUPS.lstrip("/")).resolve()
         folder = self._root / group.lstrip("/")
         place = folder.parent.resolve() / folder.name
-        if folder != self._root / GROUPS.lstrip("/") and not place.is_relative_to(top):
+        if not place.is_relative_to(top):
             raise PermissionError(errno.EPERM, f"must lie in {GROUPS}", group)
         if _OUTSIDE in folder.parts or place.is_symlink():
             raise PermissionError(errno.EPERM, "must be a control group", group)
