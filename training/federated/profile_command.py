@@ -15,6 +15,7 @@ from training.federated.profile.selection import Choice, chosen, grid, parse_cho
 
 if TYPE_CHECKING:
     from platforms.board import Board
+    from platforms.training_work import TrainingFile
     from rm.planner.capability import Capability
     from training.federated.profile.measured import Subject
     from training.federated.profile.points import Point, Points
@@ -55,7 +56,8 @@ def profile(parser: argparse.ArgumentParser) -> None:
         "--modelled", action="store_true", help="from the board's models; nothing is measured"
     )
     how.add_argument("--work", action="store_true",
-        help="write the training's own file instead (TOML, no board; counts on proxies, minutes)",
+        help="write the training's own file instead (TOML, no board): what a --step asks as "
+        "PyTorch counts it, or a network's as it is shipped (minutes)",
     )  # fmt: skip
     how.add_argument(
         "--seconds", type=float, default=_SECONDS, metavar="S",
@@ -85,18 +87,27 @@ def _run(args: argparse.Namespace) -> int:
 
 def _write_work(args: argparse.Namespace) -> int:
     from platforms.atomic_file import replacing
-    from training.federated.profile.networks import network
-    from training.federated.profile.training_file import made_training, training_text
+    from training.federated.profile.training_file import training_text
 
-    if args.model is None:
-        raise InvalidInput("--work is for --model: nobody can count what a --step asks")
-    found = network(args.model)
-    _say("counting samples to the goal on the proxies; this takes minutes")
-    text = training_text(made_training(found))
+    text = training_text(_training(args))
     with replacing(args.out) as building:
         building.write_text(text)
-    print(f"{args.out}: the training {found.name}")
+    print(f"{args.out}: the training {args.out.stem}")
     return 0
+
+
+def _training(args: argparse.Namespace) -> "TrainingFile":
+    from training.federated.profile.networks import network
+    from training.federated.profile.training_file import made_training
+
+    if args.step is not None:
+        from training.federated.profile.counted import counted_training
+
+        _let_own_modules_be_found()
+        return counted_training(args.out.stem, args.step, grid(parse_choice(args.settings)))
+    found = network(args.model)
+    _say("counting samples to the goal on the proxies; this takes minutes")
+    return made_training(found)
 
 
 def _modelled(args: argparse.Namespace, board: "Board", choice: Choice) -> "Capability":
@@ -104,7 +115,9 @@ def _modelled(args: argparse.Namespace, board: "Board", choice: Choice) -> "Capa
     from rm.planner.capability import modelled_capability
 
     if args.model is None:
-        raise InvalidInput("--modelled is for --model: a --step can only be measured")
+        raise InvalidInput(
+            "--modelled is for --model NAME|FILE (got --step); --work makes a file of a step"
+        )
     training = load_training(args.model)
     kept = chosen([work.knobs for work in training.works], choice)
     return modelled_capability(board, [training.works[x] for x in kept], training.curve)
@@ -115,7 +128,7 @@ def _subject(args: argparse.Namespace, choice: Choice) -> "Subject":
     from training.federated.profile.measured import Subject
     from training.federated.profile.workers import find_worker
 
-    sys.path.insert(0, str(Path.cwd()))  # the user's module lies where the command is given
+    _let_own_modules_be_found()
     worker = args.step or args.model
     find_worker(worker)
     if args.step:
@@ -125,6 +138,12 @@ def _subject(args: argparse.Namespace, choice: Choice) -> "Subject":
     works = tuple(training.works[x] for x in kept)
     settings = tuple(work.knobs for work in works)
     return Subject(worker=worker, settings=settings, works=works, curve=training.curve)
+
+
+def _let_own_modules_be_found() -> None:
+    """The user's module lies where the command is given."""
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, here)
 
 
 def _measure(args: argparse.Namespace, board: "Board", subject: "Subject") -> int:

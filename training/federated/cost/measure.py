@@ -9,6 +9,7 @@ are those of `torch.utils.flop_counter.FlopCounterMode`.
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import accumulate
 from typing import Any
 
 from torch import nn
@@ -28,19 +29,21 @@ def measured_peak_bytes(model: nn.Module, call: Callable[[], Any]) -> int:
     The model must have no gradients yet, and `call` must bring its own inputs. What is given back
     but was there before is not counted.
     """
-    before = held_bytes(model)
+    return held_bytes(model) + max([0, *accumulate(allocations(call))])
+
+
+def allocations(call: Callable[[], Any]) -> list[int]:
+    """Bytes that `call` takes (above 0) and gives back (below 0), in the order of time."""
     watch = profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True)
-    with _silent_stderr(), watch as seen:
+    with silent_stderr(), watch as seen:
         call()
-    held = peak = 0
-    for nbytes in _allocations(seen):
-        held += nbytes
-        peak = max(peak, held)
-    return before + peak
+    events = [e for e in seen.profiler.kineto_results.events() if e.name() == "[memory]"]
+    events.sort(key=lambda event: event.start_ns())
+    return [int(event.nbytes()) for event in events]
 
 
 @contextmanager
-def _silent_stderr() -> Iterator[None]:
+def silent_stderr() -> Iterator[None]:
     """Let nothing reach file descriptor 2: the profiler's C++ part tells there when it starts."""
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -51,13 +54,6 @@ def _silent_stderr() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
-
-
-def _allocations(seen: Any) -> list[int]:
-    """Bytes taken (above 0) and given back (below 0), in the order of time."""
-    events = [e for e in seen.profiler.kineto_results.events() if e.name() == "[memory]"]
-    events.sort(key=lambda event: event.start_ns())
-    return [int(event.nbytes()) for event in events]
 
 
 def measured_flops(call: Callable[[], Any]) -> float:

@@ -57,7 +57,7 @@ def test_settings_name_a_part_of_them(tmp_path: Path) -> None:
         (f"--step no:where {HIKEY}", "MODULE:FUNCTION that can be imported"),
         (f"--step math:sqrt {HIKEY}", "--settings must name batch=VALUES (got none)"),
         (f"--step math:sqrt --modelled {HIKEY}", "--modelled is for --model"),
-        ("--step math:sqrt --work", "--work is for --model"),
+        ("--step math:sqrt --work", "--settings must name batch=VALUES (got none)"),
     ],
 )
 def test_what_cannot_be_is_refused(
@@ -114,3 +114,30 @@ def test_work_writes_the_trainings_own_file(
     out = tmp_path / "resnet18.toml"
     assert 0 == run("--model", "resnet18", "--work", "--out", out)
     assert load_training("resnet18") == parse_training(out.read_text(), origin="out")
+
+
+def test_work_of_a_loop_is_what_pytorch_counts_and_can_be_modelled(tmp_path: Path) -> None:
+    """Matrix products of 32 batch x 256 with themselves; the larger batch asks for more."""
+    out, modelled = tmp_path / "squares.toml", tmp_path / "squares.json"
+    step = "tests.training.federated.profile.workers_of_tests:squares"
+    assert 0 == run("--step", step, "--settings", "batch=4,8", "--work", "--out", out)
+    works = load_training(str(out)).works
+    assert [2 * (32 * b) ** 2 * 256 / b for b in (4, 8)] == [work.flops for work in works]
+    result_bytes = 4 * (32 * 8) ** 2
+    assert works[1].memory_bytes >= 4 * 32 * 8 * 256 + result_bytes
+    assert works[1].traffic_bytes == pytest.approx(2 * result_bytes, rel=0.01)
+    assert 0 == run("--model", out, "--modelled", "--board", "hikey970", "--out", modelled)
+    check_capability(load_board("hikey970"), read(modelled))
+
+
+def test_pytorch_counts_of_the_tiny_transformer_what_the_cost_model_says() -> None:
+    """But for fused attention, which PyTorch's counter does not see on a CPU."""
+    from training.federated.profile.counted import counted_work
+    from training.federated.profile.workers import find_worker
+
+    said = load_training("tiny-4").works[0]
+    counted = counted_work(find_worker("tiny-4"), said.knobs)
+    assert counted.flops == pytest.approx(said.flops, rel=0.1)
+    assert counted.kernels == pytest.approx(said.kernels, rel=0.02)
+    assert counted.memory_bytes == pytest.approx(said.memory_bytes, rel=0.15)
+    assert counted.traffic_bytes == pytest.approx(said.traffic_bytes, rel=0.25)
