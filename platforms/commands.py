@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from platforms.board import Board, Cluster, CoolingSetup
+from platforms.board import Accelerator, Board, Cluster, CoolingSetup
 from platforms.board_file import load_board, shipped_boards
 from platforms.errors import InvalidInput
 from platforms.floorplan import command as floorplan_command
@@ -130,9 +130,8 @@ def _blocks(board: Board) -> Iterator[tuple[str, Iterable[str], dict[str, str]]]
         yield f"cooling {setup.name}", _cooling_lines(setup), setup.sources
     yield from _sensor_blocks(board)
     for accelerator in board.accelerators:
-        points = [(_mhz(opp.freq_hz), f"{opp.volt_v:g}") for opp in accelerator.opps]
-        lines = list(_table(("MHz", "V"), points)) if points else ["no operating point is known"]
-        yield f"{accelerator.kind} {accelerator.name}", lines, accelerator.sources
+        title = f"{accelerator.kind} {accelerator.name}"
+        yield title, _accelerator_lines(accelerator), accelerator.sources
     rest = (f"{board.rest_of_board.power_w:g} W",)
     yield "rest of the board", rest, board.rest_of_board.sources
 
@@ -232,6 +231,26 @@ def _sensor_blocks(board: Board) -> Iterator[tuple[str, Iterable[str], dict[str,
             f"{kernel.polling_s:g} s, sustainable {kernel.sustainable_w:g} W"
         )
         yield "the kernel's own thermal protection", (text,), kernel.sources
+
+
+def _accelerator_lines(accelerator: Accelerator) -> Iterator[str]:
+    points = [(_mhz(opp.freq_hz), f"{opp.volt_v:g}") for opp in accelerator.opps]
+    if points:
+        yield from _table(("MHz", "V"), points)
+    else:
+        yield "no operating point is known"
+    compute, power = accelerator.compute, accelerator.power
+    if compute:
+        yield (
+            f"trains: {compute.peak_flops_per_s / 1e9:.4g} GFLOP/s, half of it at "
+            f"{compute.half_flops / 1e6:.4g} MFLOP a kernel, "
+            f"launch {compute.launch_s * 1e6:.3g} us, memory {compute.bandwidth_bytes_per_s / 1e9:.4g} GB/s"
+        )
+    if power:
+        yield (
+            f"power into {power.node}: static {power.static_w:g} W, dynamic {power.dynamic_w:g} W "
+            f"({power.activity_floor:g} of it when it waits), memory {power.memory_w:g} W"
+        )
 
 
 def _mhz(freq_hz: int) -> str:

@@ -77,6 +77,15 @@ def test_show_prints_operating_points_power_heat_and_cooling(command: Command) -
     assert "sources:" not in out
 
 
+def test_show_says_how_an_accelerator_trains_and_what_it_takes(command: Command) -> None:
+    """The sections that make it more than a description."""
+    _, out, _ = command("show", "jetson-nano")
+    lines = out.splitlines()
+    gpu = lines[lines.index("gpu gm20b") :]
+    assert any("trains: 141.6 GFLOP/s" in line and "launch 35 us" in line for line in gpu)
+    assert any("power into gpu: static 2 W, dynamic 6 W" in line for line in gpu)
+
+
 def test_show_with_sources_says_of_every_value_where_it_comes_from(command: Command) -> None:
     """Measured and assumed must be told apart on the screen, too."""
     _, out, _ = command("show", "hikey970", "--sources")
