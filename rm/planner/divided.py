@@ -48,11 +48,9 @@ class Divided:
         return tuple(group.tolist())
 
 
-def every_set(needs: Needs) -> Divided | None:
-    """All divisions, None where there are too many."""
+def every_set(needs: Needs) -> Divided:
+    """All divisions."""
     count, clusters = needs.movable, len(needs.board.clusters)
-    if clusters**count > MOST_ROWS:
-        return None
     bits = 1 << np.arange(count, dtype=np.int64)
     members = (np.arange(1 << count)[:, None] & bits) > 0
     if clusters == 2:

@@ -1,5 +1,7 @@
 """What is planned among where no division meets all targets: those that miss least."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,7 +22,14 @@ MOST_PACKED = 256
 """Divisions that are packed at most (chosen)."""
 
 
-def least_late(needs: Needs, assignments: Ints) -> Divided:
+class Late(NamedTuple):
+    """The mappings with the least shortfall, in `steps` of `SHORTFALL_STEP`."""
+
+    divided: Divided
+    steps: float
+
+
+def least_late(needs: Needs, assignments: Ints) -> Late:
     """The mappings with the least shortfall, at the operating points that this takes or higher."""
     if len(assignments) > MOST_PACKED:
         step = len(assignments) / MOST_PACKED
@@ -35,12 +44,13 @@ def least_late(needs: Needs, assignments: Ints) -> Divided:
     cluster, group = mappings.cluster[chosen], mappings.group[chosen]
     every = np.arange(len(chosen))
     clusters = range(len(board.clusters))
-    return Divided(
+    divided = Divided(
         cluster[:, : needs.movable],
         tuple(_packed(needs, cluster, group, described.opp_index[chosen], x) for x in clusters),
         np.stack([every for _ in clusters]),
         group,
     )
+    return Late(divided, float(steps.min()))
 
 
 def _cores(mappings: Mappings, row: int) -> int:

@@ -14,7 +14,9 @@ core for training: they run wherever it is their cluster.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +25,7 @@ from platforms.board import Board
 from rm.mapping.demand import Demand
 from rm.mapping.divisions import divisions
 from rm.mapping.neighbours import neighbours
-from rm.planner.divided import Divided, every_set, some_sets
+from rm.planner.divided import MOST_ROWS, Divided, every_set, some_sets
 from rm.planner.foreground import Needs, needs
 from rm.planner.heat import HeatModel
 from rm.planner.late import least_late
@@ -31,10 +33,12 @@ from rm.planner.mode_table import ModeTable
 from rm.planner.modes import effective_progress, undominated
 from rm.planner.plans import Constraint, Limits, Objective, Plan, RoundLeft
 from rm.planner.space import Found, Host, Space, Within
+from rm.planner.traffic import levels_in_time, levels_of_fastest, loads_of
 
 __all__ = ["Limits", "Plan", "RoundLeft", "plan"]
 
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
 STEPS = 3
@@ -68,44 +72,44 @@ def plan(
     need, `highest_opp` what the kernel allows. `activity` is what the
     programs were seen to switch relative to the board's busy power (1: at most).
     """
-    bandwidth = board.memory.bandwidth_bytes_per_s
-    fits = table.memory_bytes <= limits.memory_bytes
-    wants = left is not None and left.samples > 0.0 and bool(fits.any())
-    rates = table.bytes_per_sample / table.sample_s
-    asked = needs(
-        board,
-        demand,
-        training_load=float(rates[fits].max()) / bandwidth if wants else 0.0,
-        threads=threads,
-        lowest_opp=lowest_opp,
-        highest_opp=highest_opp,
-        activity=activity,
-    )
-    progress = effective_progress(table, asked.memory_load, bandwidth)
-    search = _Search(heat, asked, table, progress, fits, left, limits, objective)
-    divided = every_set(asked)
-    if divided is not None:
-        return search.among(divided)
-    start = None if present is None else present.cluster[: asked.movable]
+
+    def asked(load: float) -> Needs:
+        return needs(
+            board,
+            demand,
+            training_load=load,
+            threads=threads,
+            lowest_opp=lowest_opp,
+            highest_opp=highest_opp,
+            activity=activity,
+        )
+
+    search = _Search(heat, asked, table, left, limits, objective)
+    if len(board.clusters) ** search.alone.movable <= MOST_ROWS:
+        return search.among(None)
+    start = None if present is None else present.cluster[: search.alone.movable]
     return search.from_some(start)
 
 
 class _Search:
-    """One question, and the plans among some divisions."""
+    """One question."""
 
     def __init__(
         self,
         heat: HeatModel,
-        asked: Needs,
+        asked: Callable[[float], Needs],
         table: ModeTable,
-        progress: Floats,
-        fits: NDArray[np.bool_],
         left: RoundLeft | None,
         limits: Limits,
         objective: Objective,
     ) -> None:
-        self.heat, self.asked, self.table, self.progress = heat, asked, table, progress
-        self.fits, self.limits, self.objective = fits, limits, objective
+        self.heat, self.asked, self.table = heat, asked, table
+        self.limits, self.objective = limits, objective
+        self.alone = asked(0.0)
+        bandwidth = heat.board.memory.bandwidth_bytes_per_s
+        self.progress = effective_progress(table, self.alone.memory_load, bandwidth)
+        self.loads = loads_of(table, bandwidth)
+        self.fits = table.memory_bytes <= limits.memory_bytes
         self.samples = 0.0 if left is None else max(left.samples, 0.0)
         self.time_s = math.inf if left is None else left.time_s
         self.leak_c = limits.temp_c if limits.temp_c < math.inf else heat.leak_c
@@ -113,63 +117,105 @@ class _Search:
 
     def from_some(self, start: Sequence[int] | None) -> Plan:
         """The best plan of divisions along an order, then of the neighbours of the best so far."""
-        movable = self.asked.demand.first(self.asked.movable)
-        clusters = len(self.asked.board.clusters)
+        movable = self.alone.demand.first(self.alone.movable)
+        clusters = len(self.alone.board.clusters)
         around = [divisions(movable)]
         if start is not None and len(start) == movable.count:
             around.append(neighbours(start, clusters))
-        rows = np.unique(np.concatenate(around), axis=0)
-        best = self.among(some_sets(self.asked, rows))
+        best = self.among(np.unique(np.concatenate(around), axis=0))
         for _ in range(STEPS):
-            here = best.cluster[: movable.count]
-            found = self.among(some_sets(self.asked, neighbours(here, clusters)))
+            found = self.among(neighbours(best.cluster[: movable.count], clusters))
             if found.cluster == best.cluster:
                 return found
             best = found
         return best
 
-    def among(self, divided: Divided) -> Plan:
-        """The best plan of some divisions."""
-        broken: list[Constraint] = []
-        if not divided.serves:
-            broken.append("foreground")
-            divided = least_late(self.asked, divided.assignments)
-        space = Space(
-            self.heat,
-            divided.packed,
-            divided.sets,
-            self.table,
-            self.progress,
-            limit_c=self.leak_c,
-        )
-        found, others = self._best(space)
-        broken += others
-        return self._plan(space, divided, found, tuple(broken))
-
-    def _best(self, space: Space) -> tuple[Found, list[Constraint]]:
+    def among(self, rows: Ints | None) -> Plan:
+        """The best plan of some divisions (None: of all)."""
+        deadline: tuple[Constraint, ...] = ()
+        if self.samples > 0.0 and self.time_s < math.inf:
+            found = self._in_time(rows)
+            if found is not None:
+                return found
+            deadline = ("deadline",)
         if self.samples > 0.0 and self.fits.any():
-            found = self._in_time(space)
+            found = self._as_fast_as_may_be(rows, deadline)
             if found is not None:
-                return found, []
-            found = self._as_fast_as_may_be(space)
-            if found is not None:
-                return found, ["deadline"] if self.time_s < math.inf else []
-        has_deadline = self.samples > 0.0 and self.time_s < math.inf
-        late: list[Constraint] = ["deadline"] if has_deadline else []
-        found = self._most_sparing(space, [space.idle])
-        if found is not None:
-            return found, late
-        found, broken = self._too_much(space)
-        return found, [*broken, *late]
+                return found
+        level = self._level(0.0, rows)
+        if level.divided.serves:
+            return self._paused(level, deadline)
+        return self._late(level, deadline)
 
-    def _in_time(self, space: Space) -> Found | None:
+    # --- in the order in which things are kept ----------------------------------------------------
+
+    def _in_time(self, rows: Ints | None) -> Plan | None:
         """The best plan that ends the round by its deadline."""
-        if self.time_s == math.inf:
-            return None
-        fast = self.fits & (self.progress * self.time_s >= self.samples)
+        for load in levels_in_time(self.loads, self.progress, self._fast):
+            level = self._level(load, rows)
+            if level.divided.serves:
+                return self._plan(level, self._soon(level))
+        return None
+
+    def _as_fast_as_may_be(self, rows: Ints | None, broken: tuple[Constraint, ...]) -> Plan | None:
+        """The plan with most progress within the limits, then the best one by the objective."""
+        for load in levels_of_fastest(self.loads, self.fits):
+            level = self._level(load, rows)
+            if level.divided.serves:
+                found = self._plan(level, self._fastest(level), broken)
+                if found is not None:
+                    return found
+        return None
+
+    def _paused(self, level: "_Level", broken: tuple[Constraint, ...]) -> Plan:
+        """The best plan without training; it passes a limit by as little as may be."""
+        space = level.space
+        found = self._plan(level, self._most_sparing(space, [space.idle]), broken)
+        if found is not None:
+            return found
+        least = space.best([space.idle], "power", Within(self.limits.temp_c), self.leak_c)
+        found = self._plan(level, least, ("power", *broken))
+        if found is not None:
+            return found
+        coolest = self._coolest(space, [space.idle], Within())
+        assert coolest is not None
+        too_much: tuple[Constraint, ...] = ("temperature",)
+        if coolest.power_w > self.limits.power_w:
+            too_much = ("temperature", "power")
+        found = self._plan(level, coolest, (*too_much, *broken))
+        assert found is not None
+        return found
+
+    def _late(self, level: "_Level", deadline: tuple[Constraint, ...]) -> Plan:
+        """Where targets are missed anyhow: training in modes by which no more is missed."""
+        alone = least_late(level.needs, level.divided.assignments)
+        wanted: list[tuple[float, bool]] = []
+        if self.samples > 0.0 and self.time_s < math.inf:
+            wanted += [
+                (load, True) for load in levels_in_time(self.loads, self.progress, self._fast)
+            ]
+        if self.samples > 0.0 and self.fits.any():
+            wanted += [(load, False) for load in levels_of_fastest(self.loads, self.fits)]
+        for load, in_time in wanted:
+            loaded = self._level(load, level.divided.assignments)
+            late = least_late(loaded.needs, level.divided.assignments)
+            if late.steps <= alone.steps:
+                loaded = replace(loaded, divided=late.divided)
+                best = self._soon(loaded) if in_time else self._fastest(loaded)
+                found = self._plan(loaded, best, ("foreground", *(() if in_time else deadline)))
+                if found is not None:
+                    return found
+        found = self._paused(replace(level, divided=alone.divided), deadline)
+        return replace(found, broken=("foreground", *found.broken))
+
+    # --- the best of one level --------------------------------------------------------------------
+
+    def _soon(self, level: "_Level") -> Found | None:
+        """The best of the modes that end the round by its deadline."""
         keys = [self.table.mean_w]
         if self.limits.power_w < math.inf:
             keys.append(self.table.peak_w)
+        fast, space = self._fast & (self.loads <= level.load), level.space
         if self.objective == "temperature":
             hosts = space.hosts(undominated(self.table, fast, keys))
             return self._coolest(space, hosts, self.within)
@@ -178,26 +224,17 @@ class _Search:
         base_w = 0.0 if alone is None else alone.power_w
         return space.best(hosts, "energy", self.within, self.leak_c, base_w=base_w)
 
-    def _as_fast_as_may_be(self, space: Space) -> Found | None:
-        """The plan with most progress within the limits, then the best one by the objective."""
+    def _fastest(self, level: "_Level") -> Found | None:
+        """The best of the modes with most progress."""
+        fits, space = self.fits & (self.loads <= level.load), level.space
         keys = [-self.progress, self.table.mean_w, self.table.peak_w]
-        modes = undominated(self.table, self.fits, keys)
+        modes = undominated(self.table, fits, keys)
         fastest = space.best(space.hosts(modes), "progress", self.within, self.leak_c)
         if fastest is None:
             return None
         assert fastest.mode is not None
         enough = self.progress[fastest.mode] * (1.0 - 1e-6)
         return self._most_sparing(space, space.hosts(modes[self.progress[modes] >= enough]))
-
-    def _too_much(self, space: Space) -> tuple[Found, list[Constraint]]:
-        """Where even the foreground alone passes a limit."""
-        found = space.best([space.idle], "power", Within(self.limits.temp_c), self.leak_c)
-        if found is not None:
-            return found, ["power"]
-        found = self._coolest(space, [space.idle], Within())
-        assert found is not None
-        broken: list[Constraint] = ["temperature"]
-        return found, [*broken, "power"] if found.power_w > self.limits.power_w else broken
 
     def _most_sparing(self, space: Space, hosts: Sequence[Host]) -> Found | None:
         """The best plan by the objective, whatever it does for the round."""
@@ -219,25 +256,60 @@ class _Search:
                 break
         return found
 
+    @cached_property
+    def _fast(self) -> Flags:
+        """The modes that fit and are fast enough."""
+        fast: Flags = self.fits & (self.progress * self.time_s >= self.samples)
+        return fast
+
+    def _level(self, load: float, rows: Ints | None) -> "_Level":
+        """The plans while training takes up to so much of the memory's bandwidth."""
+        asked = self.alone if load == 0.0 else self.asked(load)
+        divided = every_set(asked) if rows is None else some_sets(asked, rows)
+        return _Level(self, load, asked, divided)
+
     def _plan(
-        self, space: Space, divided: Divided, found: Found, broken: tuple[Constraint, ...]
-    ) -> Plan:
+        self, level: "_Level", found: Found | None, broken: tuple[Constraint, ...] = ()
+    ) -> Plan | None:
+        """What was found in full, None where nothing was."""
+        if found is None:
+            return None
         for _ in range(PASSES - 1 if found.temp_c < self.leak_c else 0):
-            found = space.rated(found, found.temp_c)
-        mode = found.mode
+            found = level.space.rated(found, found.temp_c)
+        mode, divided = found.mode, level.divided
         accelerated = mode is not None and self.table.unit[mode] >= self.table.clusters
-        if self.samples == 0.0:
-            finish_s = 0.0
-        else:
-            finish_s = math.inf if mode is None else self.samples / float(self.progress[mode])
+        finish_s = math.inf if mode is None else self.samples / float(self.progress[mode])
         return Plan(
             mode,
-            (*divided.assignments[found.row].tolist(), *self.asked.threads),
-            divided.groups(self.asked, found.row, found.opp_index),
+            (*divided.assignments[found.row].tolist(), *level.needs.threads),
+            divided.groups(level.needs, found.row, found.opp_index),
             found.opp_index,
             int(self.table.opp[mode]) if accelerated else None,
             found.temp_c,
             found.power_w,
-            finish_s,
+            0.0 if self.samples == 0.0 else finish_s,
             broken,
+        )
+
+
+@dataclass(frozen=True)
+class _Level:
+    """The plans while training takes up to `load` of the memory's bandwidth."""
+
+    search: _Search
+    load: float
+    needs: Needs
+    divided: Divided
+
+    @cached_property
+    def space(self) -> Space:
+        """The plans of these divisions."""
+        search, divided = self.search, self.divided
+        return Space(
+            search.heat,
+            divided.packed,
+            divided.sets,
+            search.table,
+            search.progress,
+            limit_c=search.leak_c,
         )

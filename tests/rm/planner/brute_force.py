@@ -21,15 +21,17 @@ class Tried(NamedTuple):
     peak_w: float
 
 
-def every(heat: HeatModel, asked: Needs, table: ModeTable, leak_c: float) -> Iterator[Tried]:
-    """All plans; temperatures with their own leakage, but not that of more than `leak_c`."""
+def every(
+    heat: HeatModel, asked: Needs, table: ModeTable, modes: Sequence[int | None], leak_c: float
+) -> Iterator[Tried]:
+    """All plans in some modes; temperatures with their own leakage, at most that of `leak_c`."""
     clusters = range(len(heat.watts))
     for cluster in itertools.product(clusters, repeat=asked.movable):
         for opps in itertools.product(
             *(range(asked.lowest[x], asked.highest[x] + 1) for x in clusters)
         ):
             cores = [_cores(asked, cluster, x, opps[x]) for x in clusters]
-            for mode in (None, *range(len(table))) if None not in cores else ():
+            for mode in modes if None not in cores else ():
                 busy = [list(core or ()) for core in cores]
                 x = -1 if mode is None else int(table.unit[mode])
                 if mode is not None and x in clusters:

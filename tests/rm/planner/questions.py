@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from msgspec.structs import replace
@@ -17,6 +18,7 @@ from rm.planner.mode_table import ModeTable, mode_table
 from rm.planner.modes import effective_progress
 from rm.planner.plans import Limits, Objective, Plan, RoundLeft
 from rm.planner.together import plan
+from rm.planner.traffic import loads_of
 from tests.rm.mapping.demands import random_demand
 
 
@@ -64,13 +66,17 @@ class Question:
     heat: HeatModel
     demand: Demand
     table: ModeTable
-    left: RoundLeft
+    left: RoundLeft | None
     limits: Limits
     objective: Objective
     threads: tuple[int, ...] = ()
 
     def answer(self) -> Plan:
         """The planner's."""
+        return self.answer_from(None)
+
+    def answer_from(self, present: Plan | None) -> Plan:
+        """The planner's, where the foreground is as in a plan now."""
         return plan(
             self.heat.board,
             self.heat,
@@ -80,23 +86,33 @@ class Question:
             self.limits,
             objective=self.objective,
             threads=self.threads,
+            present=present,
         )
 
-    @property
-    def asked(self) -> Needs:
-        """The foreground with its stalls lengthened, as the planner does it."""
-        rates = self.table.bytes_per_sample / self.table.sample_s
-        fits = self.table.memory_bytes <= self.limits.memory_bytes
-        wants = self.left.samples > 0.0 and bool(fits.any())
-        bandwidth = self.heat.board.memory.bandwidth_bytes_per_s
-        load = float(rates[fits].max()) / bandwidth if wants else 0.0
+    def asked(self, load: float) -> Needs:
+        """The foreground while training takes so much of the memory's bandwidth."""
         return needs(self.heat.board, self.demand, training_load=load, threads=self.threads)
 
-    @property
+    @cached_property
+    def loads(self) -> np.ndarray:
+        """The share of the memory's bandwidth by mode."""
+        return loads_of(self.table, self.heat.board.memory.bandwidth_bytes_per_s)
+
+    @cached_property
+    def fits(self) -> np.ndarray:
+        """Whether a mode keeps the memory limit."""
+        return self.table.memory_bytes <= self.limits.memory_bytes
+
+    @cached_property
     def progress(self) -> np.ndarray:
         """Reference samples/s by mode beside the foreground."""
         bandwidth = self.heat.board.memory.bandwidth_bytes_per_s
-        return effective_progress(self.table, self.asked.memory_load, bandwidth)
+        return effective_progress(self.table, self.asked(0.0).memory_load, bandwidth)
+
+    @cached_property
+    def fast(self) -> np.ndarray:
+        """Whether a mode fits and is fast enough."""
+        return self.fits & (self.progress * self.left.time_s >= self.left.samples)
 
 
 def drawn(name: str, seed: int, *, most: int = 3, board: Board | None = None) -> Question:
@@ -120,7 +136,7 @@ def drawn(name: str, seed: int, *, most: int = 3, board: Board | None = None) ->
     return Question(
         heat=heat,
         demand=random_demand(
-            on, rng, int(rng.integers(0, most + 1)), heaviest=float(rng.choice([0.4, 0.9]))
+            on, rng, int(rng.integers(0, most + 1)), heaviest=float(rng.choice([0.4, 0.9, 1.5]))
         ),
         table=table,
         left=RoundLeft(samples, time_s if samples else 10.0),
