@@ -48,6 +48,10 @@ MEMORY_S = 80.0
 LEAST_ODDS = 0.01
 """No setup is less likely than so much of the likeliest one: its turn may come when a fan fails."""
 
+AS_LIKELY = 0.98
+"""Setups that are so nearly as likely as the likeliest cannot be told from it yet: of these the
+first of the board's description counts, its usual one."""
+
 BIAS_S = 20.0
 """Time over which the bias is averaged."""
 
@@ -146,7 +150,7 @@ class HeatObserver:
 
     @property
     def _likeliest(self) -> int:
-        return int(self._log_share.argmax())
+        return int(np.argmax(self._log_share >= self._log_share.max() + math.log(AS_LIKELY)))
 
     def _fresh(self, observation: Observation) -> dict[str, float]:
         """The readings that were not seen before."""

@@ -1,0 +1,364 @@
+"""Tests of the governing policy, a round at a time: plans, reasons, grants, and the guard."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from platforms.platform import ApplicationReading, Migration
+from rm.planner.mode_table import mode_table
+from rm.training.governing import LOOK_AGAIN_S
+from rm.training.guard import HOLD_S, STEP_S
+from rm.training.job import GRACE_S, JobLimits
+from rm.training.job_modes import JobModes
+from tests.platforms.programs import BIG, HIKEY, LITTLE
+from tests.rm.readings import reading
+from tests.rm.training.capabilities import capability
+from tests.rm.training.loop import Loop
+
+EASY = 1000.0
+"""Samples that one LITTLE core does in 100 s at 1018 MHz."""
+
+HARD = 15_000.0
+"""Samples that four big cores need most of 100 s for at their highest clock."""
+
+
+def app(number: int, core: int, *, needs_ghz: float) -> ApplicationReading:
+    """An application that needs a LITTLE core at so many GHz, a big one at half of them."""
+    target_ips = needs_ghz * 1e9
+    return reading(number, cores=(core,), rate_ips=target_ips, target_ips=target_ips)
+
+
+def trained(loop: Loop) -> Loop:
+    """After the first migration period."""
+    loop.run(0.5)
+    return loop
+
+
+def test_without_work_it_is_the_ordinary_policy() -> None:
+    """Moves and clocks are its own, and no job is told anything."""
+    loop = Loop()
+    loop.inner.opps, loop.inner.moves = (3, 5), (Migration(7, (2,)),)
+    for done in loop.run(2.0):
+        assert (3, 5) == done.opps
+        assert () == done.decision.grants
+        assert done.decision.migrations in ((), loop.inner.moves)
+        assert done.reason is None
+    assert 4 == len(loop.inner.migrated_s)
+
+
+def test_an_easy_round_trains_on_a_slow_little_core() -> None:
+    """Slack is spent on being cool: the slowest mode that is done in time."""
+    loop = Loop()
+    loop.begin(EASY)
+    done = loop.round()
+    grant = loop.grant
+    assert grant is not None
+    assert {LITTLE} == {HIKEY.cluster_of_core[core] for core in grant.cores}
+    assert loop.job().outlook.meets
+    freq_hz = HIKEY.clusters[LITTLE].freqs_hz[done.opps[LITTLE]]
+    assert len(grant.cores) * freq_hz * 1e-8 / 0.9 >= EASY / 100.0
+    assert 0 == done.opps[BIG]
+
+
+def test_a_hard_round_takes_the_big_cores() -> None:
+    """As long as the limit allows for it."""
+    loop = Loop(limit_c=200.0)
+    loop.begin(HARD)
+    loop.round()
+    assert loop.grant is not None
+    assert (4, 5, 6, 7) == loop.grant.cores
+
+
+def test_a_plan_that_holds_stays() -> None:
+    """One grant, and nothing more to be told until the round is over."""
+    loop = Loop()
+    loop.begin(EASY)
+    rounds = loop.run(4.0)
+    assert 1 == sum(len(done.decision.grants) for done in rounds)
+    assert 1 == sum(done.reason is not None for done in rounds)
+
+
+def test_a_round_that_is_done_frees_its_cores_and_the_ordinary_policy_takes_over() -> None:
+    """Its clocks as well."""
+    loop = Loop()
+    loop.begin(EASY / 100)
+    loop.run(30.0)
+    assert "waiting" == loop.job().state
+    done = loop.round()
+    assert loop.inner.opps == done.opps
+    assert () == done.decision.grants
+    assert done.observation.time_s == loop.inner.migrated_s[-1]
+
+
+def test_deadlines_are_met_with_the_time_that_there_is() -> None:
+    """Not long before, as that is hotter, and not late."""
+    loop = Loop()
+    loop.begin(EASY * 3, deadline_s=60.0)
+    loop.run(61.0)
+    assert 1 == loop.job().finished_rounds
+
+
+@pytest.mark.parametrize("pace", [0.7, 0.85, 1.3])
+def test_a_job_that_is_slower_than_its_tables_is_given_more_and_meets_its_deadline(
+    pace: float,
+) -> None:
+    """What it really takes is measured; a faster one gets no less time for it."""
+    loop = Loop(pace=pace)
+    loop.begin(EASY * 2, deadline_s=60.0)
+    loop.run(60.0)
+    assert 1 == loop.job().finished_rounds
+    ratios = loop.policy.listening.modes_of(loop.job()).pace.ratios
+    assert all(abs(ratio * pace - 1.0) < 0.05 for ratio in ratios.values())
+
+
+def test_applications_keep_the_cores_that_they_need() -> None:
+    """Training is on none of theirs, wherever they are put."""
+    loop = Loop()
+    loop.apps = tuple(app(number, core, needs_ghz=1.0) for number, core in enumerate((0, 1, 4)))
+    loop.begin(EASY * 2)
+    for _ in range(40):
+        loop.round()
+        assert loop.grant is not None
+        assert not set(loop.grant.cores) & {core for one in loop.apps for core in one.cores}
+
+
+def test_a_newcomer_takes_its_core_from_training_at_once() -> None:
+    """Not only when the next migration is due."""
+    loop = trained(Loop())
+    loop.begin(EASY * 6)
+    loop.round()
+    assert loop.grant is not None
+    core = loop.grant.cores[0]
+    loop.apps = (app(1, core, needs_ghz=0.5),)
+    loop.round(migrates=False)
+    assert loop.grant is not None
+    assert core not in loop.grant.cores
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"), [("comes", "an application came"), ("ends", "an application ended")]
+)
+def test_who_comes_or_goes_is_a_reason_for_another_plan(change: str, reason: str) -> None:
+    """The log says which."""
+    loop = Loop()
+    loop.apps = (app(1, 4, needs_ghz=0.5),)
+    loop.begin(EASY)
+    loop.round()
+    loop.apps = (*loop.apps, app(2, 5, needs_ghz=0.5)) if change == "comes" else ()
+    said = loop.round().reason
+    assert said is not None
+    assert said.startswith(f"{reason}: training on ")
+
+
+def test_what_is_planned_is_said() -> None:
+    """Where, how, until when and how hot."""
+    loop = Loop()
+    loop.begin(EASY)
+    said = loop.round().reason
+    assert said is not None
+    assert said.startswith("round 1 of job 1 begins: training on ")
+    for part in (" cores of little at ", "with batch ", "done in ", "degC at most"):
+        assert part in said
+
+
+def test_a_round_that_cannot_be_done_in_time_is_called_late_when_it_begins() -> None:
+    """The policy has seen the board: it knows before the first sample."""
+    loop = trained(Loop(limit_c=60.0))
+    expected = loop.begin(HARD, deadline_s=50.0)
+    assert not expected.meets
+    assert "within the limit of 60 degC" in expected.reason
+    assert 0.0 < expected.samples_possible < HARD
+
+
+def test_the_outlook_is_late_as_soon_as_the_plan_says_so() -> None:
+    """An application came that takes the cores; the job hears of it with its next grant."""
+    loop = trained(Loop(limit_c=200.0))
+    assert loop.begin(HARD, deadline_s=100.0).meets
+    loop.round()
+    loop.apps = tuple(app(core, core, needs_ghz=3.0) for core in (4, 5, 6, 7))
+    loop.round()
+    outlook = loop.jobs.grant_of(1, loop.now_s).outlook
+    assert not outlook.meets
+    assert outlook.finish_s > 100.0
+
+
+def test_a_round_that_is_late_trains_as_fast_as_it_may() -> None:
+    """It may yet be of use."""
+    loop = Loop(limit_c=200.0)
+    loop.begin(HARD * 10)
+    done = loop.round()
+    assert loop.grant is not None
+    assert (4, 5, 6, 7) == loop.grant.cores
+    assert HIKEY.highest_opps[BIG] == done.opps[BIG]
+
+
+def test_clocks_are_the_larger_of_both() -> None:
+    """The applications' policy raises what the plan asks for, and the other way round."""
+    loop = Loop()
+    loop.begin(EASY)
+    loop.run(0.5)
+    planned = loop.round().opps
+    loop.inner.opps = (planned[LITTLE] + 1, 4)
+    assert (planned[LITTLE] + 1, 4) == loop.round(migrates=False).opps
+
+
+def test_a_decision_that_was_not_carried_out_is_said_again() -> None:
+    """The board was out of the policy's hands."""
+    loop = Loop()
+    loop.begin(EASY)
+    loop.carries_out = False
+    first, second = loop.round(), loop.round()
+    assert first.decision.grants == second.decision.grants != ()
+
+
+def test_the_job_that_is_due_first_trains_and_the_other_waits() -> None:
+    """One at a time, and none before the other has given back what it had."""
+    loop = Loop(2)
+    loop.begin(EASY, deadline_s=90.0, job_id=1)
+    loop.round()
+    loop.begin(EASY, deadline_s=50.0, job_id=2)
+    loop.round()
+    assert ("revoking", None) == (loop.job(1).state, loop.job(2).grant)
+    loop.round()
+    loop.round()
+    assert ("paused", "granted") == (loop.job(1).state, loop.job(2).state)
+    loop.run(90.0)
+    assert (1, 1) == (loop.job(1).finished_rounds, loop.job(2).finished_rounds)
+
+
+def test_a_job_that_ignores_its_pause_is_waited_for_no_longer_than_its_grace() -> None:
+    """Then its cores count as free, and enforcement sees to it."""
+    loop = Loop(2)
+    loop.begin(EASY, deadline_s=90.0, job_id=1)
+    loop.round()
+    loop.begin(EASY, deadline_s=50.0, job_id=2)
+    loop.jobs.confirm_paused = lambda job_id, now_s: None  # type: ignore[method-assign]
+    loop.run(GRACE_S + 0.5)
+    assert "granted" == loop.job(2).state
+
+
+def test_the_outlook_of_a_job_that_comes_second_counts_the_first() -> None:
+    """It begins when the other is done."""
+    loop = trained(Loop(2))
+    loop.begin(EASY, deadline_s=40.0, job_id=1)
+    loop.round()
+    first_s = loop.job(1).outlook.finish_s
+    second = loop.begin(EASY, deadline_s=50.0, job_id=2)
+    assert second.finish_s > first_s
+
+
+def test_training_pauses_at_the_limit_and_comes_back_cooler() -> None:
+    """The guard looks at the sensors in every round; the release takes its time."""
+    loop = trained(Loop(limit_c=60.0))
+    loop.begin(HARD)
+    loop.run(1.0)
+    assert loop.grant is not None
+    loop.temp_c = 65.0
+    rounds = loop.run(2.0)
+    assert "paused" == loop.job().state
+    assert any(done.reason and "the guard allows training 0.00 W" in done.reason for done in rounds)
+    loop.temp_c = 40.0
+    loop.run(HOLD_S / 2)
+    assert "paused" == loop.job().state
+    loop.run(HOLD_S * 2)
+    assert "granted" == loop.job().state
+
+
+def test_near_the_limit_training_steps_down() -> None:
+    """To what takes less, not to nothing."""
+    loop = trained(Loop(limit_c=60.0))
+    loop.begin(HARD)
+    loop.run(1.0)
+    before = _watts(loop)
+    loop.temp_c = 59.6
+    loop.run(STEP_S + 1.0)
+    assert 0.0 < _watts(loop) < before
+
+
+def _watts(loop: Loop) -> float:
+    """What job 1 takes by its tables."""
+    grant, opps = loop.grant, loop.round(migrates=False).opps
+    if grant is None:
+        return 0.0
+    unit = HIKEY.cluster_of_core[grant.cores[0]]
+    modes = loop.policy.listening.modes_of(loop.job())
+    mode = modes.find(grant.setting, unit, len(grant.cores), opps[unit])
+    assert mode is not None
+    return float(modes.table.mean_w[mode])
+
+
+def test_a_board_that_is_too_hot_without_training_does_not_train() -> None:
+    """And the job hears why; the applications are the ordinary policy's business."""
+    loop = Loop(limit_c=30.0)
+    loop.temp_c = 44.0
+    loop.apps = tuple(app(core, core, needs_ghz=4.4) for core in (4, 5, 6, 7))
+    loop.run(1.0)
+    expected = loop.begin(EASY)
+    loop.run(1.0)
+    assert loop.grant is None
+    assert math.inf == expected.finish_s
+    assert "come too near to the limit of 30 degC" in expected.reason
+    assert loop.now_s - 0.5 <= loop.inner.migrated_s[-1]
+
+
+def test_a_job_may_ask_for_a_lower_limit_and_less_power() -> None:
+    """Both hold for training beside the board's own."""
+    loop = Loop(limit_c=80.0, limits=JobLimits(temp_c=45.0, power_w=0.3))
+    loop.begin(HARD)
+    loop.round()
+    assert 0.0 < _watts(loop) <= 0.3
+    loop.temp_c = 50.0
+    loop.run(2.0)
+    assert loop.grant is None
+
+
+def test_a_job_whose_power_limit_leaves_nothing_never_trains() -> None:
+    """It is late from the beginning."""
+    loop = trained(Loop(limits=JobLimits(power_w=0.01)))
+    assert not loop.begin(EASY).meets
+    loop.run(2.0)
+    assert loop.grant is None
+
+
+def test_a_job_that_has_more_slack_than_planned_goes_to_a_cooler_mode() -> None:
+    """After a while, and only if it is worth it."""
+    loop = Loop()
+    loop.apps = tuple(app(core, core, needs_ghz=1.8) for core in (0, 1, 2, 3))
+    loop.begin(EASY * 2, deadline_s=100.0)
+    loop.run(1.0)
+    loop.pace = 3.0
+    before = _watts(loop)
+    loop.run(4 * LOOK_AGAIN_S)
+    assert _watts(loop) < before
+
+
+TABLE = mode_table(HIKEY, capability())
+
+
+@given(
+    mode=st.integers(0, len(TABLE) - 1),
+    cap_w=st.floats(0.0, 6.0),
+    little=st.integers(0, 6),
+    big=st.integers(0, 8),
+)
+def test_what_the_guard_leaves_is_never_hotter_than_the_plan(
+    mode: int, cap_w: float, little: int, big: int
+) -> None:
+    """Fewer cores of the same cluster, no higher clock, no more power; and the fastest of these."""
+    loop = Loop()
+    modes, opps = JobModes(HIKEY, loop.job()), (little, big)
+    left = modes.cooler(mode, cap_w, opps)
+    allowed = np.array([modes.mean_w(row, opps) for row in range(len(TABLE))])
+    inside = (TABLE.unit == TABLE.unit[mode]) & (TABLE.cores <= TABLE.cores[mode])
+    inside &= (TABLE.opp <= TABLE.opp[mode]) & (allowed <= min(cap_w, modes.mean_w(mode, opps)))
+    if left is None:
+        assert not inside.any()
+        return
+    assert inside[left]
+    fastest = max(
+        TABLE.progress_per_s[modes.running(int(row), opps)] for row in np.flatnonzero(inside)
+    )
+    assert fastest == TABLE.progress_per_s[modes.running(left, opps)]
