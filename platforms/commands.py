@@ -243,8 +243,9 @@ def _accelerator_lines(accelerator: Accelerator) -> Iterator[str]:
     if compute:
         yield (
             f"trains: {compute.peak_flops_per_s / 1e9:.4g} GFLOP/s, half of it at "
-            f"{compute.half_flops / 1e6:.4g} MFLOP a kernel, "
-            f"launch {compute.launch_s * 1e6:.3g} us, memory {compute.bandwidth_bytes_per_s / 1e9:.4g} GB/s"
+            f"{compute.half_flops / 1e6:.4g} MFLOP a kernel, launch "
+            f"{compute.launch_s * 1e6:.3g} us, memory "
+            f"{compute.bandwidth_bytes_per_s / 1e9:.4g} GB/s"
         )
     if power:
         yield (

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 import platforms
 from platforms.board import Board
@@ -434,6 +435,79 @@ def test_a_wrong_value_is_named_with_file_key_and_value(
         load_board(str(file))
     assert str(error.value).startswith(f"{file}: ")
     assert message in str(error.value)
+
+
+GPU = """
+compute.peak_flops_per_s = 1e11
+compute.bandwidth_bytes_per_s = 1e10
+compute.launch_s = 3e-5
+compute.half_flops = 1e7
+power = { static_w = 1.0, dynamic_w = 4.0, memory_w = 1.0, activity_floor = 0.3, node = "die" }
+
+[accelerators.sources]
+""" + "".join(
+    f'"{key}" = "{_ALL}"\n'
+    for key in (
+        *("compute.peak_flops_per_s", "compute.bandwidth_bytes_per_s", "compute.launch_s"),
+        *("compute.half_flops", "power.static_w", "power.dynamic_w", "power.memory_w"),
+        *("power.activity_floor", "power.node"),
+    )
+)
+"""Makes of the HiKey 970's GPU one that trains."""
+
+
+def _with_gpu(old: str = "", new: str = "") -> str:
+    assert old in GPU
+    return _changed("\n[accelerators.sources]\n", GPU.replace(old, new, 1))
+
+
+def test_an_accelerator_that_trains_can_be_decided_over() -> None:
+    """With operating points, compute and power; the NPU of this board has none of them."""
+    board = parse_board(_with_gpu(), origin="mine.toml")
+    assert ["mali-g72"] == [accelerator.name for accelerator in board.compute_accelerators]
+    (gpu,) = board.compute_accelerators
+    assert gpu.compute is not None
+    assert gpu.power is not None
+    assert (1e11, "die") == (gpu.compute.peak_flops_per_s, gpu.power.node)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("launch_s = 3e-5", "launch_s = -1.0", "compute.launch_s must not be negative (got -1.0)"),
+        ("1e11", "0.0", "compute.peak_flops_per_s must be positive (got 0.0)"),
+        ("floor = 0.3", "floor = 1.3", "power.activity_floor must lie in 0 ... 1 (got 1.3)"),
+        ('node = "die"', 'node = "gpu"', "power.node must name a thermal node (got 'gpu')"),
+        ("static_w = 1.0", "static_w = -1.0", "power.static_w must not be negative (got -1.0)"),
+        ('"power.node" = "assumed: made up"', "", "must say where every value comes from"),
+    ],
+)
+def test_a_wrong_value_of_an_accelerator_is_named(old: str, new: str, message: str) -> None:
+    """As any other of the file."""
+    with pytest.raises(InvalidInput) as error:
+        parse_board(_with_gpu(old, new), origin="mine.toml")
+    assert "mine.toml: accelerators.mali-g72" in str(error.value)
+    assert message in str(error.value)
+
+
+def test_an_accelerators_compute_needs_its_power_and_operating_points() -> None:
+    """A pace without watts would train for nothing."""
+    board = parse_board(_with_gpu(), origin="mine.toml")
+    gpu = board.accelerators[0]
+    lacks: tuple[dict[str, object], ...] = ({"power": None}, {"compute": None}, {"opps": ()})
+    for lacking in lacks:
+        spoilt = replace(board, accelerators=(replace(gpu, sources={}, **lacking),))
+        assert any(
+            "accelerators.mali-g72 must have compute and power together, and then opps" in problem
+            for problem in check(spoilt)
+        )
+
+
+def test_an_accelerator_must_not_be_named_as_a_cluster() -> None:
+    """A place to train is told by its name alone."""
+    board = parse_board(_with_gpu(), origin="mine.toml")
+    spoilt = replace(board, accelerators=(replace(board.accelerators[0], name="big"),))
+    assert any("accelerators.name must be none of another" in found for found in check(spoilt))
 
 
 def test_a_cluster_without_operating_points_is_refused() -> None:

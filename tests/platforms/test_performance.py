@@ -13,6 +13,7 @@ from platforms.simulated.performance import (
     Placed,
     Speeds,
     ThreadDemand,
+    fair_shares,
     memory_slowdown,
     speeds,
 )
@@ -177,6 +178,50 @@ def test_cores_without_a_thread_sleep() -> None:
     result = _speeds(_placed(COMPUTE, 2))
     assert [None] * 2 == result.core_activity[:2]
     assert [None] * 5 == result.core_activity[3:]
+
+
+SHARED = st.lists(
+    st.tuples(st.sets(st.integers(4, 6), min_size=1), st.floats(0.01, 4.0), st.floats(0.05, 1.0)),
+    min_size=1,
+    max_size=5,
+)
+
+
+@given(SHARED)
+def test_cores_are_shared_by_weight_up_to_the_limits(
+    asked: list[tuple[set[int], float, float]],
+) -> None:
+    """Nobody gets more than his limit; who gets less has as much per weight as the others."""
+    placed = [
+        Placed(COMPUTE, 1.0, 1.0, tuple(sorted(cores)), 1.0, weight, limit)
+        for cores, weight, limit in asked
+    ]
+    shares, busy = fair_shares(placed, 8)
+    threads = [(core, app) for app in placed for core in app.cores]
+    for on_core in range(8):
+        here = [
+            (share, app)
+            for share, (core, app) in zip(shares, threads, strict=True)
+            if core == on_core
+        ]
+        assert busy[on_core] == pytest.approx(sum(share for share, _ in here))
+        assert busy[on_core] <= 1.0
+        free = [(share, app) for share, app in here if share < app.limit * (1 - 1e-9)]
+        assert all(share <= app.limit * (1 + 1e-12) for share, app in here)
+        if free:  # somebody wants more: the core is full, and the others are at their limit
+            assert busy[on_core] == pytest.approx(1.0)
+            level = max(share / app.weight for share, app in free)
+            assert [level] * len(free) == pytest.approx([s / a.weight for s, a in free])
+            assert all(share <= level * app.weight * (1 + 1e-9) for share, app in here)
+
+
+@given(st.integers(1, 5))
+def test_equal_weights_share_exactly_as_no_weights_do(count: int) -> None:
+    """To the last digit: a run must not change because somebody could be nice."""
+    crowd = [Placed(COMPUTE, 1.0, 1.0, (4, 5)) for _ in range(count)]
+    shares, busy = fair_shares(crowd, 8)
+    assert [1.0 / count] * (2 * count) == pytest.approx(shares, rel=1e-15)
+    assert _speeds(*crowd).core_busy == pytest.approx(busy, rel=1e-15)
 
 
 def test_an_application_of_several_threads_runs_at_the_sum_of_their_speeds() -> None:

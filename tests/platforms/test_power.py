@@ -15,6 +15,25 @@ ACTIVITY = st.lists(st.one_of(st.none(), st.floats(0.05, 1.0)), min_size=8, max_
 
 
 @pytest.mark.parametrize("name", shipped_boards())
+@given(share=st.floats(0.0, 1.0), opp=st.integers(0, 6))
+def test_a_core_that_is_busy_for_a_part_takes_that_part_of_its_power(
+    name: str, share: float, opp: int
+) -> None:
+    """And waits or sleeps for the rest; so does its cluster."""
+    board = load_board(name)
+    model = PowerModel(board)
+    opps = [min(opp, len(cluster.opps) - 1) for cluster in board.clusters]
+    rest: list[float | None] = [None] * (board.core_count - 1)
+
+    def total_w(activity: float | None, busy: float) -> float:
+        load = model.load(opps, [activity, *rest], [busy] + [0.0] * (board.core_count - 1))
+        return float(load.dynamic_w.sum() + load.leakage_w.sum())
+
+    mixed_w = share * total_w(1.0, 1.0) + (1 - share) * total_w(None, 0.0)
+    assert total_w(share, share) == pytest.approx(mixed_w)
+
+
+@pytest.mark.parametrize("name", shipped_boards())
 def test_one_busy_core_takes_its_busy_power_and_its_clusters_at_the_reference_temperature(
     name: str,
 ) -> None:

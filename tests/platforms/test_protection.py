@@ -6,9 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from platforms.board_file import load_board
 from platforms.simulated.protection import StepWise
 from tests.platforms.programs import HIKEY
 
+NANO = load_board("jetson-nano")
 TRIP, WARM, COOL = 85.0, 84.5, 83.9
 
 
@@ -24,6 +26,19 @@ def test_every_sample_above_the_trip_and_rising_takes_a_point_from_every_cluster
     assert (6, 8) == _after().caps
     assert (5, 7) == _after(COOL, TRIP).caps
     assert (3, 5) == _after(COOL, TRIP, 86.0, 90.0).caps
+
+
+def test_accelerators_that_compute_are_capped_with_the_clusters() -> None:
+    """As long as they have points to give; the deepest of all says where it ends."""
+    kernel = StepWise(NANO)
+    assert ((14,), (11,)) == (kernel.caps, kernel.accelerator_caps)
+    for step in range(1, 20):
+        kernel.update(100.0 + step)
+        assert ((max(0, 14 - step),), (max(0, 11 - step),)) == (
+            kernel.caps,
+            kernel.accelerator_caps,
+        )
+    assert () == StepWise(HIKEY).accelerator_caps
 
 
 def test_the_first_sample_counts_as_rising() -> None:

@@ -21,8 +21,17 @@ APPLICATIONS = st.lists(
 )
 
 
+def test_threads_that_keep_their_core_are_kept_out_of_the_way_of() -> None:
+    """A thread in the background weighs little, but an idle core weighs nothing."""
+    load = [0.0] * 8
+    load[4], load[5], load[6] = 1.0, 0.015, 0.015
+    assert [(7,)] == place_threads([(1, BIG_CORES)], 8, load=load)
+    assert [(7, 5, 6)] == place_threads([(3, BIG_CORES)], 8, load=load)
+    assert [0.0, 0.0, 0.0, 0.0, 1.0, 0.015, 0.015, 0.0] == load
+
+
 @given(st.integers(1, 9), st.lists(st.integers(0, 3), min_size=4, max_size=4))
-def test_threads_level_the_load_of_their_cores(threads: int, load: list[int]) -> None:
+def test_threads_level_the_load_of_their_cores(threads: int, load: list[float]) -> None:
     """No core takes a thread while another that is allowed has less to do."""
     before = list(load)
     placed = spread(threads, (0, 1, 2, 3), load)

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from platforms.board import Board
 from platforms.errors import InvalidInput
-from platforms.platform import Decision, Migration, Observation
+from platforms.platform import Decision, Migration, Observation, TrainingGrant
 from rm.governor import Governor, Periods
 from tests.rm.readings import HIKEY, observation, reading
 
@@ -168,6 +168,61 @@ def test_every_round_is_either_run_or_missed(
     bench.governor.run(start_s + 0.1 * count)
     assert count == bench.governor.rounds + bench.governor.missed_rounds
     assert bench.governor.rounds == len(bench.policy.scaled_s)
+
+
+class _Trainer(_FakePolicy):
+    """Grants and clocks what it is told to, and notes when it is asked."""
+
+    grants: tuple[TrainingGrant, ...] = ()
+    clocks: tuple[int | None, ...] = ()
+
+    def train(self, observation: Observation) -> tuple[TrainingGrant, ...]:
+        assert len(self.scaled_s) == round(observation.time_s / 0.1)  # after scale
+        return self.grants
+
+    def accelerate(self, observation: Observation) -> tuple[int | None, ...]:
+        return self.clocks
+
+
+def _trained() -> tuple[_FakePlatform, _Trainer, Governor]:
+    clock = _FakeClock()
+    platform, policy = _FakePlatform(clock), _Trainer(clock)
+    return platform, policy, Governor(platform, policy, clock, periods=Periods(dvfs_s=0.1))
+
+
+def test_grants_are_carried_out_in_the_round_that_decides_them() -> None:
+    """Whatever else holds as it was said before; no grant changes nothing."""
+    platform, policy, governor = _trained()
+    governor.run(0.3)
+    assert 1 == len(platform.applied)
+    grants = policy.grants = (TrainingGrant(1, 0, (4,)),)
+    governor.run(0.5)
+    policy.grants = ()
+    governor.run(0.9)
+    assert [(), grants, grants] == [d.grants for d in platform.applied]
+
+
+def test_accelerators_are_clocked_until_they_have_what_was_asked_for() -> None:
+    """Who resets a clock behind the governor's back gets it set again."""
+    platform, policy, governor = _trained()
+    governor.run(0.2)
+    platform.seen = replace(platform.seen, accelerator_opp=(2,))
+    policy.clocks = (None,)
+    governor.run(0.4)
+    assert 1 == len(platform.applied)
+    policy.clocks = (5,)
+    governor.run(0.6)
+    assert [(), (5,), (5,)] == [d.accelerator_opp for d in platform.applied]
+    platform.seen = replace(platform.seen, accelerator_opp=(5,))
+    governor.run(0.9)
+    assert 3 == len(platform.applied)
+
+
+def test_a_policy_that_does_not_train_is_asked_nothing_of_it() -> None:
+    """Its decisions hold no grant and leave the accelerators."""
+    bench = _Bench()
+    bench.governor.run(0.3)
+    assert {((), ())} == {(d.grants, d.accelerator_opp) for d in bench.platform.applied}
 
 
 def test_a_run_that_ends_before_its_first_round_does_nothing() -> None:
