@@ -27,7 +27,8 @@ from platforms.simulated.protection import StepWise
 from platforms.simulated.running import LifeRecord, RunningApplication
 from platforms.simulated.scheduler import place_newcomer, place_threads
 from platforms.simulated.sensor import SimulatedSensor
-from platforms.simulated.training import SimulatedTraining, TrainingBay, TrainingState
+from platforms.simulated.training import SimulatedTraining, TrainingState
+from platforms.simulated.training_bay import TrainingBay
 
 LEAKAGE_STEP_S = 0.1
 """Longest time over which leakage is held constant: a third of a core's time constant. Taken in the
@@ -252,6 +253,10 @@ class SimulatedBoard:
     def training(self) -> tuple[TrainingState, ...]:
         """The training jobs now."""
         return tuple(job.state(self.now_s) for job in self._bay)
+
+    def training_job(self, job_id: int) -> SimulatedTraining:
+        """What a training job truly asks for. Raises InvalidInput where there is none."""
+        return self._bay.named(job_id).job
 
     @property
     def opp_index(self) -> tuple[int, ...]:
