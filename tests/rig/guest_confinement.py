@@ -168,6 +168,29 @@ def its_time_is_limited_and_the_limit_lifted(scene: Scene) -> object:
 
 
 @CHECKS.add
+def a_nice_job_leaves_its_core_to_others(scene: Scene) -> object:
+    """Though it is in a group, which the scheduler weighs as one; at nice 15 as well."""
+    other = os.fork()
+    if other == 0:
+        os.sched_setaffinity(0, OTHER_CORES)
+        _spin()
+    try:
+        with confining("cgroup") as confined:
+            found = {}
+            for nice in (0, 15, 19):
+                given = TrainingGrant(JOB, 0, OTHER_CORES, nice=nice)
+                assert () == confined.confine(JOB, scene.key, given)
+                found[nice] = scene.cores_used()
+    finally:
+        os.kill(other, signal.SIGKILL)
+        os.waitpid(other, 0)
+    assert found[0] > 0.4 > 0.1 > found[15], found
+    assert found[19] < 0.05, found
+    assert {} == scene.not_as_before()
+    return found
+
+
+@CHECKS.add
 def its_memory_is_limited(scene: Scene) -> object:
     """The kernel says so; what it had before it was moved is not counted."""
     with confining("cgroup") as confined:

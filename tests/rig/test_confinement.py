@@ -9,7 +9,7 @@ from tests.rig.programs import ProgramEnded, run_programs
 
 pytestmark = pytest.mark.rig
 
-TIMEOUT_S = 180.0
+TIMEOUT_S = 300.0
 PROGRAM = "guest_confinement"
 
 
