@@ -292,6 +292,8 @@ _TRAINING_EPISODES = Kind(
         Column("over_s", "float64"),
         Column("over_k", "float64"),
         Column("over_sensor_k", "float64"),
+        Column("limit_w", "float64", optional=True),
+        Column("peak_w", "float64"),
         Column("energy_j", "float64"),
         Column("instructions", "float64"),
         Column("samples", "float64"),

@@ -2,7 +2,6 @@
 
 import argparse
 import itertools
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -139,7 +138,7 @@ def _setups(board: "Board", args: argparse.Namespace) -> list["TrainingSetup"]:
             profiles=profiles,
             training=load_training(args.training),
             limit_c=args.temp_limit_c or default_limit_c(board, cooling),
-            limit_w=args.power_limit_w or math.inf,
+            limit_w=args.power_limit_w,
             workload=workload,
             rounds=rounds,
             policy_file=file,

@@ -1,5 +1,6 @@
 """Training policies x cooling setups x seeds, in parallel, and which rounds could be met at all."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
@@ -24,7 +25,7 @@ def check_training_policies(setups: Iterable[TrainingSetup]) -> None:
         board = setup.board
         cooling = next(setup for setup in board.cooling if setup.then is None)
         idle = SimulatedBoard(board, cooling=cooling, rng=np.random.default_rng(0))
-        limits = Limits(temp_c=setup.limit_c, power_w=setup.limit_w)
+        limits = Limits(temp_c=setup.limit_c, power_w=setup.limit_w or math.inf)
         context = TrainingContext(board, idle, TrainingJobs(board), limits, setup.policy_file)
         training_policy_factory(setup.policy)(context)
 

@@ -40,7 +40,8 @@ class TrainingSetup(Struct, frozen=True, kw_only=True):
     It lasts `duration_s` whatever the policy does, from `start_temp_c` in every node (None: the
     air's temperature); it is sampled once every `sample_s`. The job declares what `training` says
     of the board; what its steps truly take is up to `workload.variation` off, as the applications
-    are. `limit_c` is the temperature limit of the hottest core, `limit_w` the power limit.
+    are. `limit_c` is the temperature limit of the hottest core, `limit_w` the SoC's
+    power limit (None: there is none).
     """
 
     board: Board
@@ -50,7 +51,7 @@ class TrainingSetup(Struct, frozen=True, kw_only=True):
     profiles: tuple[ApplicationProfile, ...]
     training: TrainingFile
     limit_c: float
-    limit_w: float = math.inf
+    limit_w: float | None = None
     workload: WorkloadParameters = WorkloadParameters()
     rounds: RoundParameters = RoundParameters()
     periods: Periods = Periods()
@@ -101,7 +102,7 @@ class _Recorder:
         self._due_s = self._looked_s = 0.0
         self._hottest_c: list[float] = []
         self.peak_temp_c = -math.inf
-        self.over_s = self.over_k = self.over_sensor_k = 0.0
+        self.over_s = self.over_k = self.over_sensor_k = self.peak_w = 0.0
         self.timeline: list[TrainingMoment] = []
 
     @property
@@ -143,6 +144,7 @@ class _Recorder:
         hottest_c = float(temps_c[simulated.power.core_nodes].max())
         self._hottest_c.append(hottest_c)
         self.peak_temp_c = max(self.peak_temp_c, float(temps_c.max()))
+        self.peak_w = max(self.peak_w, float(simulated.power_w.sum()))
         self.over_s += passed_s * (hottest_c > self._limit_c)
         self.over_k = max(self.over_k, hottest_c - self._limit_c)
         self.over_sensor_k = max(self.over_sensor_k, simulated.sensor_temp_c - self._limit_c)
@@ -194,7 +196,7 @@ def _simulated(setup: TrainingSetup, drawn: Drawn) -> SimulatedBoard:
 
 
 def _policy(setup: TrainingSetup, simulated: SimulatedBoard, jobs: TrainingJobs) -> TrainingPolicy:
-    limits = Limits(temp_c=setup.limit_c, power_w=setup.limit_w)
+    limits = Limits(temp_c=setup.limit_c, power_w=setup.limit_w or math.inf)
     context = TrainingContext(setup.board, simulated, jobs, limits, setup.policy_file, _BACKEND)
     return training_policy_factory(setup.policy)(context)
 
@@ -221,6 +223,8 @@ def _outcome(
         over_s=recorder.over_s,
         over_k=recorder.over_k,
         over_sensor_k=recorder.over_sensor_k,
+        limit_w=setup.limit_w,
+        peak_w=recorder.peak_w,
         energy_j=simulated.energy_j,
         instructions=sum(record.instructions for record in records),
         samples=trainer.samples,

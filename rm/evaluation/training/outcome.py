@@ -84,7 +84,8 @@ class TrainingOutcome(Struct, frozen=True, kw_only=True):
     As in `rm.evaluation.outcome.EpisodeOutcome`: `mean_temp_c` is the time mean where the sensor
     sits, `mean_hottest_c` that of the hottest core, `peak_temp_c` the hottest node ever. The limit
     is `limit_c`: the hottest core was above it for `over_s` in all and by `over_k` at worst (0:
-    never), where the sensor sits it was above it by `over_sensor_k`.
+    never), where the sensor sits it was above it by `over_sensor_k`. `peak_w` is the most that the
+    SoC took at a round of the governor, `limit_w` what it was to take at most (None: no limit).
 
     `samples` were trained in all, each of the setting that was granted then; `reference_samples` is
     what they are worth, `lost_samples` the worth of those that a missed round threw away.
@@ -102,6 +103,8 @@ class TrainingOutcome(Struct, frozen=True, kw_only=True):
     over_s: float
     over_k: float
     over_sensor_k: float
+    limit_w: float | None
+    peak_w: float
     energy_j: float
     instructions: float
     samples: float

@@ -85,11 +85,18 @@ def _what_was_run(
         ("training", escape(f"{training.title} ({training.name}, {settings} settings), modelled")),
         ("policies", escape(", ".join(data.policies))),
         ("cooling setups", escape("; ".join(coolings))),
+        *_power_limit(data),
         ("seeds", ", ".join(map(str, seeds))),
         ("episodes", str(len(data.outcomes))),
         ("made by", f"<code>{escape(command)}</code>"),
         ("versions", escape(", ".join(versions()))),
     ]
+
+
+def _power_limit(data: TrainingComparison) -> Iterator[tuple[str, str]]:
+    limits_w = {row.limit_w for row in data.rows if row.limit_w is not None}
+    if limits_w:
+        yield "power limit", ", ".join(f"{limit_w:g} W" for limit_w in sorted(limits_w))
 
 
 def _verdicts_html(data: TrainingComparison, board: Board) -> str:

@@ -40,6 +40,8 @@ class TrainingRow(Struct, frozen=True, kw_only=True):
     over_k: float
     over_s: Spread
     over_sensor_k: float
+    limit_w: float | None
+    peak_w: Spread
     energy_j: Spread
     missed_share: Spread
     applications: int
@@ -185,6 +187,8 @@ def _row(group: Sequence[TrainingOutcome]) -> TrainingRow:
         over_k=max(o.over_k for o in group),
         over_s=spread([o.over_s for o in group]),
         over_sensor_k=max(o.over_sensor_k for o in group),
+        limit_w=group[0].limit_w,
+        peak_w=spread([o.peak_w for o in group]),
         energy_j=spread([o.energy_j for o in group]),
         missed_share=spread([missed_share(o) for o in group]),
         applications=sum(len(o.applications) for o in group),

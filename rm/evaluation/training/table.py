@@ -63,6 +63,7 @@ _PEAK = _Column("peak temp.", "°C", lambda row: spread_text(row.peak_temp_c, di
 _LIMIT = _Column("limit", "°C", lambda row: f"{row.limit_c:.1f}")
 _OVER = _Column("over limit", "episodes, K", over_text)
 _OVER_S = _Column("time over", "s", lambda row: spread_text(row.over_s, digits=1))
+_PEAK_W = _Column("peak power", "W", lambda row: spread_text(row.peak_w, digits=2))
 _MISSES = _Column("QoS misses", "%", lambda row: percent_text(row.missed_share))
 _ROUNDS = _Column("missed rounds", "", rounds_text)
 _ATTAINABLE = _Column("attain\u00adable", "", attainable_text)
@@ -97,8 +98,9 @@ def columns() -> tuple[_Column, ...]:
 def heat_columns(rows: Sequence[TrainingRow]) -> tuple[_Column, ...]:
     """What the report says of heat; throttling and runaway where there was any."""
     throttled = (_THROTTLED,) if any(row.throttled_share.mean > 0 for row in rows) else ()
+    heat = (_MEAN, _HOTTEST, _PEAK, _LIMIT, _OVER)
     runaway = (_RUNAWAY,) if any(row.runaways for row in rows) else ()
-    return (_MEAN, _HOTTEST, _PEAK, _LIMIT, _OVER, _OVER_S, _ENERGY, *throttled, *runaway)
+    return (*heat, _OVER_S, _PEAK_W, _ENERGY, *throttled, *runaway)
 
 
 def service_columns() -> tuple[_Column, ...]:

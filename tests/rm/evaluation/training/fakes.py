@@ -47,6 +47,8 @@ def outcome(policy: str, cooling: str, seed: int) -> TrainingOutcome:
         over_s=3.0 if warmth_k > 20 else 0.0,
         over_k=max(0.0, warmth_k - 20.0),
         over_sensor_k=max(0.0, warmth_k - 21.0),
+        limit_w=None,
+        peak_w=5.0,
         energy_j=1e3 * (1.0 + pace),
         instructions=1e12,
         samples=150.0 * pace,
