@@ -157,10 +157,13 @@ class GoverningTraining:
         """The plan's clock of the accelerator that trains; the others are left as they are."""
         job = self._jobs.planned(observation.time_s)
         wanted = None if job is None else self._wanted(observation, job)
-        if self._adopted is None or wanted is None or wanted.accelerator is None:
+        if job is None or self._adopted is None or wanted is None or wanted.accelerator is None:
             return ()
+        modes = self._listening.modes_of(job)
+        assert self._adopted.plan.mode is not None
+        mode = self._guarded(modes, self._adopted.plan.mode, self._opps)
         return tuple(
-            self._adopted.plan.accelerator_opp if one.name == wanted.accelerator else None
+            int(modes.table.opp[mode]) if one.name == wanted.accelerator else None
             for one in self._board.compute_accelerators
         )
 

@@ -75,7 +75,7 @@ class HeatObserver:
         self._drives = np.stack([network.modes_of_power for network in self._networks])
         self._rises = np.stack([network.rise_of_modes for network in self._networks])
         self._ambient_c = np.array([setup.ambient_c for setup in self.setups])
-        nodes = [node.name for node in board.thermal.nodes]
+        self._nodes = nodes = [node.name for node in board.thermal.nodes]
         weights = {s.name: [s.weights.get(node, 0.0) for node in nodes] for s in board.sensors}
         self._weights = {name: np.array(row) for name, row in weights.items()}
         self._noise_k2 = {s.name: s.noise_k**2 + s.step_k**2 / 12.0 for s in board.sensors}
@@ -128,14 +128,26 @@ class HeatObserver:
 
     # --- what it sees ---------------------------------------------------------------------------
 
-    def update(self, observation: Observation, training: Mapping[int, float] | None = None) -> None:
-        """Take in a round. `training` is what training switches, by core that it is granted."""
+    def update(
+        self,
+        observation: Observation,
+        training: Mapping[int, float] | None = None,
+        *,
+        node_w: Mapping[str, float] | None = None,
+    ) -> None:
+        """Take in a round.
+
+        `training` is what training switches, by core that it is granted; `node_w` is what is known
+        to heat a node beside the cores, an accelerator's.
+        """
         passed_s = 0.0
         if self._looked_s is not None:
             passed_s = max(0.0, observation.time_s - self._looked_s)
         self._looked_s = observation.time_s
         if passed_s > 0.0:
             self._book(observation, training or {}, passed_s)
+            for node, power_w in (node_w or {}).items():
+                self._energy_j[0, self._nodes.index(node)] += power_w * passed_s
         fresh = self._fresh(observation)
         if self._state is None:
             if fresh:

@@ -8,6 +8,7 @@ One job is planned for at a time, the one whose deadline comes first; the others
 has done its round.
 """
 
+import logging
 import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
@@ -21,6 +22,8 @@ from rm.planner.capability import Capability, check_capability
 from rm.training.job import EXPIRY_S, IssuedGrant, Job, JobLimits, Round
 from rm.training.outlook import Outlook, outlook
 from rm.training.pace import longest_step_s
+
+logger = logging.getLogger(__name__)
 
 Forecast = Callable[[Job, float], Outlook | None]
 """What a policy expects of a job's round at a time, None where it cannot tell yet."""
@@ -85,8 +88,7 @@ class TrainingJobs:
         _require("samples", samples)
         _require("deadline_s", deadline_s)
         job.begin(Round(number, samples, now_s, now_s + deadline_s))
-        expected = self._forecast(job, now_s) if self._forecast else None
-        job.outlook = expected or _alone(job, now_s)
+        job.outlook = self._foreseen(job, now_s) or _alone(job, now_s)
         return job.outlook
 
     def progress(
@@ -214,6 +216,14 @@ class TrainingJobs:
         return tuple(_overdue(self.alive(now_s)))
 
     # --- inside ---------------------------------------------------------------------------------
+
+    def _foreseen(self, job: Job, now_s: float) -> Outlook | None:
+        """The policy's outlook; a policy that fails is no reason to refuse a round."""
+        try:
+            return self._forecast(job, now_s) if self._forecast else None
+        except Exception:
+            logger.exception("the outlook of job %d is that of the job alone", job.id)
+            return None
 
     def _job(self, job_id: int, now_s: float) -> Job:
         self._pass_time(now_s)

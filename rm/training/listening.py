@@ -19,6 +19,12 @@ class Listening:
         """Nothing was seen yet."""
         self._board, self._jobs = board, jobs
         self._power = PowerModel(board)
+        nodes = [node.name for node in board.thermal.nodes]
+        self._node_names = {
+            one.name: one.power.node for one in board.accelerators if one.power is not None
+        }
+        heated = [nodes.index(node) for node in self._node_names.values()]
+        self._watched = [*self._power.core_nodes.tolist(), *heated]
         self._modes: dict[int, JobModes] = {}
         self.observer = HeatObserver(board)
         self._sensors = SteadySensors()
@@ -32,6 +38,7 @@ class Listening:
         alive = {job.id: job for job in self._jobs.alive(observation.time_s)}
         self._modes = {key: modes for key, modes in self._modes.items() if key in alive}
         switching: dict[int, float] = {}
+        node_w: dict[str, float] = {}
         for reading in observation.training:
             job = alive.get(reading.id)
             if job is not None:
@@ -41,23 +48,30 @@ class Listening:
                 if mode is not None and not reading.waits:
                     activity = modes.activity(self._power, mode)
                     switching |= dict.fromkeys(reading.cores, activity)
-        self.observer.update(observation, switching)
+                    node = self._node_of(reading)
+                    if node is not None:
+                        node_w[node] = float(modes.table.mean_w[mode])
+        self.observer.update(observation, switching, node_w=node_w)
         self._sensors.hear(observation)
         return True
 
     @property
     def hottest_c(self) -> float:
-        """The hottest of the sensors and, as far as the observer knows, of the cores, degC."""
+        """The hottest of the sensors and, as far as the observer knows, of what computes, degC."""
         field = self.observer.temperatures_c
         if field is None:
             return self._sensors.hottest_c
-        return max(self._sensors.hottest_c, float(field[self._power.core_nodes].max()))
+        return max(self._sensors.hottest_c, float(field[self._watched].max()))
 
     def modes_of(self, job: Job) -> JobModes:
         """What can be granted to a job."""
         if job.id not in self._modes:
             self._modes[job.id] = JobModes(self._board, job)
         return self._modes[job.id]
+
+    def _node_of(self, reading: TrainingReading) -> str | None:
+        """The thermal node that a job heats beside the cores."""
+        return None if reading.accelerator is None else self._node_names.get(reading.accelerator)
 
     def _mode(
         self, modes: JobModes, job: Job, reading: TrainingReading, observation: Observation

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from platforms.errors import InvalidInput
 from platforms.platform import TrainingGrant
 from platforms.training_work import Efficiency
-from rm.training.job import EXPIRY_S, GRACE_S, JobLimits
+from rm.training.job import EXPIRY_S, GRACE_S, Job, JobLimits
 from rm.training.jobs import Overdue, TrainingJobs, UnknownJob
 from rm.training.outlook import Outlook
 from tests.platforms.programs import HIKEY
@@ -324,6 +324,18 @@ def test_a_policys_forecast_is_the_outlook() -> None:
     made.forecast_with(lambda job, now_s: late)
     assert late == made.begin_round(1, number=1, samples=9.0, deadline_s=9.0, now_s=0.0)
     assert late == made.grant_of(1, 0.0).outlook
+
+
+def test_a_policy_that_fails_does_not_keep_a_round_from_beginning() -> None:
+    """The outlook is that of the job alone then."""
+
+    def fails(job: Job, now_s: float) -> Outlook:
+        raise ZeroDivisionError
+
+    made = jobs()
+    made.forecast_with(fails)
+    assert made.begin_round(1, number=1, samples=9.0, deadline_s=9.0, now_s=0.0).meets
+    assert "paused" == state(made, 0.0)
 
 
 def test_what_is_foreseen_is_told_with_the_grant() -> None:
