@@ -13,7 +13,7 @@ from platforms.platform import Decision
 from platforms.simulated.simulated_board import SimulatedBoard
 from tests.platforms.programs import COMPUTE
 
-TRACES = Path(__file__).parents[3] / "shared/data/boards/heating_traces.csv"
+TRACES = Path(__file__).parents[3] / "shared" / "data" / "boards" / "heating_traces.csv"
 BUSY = replace(COMPUTE, activity=1.0)
 """Keeps a core as active as the busy power of the board file assumes."""
 
