@@ -11,6 +11,7 @@ from rm.daemon.clients.messages import (
     Request,
     StatusOfAll,
     Train,
+    TrainingRound,
     decode,
     encode,
     longest_bytes,
@@ -25,6 +26,9 @@ STATUS_COSTS = 10.0
 
 TRAIN_COSTS = 50.0
 """Messages that a training job counts for: its tables are read and checked."""
+
+ROUND_COSTS = 20.0
+"""Messages that the beginning of a round counts for: its end is foreseen by planning it."""
 
 RESUME_MESSAGES = 10.0
 """A peer over its limit waits until it may send so many: less often woken is less work."""
@@ -166,4 +170,6 @@ def _cost(request: Request) -> float:
     """How many messages a request counts for."""
     if isinstance(request, StatusOfAll):
         return STATUS_COSTS
-    return TRAIN_COSTS if isinstance(request, Train) else 1.0
+    if isinstance(request, Train):
+        return TRAIN_COSTS
+    return ROUND_COSTS if isinstance(request, TrainingRound) else 1.0

@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 from platforms.board import Board
 from platforms.errors import InvalidInput
+from platforms.platform import Migration, Observation, TrainingGrant
 from rm.daemon.configuration.settings import Configuration
 from rm.daemon.opened_board import critical_c
 from rm.planner.plans import Limits
-from rm.policy import Policy
+from rm.policy import Policy, TrainingPolicy
 from rm.training.jobs import TrainingJobs
 
 BELOW_CRITICAL_K = 10.0
@@ -21,6 +22,51 @@ class Governed(NamedTuple):
 
     policy: Policy
     refusal: str | None
+
+
+class OnDemand:
+    """Governs training in every round while there are jobs, and costs next to nothing while not.
+
+    Without jobs what is around the ordinary policy only listens, once in a migration period, so
+    that it knows how warm the board is when a job comes.
+    """
+
+    def __init__(self, governing: TrainingPolicy, ordinary: Policy, jobs: TrainingJobs) -> None:
+        """`governing` is around `ordinary`."""
+        self.name = governing.name
+        self._governing = governing
+        self._ordinary = ordinary
+        self._jobs = jobs
+        self._accelerate = getattr(governing, "accelerate", None)
+
+    @property
+    def last_reason(self) -> str | None:
+        """Why the last decision changed anything about training."""
+        reason: str | None = getattr(self._governing, "last_reason", None)
+        return reason
+
+    def migrate(self, observation: Observation) -> tuple[Migration, ...]:
+        """As the one that listens."""
+        return self._governing.migrate(observation)
+
+    def scale(self, observation: Observation) -> tuple[int, ...]:
+        """As the one that governs now."""
+        policy = self._governing if self._has_jobs(observation) else self._ordinary
+        return policy.scale(observation)
+
+    def train(self, observation: Observation) -> tuple[TrainingGrant, ...]:
+        """Nothing without a job."""
+        return self._governing.train(observation) if self._has_jobs(observation) else ()
+
+    def accelerate(self, observation: Observation) -> tuple[int | None, ...]:
+        """Nothing without a job."""
+        if self._accelerate is None or not self._has_jobs(observation):
+            return ()
+        clocks: tuple[int | None, ...] = self._accelerate(observation)
+        return clocks
+
+    def _has_jobs(self, observation: Observation) -> bool:
+        return bool(self._jobs.alive(observation.time_s))
 
 
 def limits_for(board: Board, configuration: Configuration, root: Path) -> Limits:
@@ -50,6 +96,7 @@ def with_training(
 
     try:
         limits = limits_for(board, configuration, root)
-        return Governed(GoverningTraining(board, policy, jobs, limits), None)  # type: ignore[arg-type]
+        governing = GoverningTraining(board, policy, jobs, limits)  # type: ignore[arg-type]
+        return Governed(OnDemand(governing, policy, jobs), None)
     except InvalidInput as error:
         return Governed(policy, f"board must be one that training can be planned for ({error})")

@@ -7,12 +7,19 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from platforms.platform import Migration, Observation, TrainingGrant
 from rm.daemon.configuration.settings import Configuration, SafetySettings, TrainingSettings
-from rm.daemon.training.governed import BELOW_CRITICAL_K, limits_for, with_training
+from rm.daemon.training.governed import (
+    BELOW_CRITICAL_K,
+    OnDemand,
+    limits_for,
+    with_training,
+)
 from rm.policies.registry import PolicyContext, policy_factory
 from rm.training.jobs import TrainingJobs
 from tests.platforms.linux.fake_root import FakeRoot
-from tests.rm.readings import HIKEY
+from tests.rm.readings import HIKEY, observation
+from tests.rm.training_capability import typed_capability
 
 START = Configuration(board="hikey970", safety=SafetySettings(critical_c=85.0))
 
@@ -29,6 +36,47 @@ def test_ilgov_lets_jobs_in() -> None:
     assert refusal is None
     assert policy is not inner
     assert callable(policy.train)
+
+
+def test_without_jobs_it_listens_twice_a_second_and_decides_as_the_policy_inside() -> None:
+    """Boards without training pay nothing for it."""
+    heard: list[str] = []
+
+    class Governing:
+        name = "governing"
+        last_reason = "because"
+
+        def migrate(self, seen: Observation) -> tuple[Migration, ...]:
+            heard.append("migrate")
+            return ()
+
+        def scale(self, seen: Observation) -> tuple[int, ...]:
+            heard.append("scale")
+            return (1, 1)
+
+        def train(self, seen: Observation) -> tuple[TrainingGrant, ...]:
+            heard.append("train")
+            return (TrainingGrant(1, 0, (0,)),)
+
+        def accelerate(self, seen: Observation) -> tuple[int | None, ...]:
+            heard.append("accelerate")
+            return (2,)
+
+    jobs = TrainingJobs(HIKEY)
+    inner = policy_factory("gts-powersave")(PolicyContext(HIKEY, None))  # type: ignore[arg-type]
+    policy = OnDemand(Governing(), inner, jobs)
+    seen = observation()
+    assert ((), (0, 0), (), ()) == (
+        policy.migrate(seen),
+        policy.scale(seen),
+        policy.train(seen),
+        policy.accelerate(seen),
+    )
+    assert ["migrate"] == heard
+    jobs.register(typed_capability(), name="tiny", now_s=0.0)
+    assert (1, 1) == policy.scale(seen)
+    assert ((TrainingGrant(1, 0, (0,)),), (2,)) == (policy.train(seen), policy.accelerate(seen))
+    assert ("governing", "because") == (policy.name, policy.last_reason)
 
 
 @pytest.mark.parametrize(
