@@ -4,8 +4,8 @@
     ilgov run --config practice.toml --root practice
 
 Clocks, cores and the temperature are files, and so is where threads are put: nothing of this
-machine changes. What trains or sends heartbeats is real. The temperature goes, 5 degrees a second,
-to what the file practice/temperature_c says (45 at first). It ends with Ctrl-C.
+machine changes. What trains or sends heartbeats is real. The temperature goes, up to 10 degrees
+a second, to what the file practice/temperature_c says (45 at first). It ends with Ctrl-C.
 """
 # ruff: noqa: INP001 -- a script: nobody imports it
 
@@ -21,7 +21,7 @@ from platforms.board_file import load_board
 
 PERIOD_S = 0.005
 SLOW = 10
-STEP_C = 0.25
+STEP_C = 0.5
 TICKS_PER_S = 100
 UNSUPPORTED = "<unsupported>"
 

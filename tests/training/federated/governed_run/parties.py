@@ -36,7 +36,11 @@ class Parties:
     """The practice board, the daemon, the foreground; all started processes are in `programs`."""
 
     def __init__(self, folder: Path, programs: list[Program], *, enforcement: str) -> None:
-        """A practice board that runs; nothing governs it yet."""
+        """A practice board that runs; nothing governs it yet.
+
+        The capability has no curve: with one the smallest batch would always be the best, and
+        grants should change batches as well.
+        """
         self.folder, self.programs = folder, programs
         self.board = folder / "board"
         self.socket = self.board / "run/ilgov/socket"
@@ -47,9 +51,9 @@ class Parties:
         self.config.write_text(CONFIG.format(enforcement=enforcement))
         self.capability = folder / "capability.json"
         training = load_training("tiny-4")
-        works = [work for work in training.works if work.knobs["depth"] in (4, 2)]
+        works = [work for work in training.works if work.knobs["depth"] == 4]
         board = load_board("hikey970")
-        write_capability(self.capability, modelled_capability(board, works, training.curve))
+        write_capability(self.capability, modelled_capability(board, works, None))
         self.start("practice-board", str(ROOT / "examples/practice_board.py"), str(self.board))
         self.wait_for((self.board / "proc/stat").exists, "the practice board")
 
@@ -93,7 +97,7 @@ class Parties:
         return read_status(self.socket)
 
     def heat(self, temp_c: float) -> None:
-        """Let the sensor go there, by 5 degrees a second."""
+        """Let the sensor go there, by 10 degrees a second at most."""
         (self.board / "temperature_c").write_text(f"{temp_c}\n")
 
     def decisions(self) -> list[dict[str, Any]]:
