@@ -126,6 +126,8 @@ class LinuxBoard:
 
         Once in a migration period: it walks /proc.
         """
+        training = frozenset(process.key.pid for process in self._training_processes())
+        self._machine.reader.others = training
         self._machine.reader.rescan(self._applications())
 
     def _read_online(self) -> frozenset[int]:

@@ -39,7 +39,10 @@ LOOKED_AT_PER_RESCAN = 64
 
 
 class ApplicationReader:
-    """Measures applications; those that are not managed any more are forgotten at a rescan."""
+    """Measures applications; those that are not managed any more are forgotten at a rescan.
+
+    `others` are processes that are part of no application, whoever has started them: training jobs.
+    """
 
     def __init__(
         self,
@@ -64,6 +67,7 @@ class ApplicationReader:
         self._said: set[tuple[int, str]] = set()
         self._turn = 0
         self._pids: frozenset[int] = frozenset()
+        self.others: frozenset[int] = frozenset()
         self._scan()
         _say_what_is_missing(counters)
 
@@ -146,7 +150,7 @@ class ApplicationReader:
     def _look(self, known: FollowedApplication, now_s: float) -> None:
         """Look at a known application's threads, and open its counters if there are none."""
         process = known.process
-        known.threads.without = self._pids - {process.key.pid}
+        known.threads.without = (self._pids | self.others) - {process.key.pid}
         known.look(now_s, self._cpusets.effective_cores(process.key.pid))
         wants_counters = known.meter.measured_by != "counters" and self._counters.reason is None
         if known.meter.is_lost or wants_counters:
@@ -181,7 +185,7 @@ class ApplicationReader:
 
     def _threads(self, process: ManagedProcess) -> ThreadsOf:
         threads = ThreadsOf(self._root, process.key, table=self._table)
-        threads.without = self._pids - {process.key.pid}
+        threads.without = (self._pids | self.others) - {process.key.pid}
         return threads
 
     def _lister(self, threads: ThreadsOf) -> Callable[[], Iterable[int]]:

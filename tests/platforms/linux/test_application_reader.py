@@ -212,6 +212,17 @@ def test_new_threads_and_children_are_part_of_the_application(machine: Machine) 
     ]
 
 
+def test_a_child_that_trains_is_no_part_of_the_application(machine: Machine) -> None:
+    """Its training job places it."""
+    process = machine.start(100)
+    machine.rescan()
+    machine.root.add_process(200, ppid=100, start_ticks=6000)
+    machine.reader.others = frozenset({200})
+    machine.rescan()
+    machine.rescan()
+    assert [ProcessKey(100, 5000)] == [key for key, _ in machine.reader.threads_of(process)]
+
+
 def test_an_application_that_ends_is_left_out_at_once(
     machine: Machine, counters: FakeCounters
 ) -> None:
