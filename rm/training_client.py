@@ -17,38 +17,27 @@ registers again, with what of the round is done already. None of it raises.
 """
 
 import json
-import logging
 import math
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from rm.client import DEFAULT_SOCKET, FIRST_PAUSE_S, LONGEST_PAUSE_S, Gone, Line, SentAway
+from rm.client import DEFAULT_SOCKET
+from rm.training_talk import WAIT_S, Outlook, Round, Talk
+
+__all__ = ["ASK_S", "LONGEST_TRAIN_BYTES", "PENDING_S", "Grant", "Outlook", "Trainer"]
 
 ASK_S = 0.2
 """The daemon is asked at most once in so long."""
 
-WAIT_S = 0.05
-"""So long `step` waits for an answer, a round of the daemon's; one that is late is taken by a later
-call. A daemon that hangs costs this once for every attempt to connect."""
-
-IN_PASSING_S = 2.0
-"""After an answer that was late none is waited for, for so long."""
-
 PENDING_S = 5.0
 """So long `wait` waits for the first decision; a daemon that makes none must not stop training."""
 
-REFUSED_PAUSE_S = 30.0
-"""A daemon that has refused is asked again after so long: its configuration may be another then."""
-
 LONGEST_TRAIN_BYTES = 1 << 18
-
-_log = logging.getLogger("ilgov.training")
 
 
 class Grant(NamedTuple):
@@ -67,62 +56,10 @@ class Grant(NamedTuple):
     paused_s: float = 0.0
 
 
-class Outlook(NamedTuple):
-    """Whether a round `meets` its deadline, True where that is not known (`finish_s` None).
-
-    `finish_s` is counted from its beginning, `samples_possible` are those until the deadline.
-    """
-
-    meets: bool = True
-    finish_s: float | None = None
-    samples_possible: float | None = None
-    reason: str = ""
-
-
-class _Word(NamedTuple):
-    """What a daemon last said of the job; `state` as in `rm.training.job`."""
-
-    number: int
-    state: str
-    setting: int
-    cores: tuple[int, ...]
-    accelerator: str | None
-    binding: bool
-
-    @property
-    def forbids(self) -> bool:
-        return self.binding and self.state in ("revoking", "paused", "expired")
-
-    @property
-    def is_undecided(self) -> bool:
-        return self.number == 0
-
-
-class _Round:
-    """A round, and how many samples of it were done by each setting."""
-
-    def __init__(self, number: int, samples: float, deadline_s: float, now_s: float) -> None:
-        self.number = number
-        self.samples = samples
-        self.ends_s = now_s + deadline_s
-        self.done: dict[int, float] = {}
-
-    def message(self, now_s: float) -> dict[str, Any]:
-        """The round as it is now, for a daemon that knows nothing of it."""
-        return {
-            "type": "round",
-            "number": self.number,
-            "samples": self.samples,
-            "deadline_s": max(self.ends_s - now_s, 0.001),
-            "done": [[setting, samples] for setting, samples in sorted(self.done.items())],
-        }
-
-
 class Trainer:
     """A training loop's end of the daemon's socket; threads may share it.
 
-    `grant` and `outlook` are the last ones; `problem` is why no daemon governs, None while one
-    does. A process that is forked off has no job: its calls return the last grant, and count
+    `grant` is the last one. A process that is forked off has no job: its calls return it, and count
     nothing.
     """
 
@@ -151,43 +88,31 @@ class Trainer:
         read = _read(capability)
         settings = _settings(read)
         wish = {"name": name, "capability": read, "limits": dict(limits or {}), "pid": pid}
-        self._train = {"type": "train"} | {k: v for k, v in wish.items() if v not in (None, {})}
-        _check_train(self._train)
+        train = {"type": "train"} | {k: v for k, v in wish.items() if v not in (None, {})}
+        _check_train(train)
+        self.grant = Grant(0, 0, settings[0], _own_cores())
         self._settings = settings
         self._checkpoint = checkpoint
         self._on_grant = on_grant
-        self._path = os.fspath(socket_path)
         self._patience_s = patience_s
         self._clock = clock
-        self.grant = Grant(0, 0, settings[0], _own_cores())
-        self.outlook = Outlook()
-        self.problem: str | None = None
-        self._applied: Grant | None = None
-        self._round: _Round | None = None
-        self._began = 0
-        self._is_unsaved = False
-        self._begin()
-
-    def _begin(self) -> None:
-        """Without a daemon."""
+        self._talk = Talk(
+            os.fspath(socket_path),
+            train,
+            settings=len(settings),
+            patience_s=patience_s,
+            clock=clock,
+        )
         self._process = os.getpid()
         self._lock = threading.RLock()
         self._closed = threading.Event()
-        self._line: Line | None = None
-        self._questions: deque[tuple[str, float]] = deque()
-        self._is_registered = False
-        self._word: _Word | None = None
-        self._unsaid: dict[int, float] = {}
-        self._loss: float | None = None
-        self._asked_s = self._next_attempt_s = -math.inf
-        self._alone_since_s = self._undecided_since_s = self._clock()
-        self._pause_s = FIRST_PAUSE_S
-        self._in_passing_until_s = -math.inf
-        self._is_pausing = False
+        self._applied: Grant | None = None
+        self._began = 0
+        self._is_unsaved = self._is_pausing = False
 
     def __enter__(self) -> "Trainer":
         with self._lock:
-            self._ask("progress", self._patience_s)
+            self._talk.ask("progress", self._patience_s)
         return self
 
     def __exit__(
@@ -201,7 +126,17 @@ class Trainer:
     @property
     def connected(self) -> bool:
         """Whether a daemon governed the training at the last call."""
-        return self._is_registered
+        return self._talk.is_registered
+
+    @property
+    def problem(self) -> str | None:
+        """Why no daemon governs, None while one does."""
+        return self._talk.problem
+
+    @property
+    def outlook(self) -> Outlook:
+        """What was last said of the round."""
+        return self._talk.outlook
 
     def begin_round(
         self, *, samples: float, deadline_s: float, number: int | None = None
@@ -216,16 +151,10 @@ class Trainer:
         if not self._is_here():
             return Outlook(reason="a process that was forked off has no job")
         with self._lock:
-            self._report()
             self._began += 1
             number = self._began if number is None else number
-            now_s = self._clock()
-            self._round = _Round(number, samples, deadline_s, now_s)
-            self._undecided_since_s = now_s
-            self.outlook = Outlook(reason="the daemon has not answered yet")
-            self._ask("round", self._patience_s)
-            if not self._is_registered:
-                self.outlook = Outlook(reason=self.problem or "no daemon answers")
+            new = Round(number, samples, deadline_s, self._clock())
+            self._talk.begin_round(new, self._patience_s)
             return self.outlook
 
     def wait(self) -> Grant:
@@ -238,7 +167,7 @@ class Trainer:
         Where the daemon wants to have the cores back, it saves, and returns when there are some.
         """
         _check_number("samples", samples)
-        if self._round is None:
+        if self._talk.round is None:
             raise ValueError("begin_round must come before step (got no round)")
         return self._go_on(samples, loss)
 
@@ -248,10 +177,7 @@ class Trainer:
             return
         self._closed.set()
         with self._lock:
-            if self._is_registered:
-                self._report()
-                self._say({"type": "end"})
-            self._hang_up("closed")
+            self._talk.end()
 
     # --- a step ---------------------------------------------------------------------------------
 
@@ -259,16 +185,15 @@ class Trainer:
         """Whether this process made this; one that was forked off lets go of its parent's line."""
         if os.getpid() == self._process:
             return True
-        if self._line is not None:
-            self._line.close()
-            self._line = None
+        self._talk.let_go()
         return False
 
     def _go_on(self, samples: float, loss: float | None) -> Grant:
         if not self._is_here():
             return self.grant
         with self._lock:
-            self._count(samples, loss)
+            self._talk.count(self.grant.setting, samples, loss)
+            self._is_unsaved = self._is_unsaved or samples > 0.0
             self._ask_if_due()
             must_wait = self._must_wait()
         paused_s = self._paused() if must_wait else 0.0
@@ -280,28 +205,19 @@ class Trainer:
             self._on_grant(grant)
         return grant
 
-    def _count(self, samples: float, loss: float | None) -> None:
-        """By the setting that it was done by, for this daemon and for the next one."""
-        if loss is not None and math.isfinite(loss):
-            self._loss = float(loss)
-        if samples and self._round is not None:
-            for counts in (self._round.done, self._unsaid):
-                counts[self.grant.setting] = counts.get(self.grant.setting, 0.0) + samples
-            self._is_unsaved = True
-
     def _ask_if_due(self) -> None:
-        if not self._closed.is_set() and self._clock() - self._asked_s >= ASK_S:
-            self._ask("progress", WAIT_S)
+        if not self._closed.is_set() and self._clock() - self._talk.asked_s >= ASK_S:
+            self._talk.ask("progress", WAIT_S)
 
     def _must_wait(self) -> bool:
         """Whether the cores are not ours: taken back, or not given yet."""
-        word, now_s = self._word, self._clock()
-        if self._closed.is_set() or self._round is None or word is None or not word.forbids:
+        talk, word, now_s = self._talk, self._talk.word, self._clock()
+        if self._closed.is_set() or talk.round is None or word is None or not word.forbids:
             return False
-        if not self._is_registered and now_s - self._alone_since_s >= self._patience_s:
+        if not talk.is_registered and now_s - talk.alone_since_s >= self._patience_s:
             return False
         if word.is_undecided:
-            return self._applied is None and now_s - self._undecided_since_s < PENDING_S
+            return self._applied is None and now_s - talk.undecided_since_s < PENDING_S
         return True
 
     def _paused(self) -> float:
@@ -325,8 +241,8 @@ class Trainer:
             self._checkpoint()
         with self._lock:
             self._is_unsaved = self._is_unsaved and not saves
-            if self._word is not None and not self._word.is_undecided:
-                self._ask("paused", WAIT_S)
+            if self._talk.word is not None and not self._talk.word.is_undecided:
+                self._talk.ask("paused", WAIT_S)
 
     def _waits_on(self) -> bool:
         with self._lock:
@@ -335,150 +251,11 @@ class Trainer:
 
     def _adopted(self, paused_s: float) -> Grant:
         """The daemon's last word where it lets us train, else the last grant that did."""
-        word = self._word
+        word = self._talk.word
         if word is not None and word.binding and word.state == "granted":
             knobs = self._settings[word.setting]
             self.grant = Grant(word.number, word.setting, knobs, word.cores, word.accelerator)
         return self.grant._replace(paused_s=paused_s)
-
-    # --- talking --------------------------------------------------------------------------------
-
-    def _ask(self, kind: str, wait_s: float) -> None:
-        """Ask, unless answers are awaited still, and take what comes within `wait_s`.
-
-        After an answer that was late the next ones are taken in passing.
-        """
-        self._asked_s = self._clock()
-        self._hear()
-        if self._line is None and self._asked_s >= self._next_attempt_s:
-            self._connect()
-        if self._is_registered and (kind != "progress" or not self._questions):
-            self._question(kind)
-        if wait_s > WAIT_S or self._asked_s >= self._in_passing_until_s:
-            self._listen(self._asked_s + wait_s)
-
-    def _listen(self, end_s: float) -> None:
-        while self._questions and self._line is not None and (left_s := end_s - self._clock()) > 0:
-            self._line.wait(left_s)
-            self._hear()
-        if self._questions:
-            self._in_passing_until_s = end_s + IN_PASSING_S
-
-    def _question(self, kind: str) -> None:
-        if kind == "round" and self._round is not None:
-            self._say(self._round.message(self._clock()))
-            self._unsaid.clear()
-        elif kind == "paused":
-            self._report()
-            self._say({"type": "paused"})
-        else:
-            self._report(always=True)
-
-    def _report(self, *, always: bool = False) -> None:
-        """What was done since the last report, a message for each setting.
-
-        A daemon that says that we are paused is not told, until it has decided again: it would take
-        it for a pause that is ignored.
-        """
-        if not self._is_registered or self._word is None:
-            return
-        unsaid = {} if self._word.state == "paused" else self._unsaid
-        for setting, samples in [*unsaid.items()] or [(self.grant.setting, 0.0)] * always:
-            message: dict[str, Any] = {"type": "progress", "samples": samples, "setting": setting}
-            if self._loss is not None:
-                message["loss"], self._loss = self._loss, None
-            self._say(message)
-        unsaid.clear()
-
-    def _say(self, message: dict[str, Any]) -> None:
-        if self._line is not None:
-            self._questions.append((message["type"], self._clock()))
-            self._line.say(message)
-
-    def _connect(self) -> None:
-        """Try once; what is done of the round is said when we are registered."""
-        self._next_attempt_s = self._clock() + self._pause_s
-        self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
-        try:
-            self._line = Line(self._path)
-        except OSError as error:
-            self._be_alone(f"{self._path}: {error.strerror or error}")
-            return
-        self._say(self._train)
-
-    def _hear(self) -> None:
-        """Take what the daemon has said; one that does not answer in time is left."""
-        if self._line is None:
-            return
-        try:
-            for answer in self._line.answers():
-                self._take(answer)
-        except SentAway as away:
-            self._be_refused(str(away))
-            return
-        except Gone as gone:
-            self._hang_up(str(gone))
-            return
-        if self._questions and self._clock() - self._questions[0][1] >= self._patience_s:
-            self._hang_up("the daemon does not answer")
-
-    def _take(self, answer: dict[str, Any]) -> None:
-        """Raises Gone where the daemon refuses, or talks rubbish."""
-        if not self._questions:
-            raise Gone("the daemon said what nobody had asked")
-        kind, _ = self._questions.popleft()
-        if answer.get("type") == "error":
-            raise SentAway(str(answer.get("error")))
-        try:
-            self._understand(kind, answer["grant"] if kind == "train" else answer)
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise Gone("the daemon's answer is no grant") from error
-
-    def _understand(self, kind: str, said: Mapping[str, Any]) -> None:
-        setting = int(said["setting"])
-        self._settings[setting]  # IndexError
-        self._word = _Word(
-            int(said["number"]),
-            str(said["state"]),
-            setting,
-            tuple(int(core) for core in said["cores"]),
-            said["accelerator"],
-            bool(said["binding"]),
-        )
-        if "round" not in (asked for asked, _ in self._questions):  # else it is of the last one
-            self.outlook = _outlook(said["outlook"])
-        if kind == "train":
-            self._be_registered()
-
-    def _be_registered(self) -> None:
-        self._is_registered = True
-        self._undecided_since_s = self._clock()
-        self._pause_s = FIRST_PAUSE_S
-        self.problem = None
-        if self._round is not None:
-            self._question("round")
-
-    def _be_refused(self, why: str) -> None:
-        """What was refused once is asked for again much later, what was granted once soon."""
-        if not self._is_registered:
-            self._next_attempt_s = self._clock() + REFUSED_PAUSE_S
-            _log.warning("the daemon refuses, training goes on by itself: %s", why)
-        self._hang_up(why)
-
-    def _hang_up(self, why: str) -> None:
-        if self._line is not None:
-            self._line.close()
-            self._line = None
-        if self._is_registered:
-            self._alone_since_s = self._clock()
-        self._is_registered = False
-        self._questions.clear()
-        self._be_alone(why)
-
-    def _be_alone(self, why: str) -> None:
-        if self.problem != why:
-            _log.info("training goes on by itself: %s", why)
-        self.problem = why
 
 
 def _read(capability: Mapping[str, Any] | str | os.PathLike[str]) -> dict[str, Any]:
@@ -529,12 +306,3 @@ def _check_number(key: str, value: float) -> None:
 
 def _own_cores() -> tuple[int, ...]:
     return tuple(sorted(os.sched_getaffinity(0)))
-
-
-def _outlook(said: Mapping[str, Any]) -> Outlook:
-    return Outlook(
-        bool(said["meets"]),
-        said.get("finish_s"),
-        said.get("samples_possible"),
-        str(said.get("reason", "")),
-    )

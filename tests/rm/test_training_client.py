@@ -15,16 +15,8 @@ import pytest
 from platforms.platform import TrainingGrant
 from rm.daemon.configuration.settings import TrainingSettings
 from rm.training.job import Job
-from rm.training_client import (
-    ASK_S,
-    IN_PASSING_S,
-    PENDING_S,
-    REFUSED_PAUSE_S,
-    WAIT_S,
-    Grant,
-    Outlook,
-    Trainer,
-)
+from rm.training_client import ASK_S, PENDING_S, Grant, Outlook, Trainer
+from rm.training_talk import IN_PASSING_S, REFUSED_PAUSE_S, WAIT_S
 from tests.rm.daemon.served import Daemon, in_background, wait_until
 from tests.rm.training_capability import KNOBS, capability
 
