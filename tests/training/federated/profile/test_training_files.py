@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 
 from platforms.training_work import load_training, parse_training, shipped_trainings
+from training.federated.profile import proxy
 from training.federated.profile.networks import NETWORKS, network
 from training.federated.profile.training_file import (
     CURVE_SEEDS,
@@ -70,3 +71,16 @@ def test_the_curve_is_counted_on_the_proxy() -> None:
         count_samples(train, seen, batch=128, rate=rate, seed=seed) for seed in range(CURVE_SEEDS)
     ]
     assert curve.to_goal(128) == median(counts)
+
+
+def test_depth_factors_are_samples_over_those_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the five runs of the shipped file were counted; another network goes by its share."""
+    counted = {1: 4480.0, 2: 2240.0, 3: 3200.0, 4: 3840.0}
+    monkeypatch.setattr(proxy, "samples_at", lambda depth, seeds: counted[depth])
+    factors = proxy.depth_factors(DEPTH_SEEDS)
+    shipped = {int(w.knobs["depth"]): w.samples_factor for w in load_training("tiny-4").works}
+    assert shipped == factors
+    larger = load_training("transformer-6x256").works
+    assert {int(w.knobs["depth"]): w.samples_factor for w in larger} == {
+        depth: proxy.by_share(factors, depth, 6) for depth in (6, 4, 2, 1)
+    }
