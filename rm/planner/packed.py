@@ -10,22 +10,32 @@ from rm.mapping.packing import first_fit
 from rm.planner.foreground import Needs
 
 Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Packed:
-    """B sets of applications on one cluster at its O operating points, all arrays (B, O).
+    """B sets of applications on one cluster at its O operating points, all arrays (B, O) of float.
 
     `used` counts the cores, `active` sums their activities, `hottest` is the largest of them.
     `served`: everybody meets its target there.
     """
 
-    used: Ints
-    active: Floats
-    hottest: Floats
+    used: Singles
+    active: Singles
+    hottest: Singles
     served: Flags
+
+    def at(self, opps: Ints) -> "Packed":
+        """The same at operating points of choice, (B, M)."""
+        return Packed(
+            self.used.T[opps].T,
+            self.active.T[opps].T,
+            self.hottest.T[opps].T,
+            self.served.T[opps].T,
+        )
 
     def only(self, at: int) -> "Packed":
         """One of the sets."""
@@ -37,29 +47,34 @@ def packed(needs: Needs, members: Flags, x: int) -> Packed:
     """The sets `members` (B, movable) on cluster x, by first fit, beside the threads that stay."""
     if x in needs.threads:
         return _with_threads(needs, members, x)
-    served, active = needs.demand.served[x], needs.active[x]
-    bears = np.floor(np.minimum(served / (1.0 + MARGIN), needs.demand.count))
+    # Arrays are (O, B) inside: the long axis last is several times as fast.
+    served, active = needs.demand.served[x], needs.active[x].astype(np.float32)
+    bears = np.floor(np.minimum(served / (1.0 + MARGIN), needs.demand.count)).astype(np.float32)
     points = np.arange(served.shape[1])
-    shape = (len(members), len(points))
-    fits = np.ones(shape, dtype=bool)
-    used, room, on_core, of_core, done, hottest = (np.zeros(shape) for _ in range(6))
-    order = np.argsort(served[: members.shape[1]], axis=0, kind="stable")
+    inside = np.ascontiguousarray(members.T, dtype=np.float32)
+    shape = (len(points), len(members))
+    used, room, on_core, of_core, done, hottest, late = np.zeros((7, *shape), dtype=np.float32)
+    order = np.argsort(served[: len(inside)], axis=0, kind="stable")
     for k in order:  # k (O,): the most demanding first, which depends on the clock
-        member = members[:, k]
-        most = bears[k, points]
-        fits &= ~member | (most > 0)
-        fresh = member & (room <= 0.0)
-        mean = of_core / np.maximum(on_core, 1.0)
-        finished = fresh * mean
+        member, most = inside[k], bears[k, points, None]
+        np.maximum(late, member * (most <= 0.0), out=late)
+        fresh = member * (room <= 0.0)
+        finished = fresh * of_core / np.maximum(on_core, 1.0)
         done += finished
         np.maximum(hottest, finished, out=hottest)
         used += fresh
-        room = np.where(fresh, most, room) - member
-        on_core = np.where(fresh, 0.0, on_core) + member
-        of_core = np.where(fresh, 0.0, of_core) + member * active[k, points]
+        on = 1.0 - fresh
+        room *= on
+        room += fresh * most - member
+        on_core *= on
+        on_core += member
+        of_core *= on
+        of_core += member * active[k, points, None]
     mean = of_core / np.maximum(on_core, 1.0)
     np.maximum(hottest, mean, out=hottest)
-    return Packed(used.astype(np.int64), done + mean, hottest, _allowed(needs, fits, used, x))
+    fits: Flags = late.T <= 0.0
+    done += mean
+    return Packed(used.T, done.T, hottest.T, _allowed(needs, fits, used.T, x))
 
 
 def grouped(needs: Needs, members: Flags, group: Ints, x: int) -> Packed:
@@ -77,7 +92,13 @@ def grouped(needs: Needs, members: Flags, group: Ints, x: int) -> Packed:
         total += mean
         np.maximum(hottest, mean, out=hottest)
     fits &= (members[:, None, :] & (group >= cores)).sum(axis=2) == 0
-    return Packed(used.astype(np.int64), total, hottest, _allowed(needs, fits, used, x))
+    single = np.float32
+    return Packed(
+        used.astype(single),
+        total.astype(single),
+        hottest.astype(single),
+        _allowed(needs, fits, used, x),
+    )
 
 
 def groups_at(needs: Needs, members: Flags, x: int) -> tuple[Flags, Ints]:
@@ -102,7 +123,7 @@ def _with_threads(needs: Needs, members: Flags, x: int) -> Packed:
     return grouped(needs, everybody, group, x)
 
 
-def _allowed(needs: Needs, fits: Flags, used: Floats, x: int) -> Flags:
+def _allowed(needs: Needs, fits: Flags, used: Floats | Singles, x: int) -> Flags:
     """Everybody is served, on cores that there are, at a point that may be set."""
     points = np.arange(fits.shape[1])
     may = (points >= needs.lowest[x]) & (points <= needs.highest[x])

@@ -77,17 +77,17 @@ class Side:
 def without_training(heat: HeatModel, packed: Packed, x: int) -> Side:
     """A cluster that only serves applications; its choices are its operating points."""
     watts = heat.watts[x]
-    busy = packed.used > 0
-    cores_w = packed.active * watts.dynamic + watts.idle * (watts.cores - packed.used)
+    busy, dynamic_w, leakage_w = packed.used > 0, _single(watts.dynamic), _single(watts.leakage)
+    idle, idle_shared = np.float32(watts.idle), np.float32(watts.idle_shared)
     return _side(
         heat,
         x,
         packed.served,
-        hottest_w=np.where(busy, packed.hottest * watts.dynamic, watts.idle),
-        hottest_leaks_w=busy * watts.leakage,
-        cores_w=cores_w,
-        leakage_w=packed.used * watts.leakage,
-        shared_w=np.where(busy, watts.shared, watts.idle_shared),
+        hottest_w=np.where(busy, packed.hottest * dynamic_w, idle),
+        hottest_leaks_w=busy * leakage_w,
+        cores_w=packed.active * dynamic_w + idle * (watts.cores - packed.used),
+        leakage_w=packed.used * leakage_w,
+        shared_w=np.where(busy, _single(watts.shared), idle_shared),
         extra_w=np.zeros(1),
         opp=np.arange(len(watts.dynamic)),
     )
@@ -95,20 +95,21 @@ def without_training(heat: HeatModel, packed: Packed, x: int) -> Side:
 
 def with_training(heat: HeatModel, packed: Packed, x: int, table: ModeTable, modes: Ints) -> Side:
     """A cluster that trains too, in one of these modes of its, on cores that nobody else uses."""
-    watts = heat.watts[x]
-    opp, cores = table.opp[modes], table.cores[modes]
-    used, dynamic_w, leakage_w = packed.used[:, opp], watts.dynamic[opp], watts.leakage[opp]
+    watts, opp, cores = heat.watts[x], table.opp[modes], table.cores[modes]
+    there = packed.at(opp)
+    dynamic_w, leakage_w = watts.dynamic[opp], watts.leakage[opp]
     train_w = table.mean_w[modes] - watts.shared[opp] - cores * leakage_w
-    cores_w = packed.active[:, opp] * dynamic_w + train_w
-    cores_w += watts.idle * (watts.cores - used - cores)
+    awake = there.used + cores.astype(np.float32)
+    cores_w = there.active * _single(dynamic_w) + _single(train_w)
+    cores_w += np.float32(watts.idle) * (watts.cores - awake)
     return _side(
         heat,
         x,
-        packed.served[:, opp] & (used + cores <= watts.cores),
-        hottest_w=np.maximum(packed.hottest[:, opp] * dynamic_w, train_w / cores),
+        there.served & (awake <= watts.cores),
+        hottest_w=np.maximum(there.hottest * _single(dynamic_w), _single(train_w / cores)),
         hottest_leaks_w=leakage_w,
         cores_w=cores_w,
-        leakage_w=(used + cores) * leakage_w,
+        leakage_w=awake * _single(leakage_w),
         shared_w=watts.shared[opp],
         extra_w=table.peak_w[modes] - table.mean_w[modes],
         opp=opp,
@@ -131,26 +132,29 @@ def accelerated(heat: HeatModel, table: ModeTable, modes: Ints) -> Side:
     )
 
 
+def _single(values: Floats | Singles) -> Singles:
+    return values.astype(np.float32)
+
+
 def _side(
     heat: HeatModel,
     x: int,
     possible: Flags,
     *,
-    hottest_w: Floats,
-    hottest_leaks_w: Floats,
-    cores_w: Floats,
-    leakage_w: Floats,
-    shared_w: Floats,
+    hottest_w: Singles,
+    hottest_leaks_w: Singles | Floats,
+    cores_w: Singles,
+    leakage_w: Singles,
+    shared_w: Singles | Floats,
     extra_w: Floats,
     opp: Ints,
 ) -> Side:
-    reach, single = heat.reach, np.float32
-    units, common = reach.units[:, x].astype(single), reach.shared.astype(single)
-    hot = single(reach.hot[x])
-    cores, leakage, shared = (part.astype(single) for part in (cores_w, leakage_w, shared_w))
-    rise = units[:, None, None] * cores + common[:, None, None] * shared
-    rise[x] += hot * hottest_w.astype(single)
-    rise[x][~possible] = np.inf
-    leaking = units[:, None, None] * leakage
-    leaking[x] += hot * hottest_leaks_w.astype(single)
-    return Side(rise, leaking, cores + shared, leakage, extra_w.astype(single), opp)
+    reach, shared = heat.reach, _single(shared_w)
+    units, common = _single(reach.units[:, x]), _single(reach.shared)
+    hot = np.float32(reach.hot[x])
+    rise = units[:, None, None] * cores_w + common[:, None, None] * shared
+    rise[x] += hot * hottest_w
+    np.copyto(rise[x], np.float32(np.inf), where=~possible)
+    leaking = units[:, None, None] * leakage_w
+    leaking[x] += hot * _single(hottest_leaks_w)
+    return Side(rise, leaking, cores_w + shared, leakage_w, _single(extra_w), opp)

@@ -106,6 +106,7 @@ class _Search:
         self.heat, self.asked, self.table = heat, asked, table
         self.limits, self.objective = limits, objective
         self.alone = asked(0.0)
+        self._levels: dict[tuple[float, int], _Level] = {}
         bandwidth = heat.board.memory.bandwidth_bytes_per_s
         self.progress = effective_progress(table, self.alone.memory_load, bandwidth)
         self.loads = loads_of(table, bandwidth)
@@ -132,6 +133,7 @@ class _Search:
 
     def among(self, rows: Ints | None) -> Plan:
         """The best plan of some divisions (None: of all)."""
+        self._levels.clear()
         deadline: tuple[Constraint, ...] = ()
         if self.samples > 0.0 and self.time_s < math.inf:
             found = self._in_time(rows)
@@ -151,7 +153,7 @@ class _Search:
 
     def _in_time(self, rows: Ints | None) -> Plan | None:
         """The best plan that ends the round by its deadline."""
-        for load in levels_in_time(self.loads, self.progress, self._fast):
+        for load in self._in_time_levels:
             level = self._level(load, rows)
             if level.divided.serves:
                 return self._plan(level, self._soon(level))
@@ -191,9 +193,7 @@ class _Search:
         alone = least_late(level.needs, level.divided.assignments)
         wanted: list[tuple[float, bool]] = []
         if self.samples > 0.0 and self.time_s < math.inf:
-            wanted += [
-                (load, True) for load in levels_in_time(self.loads, self.progress, self._fast)
-            ]
+            wanted += [(load, True) for load in self._in_time_levels]
         if self.samples > 0.0 and self.fits.any():
             wanted += [(load, False) for load in levels_of_fastest(self.loads, self.fits)]
         for load, in_time in wanted:
@@ -262,11 +262,18 @@ class _Search:
         fast: Flags = self.fits & (self.progress * self.time_s >= self.samples)
         return fast
 
+    @cached_property
+    def _in_time_levels(self) -> tuple[float, ...]:
+        return tuple(levels_in_time(self.loads, self.progress, self._fast, self.fits))
+
     def _level(self, load: float, rows: Ints | None) -> "_Level":
         """The plans while training takes up to so much of the memory's bandwidth."""
-        asked = self.alone if load == 0.0 else self.asked(load)
-        divided = every_set(asked) if rows is None else some_sets(asked, rows)
-        return _Level(self, load, asked, divided)
+        key = (load, id(rows))
+        if key not in self._levels:
+            asked = self.alone if load == 0.0 else self.asked(load)
+            divided = every_set(asked) if rows is None else some_sets(asked, rows)
+            self._levels[key] = _Level(self, load, asked, divided)
+        return self._levels[key]
 
     def _plan(
         self, level: "_Level", found: Found | None, broken: tuple[Constraint, ...] = ()

@@ -17,6 +17,10 @@ Flags = NDArray[np.bool_]
 NEAR = 2.0
 """Modes up to so many times as fast as must be make the level where a deadline is to be kept."""
 
+LITTLE = 0.02
+"""So much more of the bandwidth makes no difference that matters (chosen: stalls lengthen by two
+percent), and one level serves both questions."""
+
 HALVINGS = 3
 """Times that the level is halved where training is to be as fast as may be, and the foreground does
 not bear the most."""
@@ -27,12 +31,18 @@ def loads_of(table: ModeTable, bandwidth: float) -> Floats:
     return table.bytes_per_sample / table.sample_s / bandwidth
 
 
-def levels_in_time(loads: Floats, progress: Floats, fast: Flags) -> Iterator[float]:
-    """The levels for modes that are `fast` enough: those near the pace, then the least."""
+def levels_in_time(loads: Floats, progress: Floats, fast: Flags, fits: Flags) -> Iterator[float]:
+    """The levels for modes that are `fast` enough: those near the pace, then the least.
+
+    The most traffic of all that fit is the first level where it is little more.
+    """
     if not fast.any():
         return
     near = fast & (progress <= NEAR * progress[fast].min())
-    level, least = float(loads[near].max()), float(loads[fast].min())
+    level, least, most = (
+        float(at) for at in (loads[near].max(), loads[fast].min(), loads[fits].max())
+    )
+    level = most if most <= level + LITTLE else level
     yield level
     if least < level:
         yield least

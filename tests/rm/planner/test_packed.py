@@ -7,6 +7,9 @@ from rm.planner.foreground import needs
 from rm.planner.packed import grouped, groups_at, packed
 from tests.rm.mapping.demands import BOARDS, random_demand
 
+SINGLE = 1e-6
+"""A few times single precision, in which activities are summed up in another order."""
+
 
 @pytest.mark.parametrize("name", BOARDS)
 def test_what_is_said_of_first_fit_is_what_its_groups_make(name: str) -> None:
@@ -23,8 +26,8 @@ def test_what_is_said_of_first_fit_is_what_its_groups_make(name: str) -> None:
             served = expected.served
             np.testing.assert_array_equal(served, found.served)
             np.testing.assert_array_equal(expected.used[served], found.used[served])
-            np.testing.assert_allclose(expected.active[served], found.active[served])
-            np.testing.assert_allclose(expected.hottest[served], found.hottest[served])
+            np.testing.assert_allclose(expected.active[served], found.active[served], SINGLE)
+            np.testing.assert_allclose(expected.hottest[served], found.hottest[served], SINGLE)
 
 
 def test_training_s_traffic_lengthens_stalls_only() -> None:

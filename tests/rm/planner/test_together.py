@@ -69,7 +69,7 @@ def answer(question: Question) -> Answer:
     late: tuple[str, ...] = ()
     if left.samples > 0.0 and left.time_s < math.inf:
         late = ("deadline",)
-        for load in levels_in_time(loads, question.progress, question.fast):
+        for load in levels_in_time(loads, question.progress, question.fast, question.fits):
             tried = every_plan(question, load, np.flatnonzero(question.fast & (loads <= load)))
             if tried:
                 soon = [one for one in kept(tried) if one.mode is not None]
