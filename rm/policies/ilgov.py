@@ -125,7 +125,7 @@ class Ilgov:
         movable = [app for app in running if app.threads == 1]
         if not movable or self._board.core_count == 1:
             return ()
-        threads = _threads([app for app in running if app.threads > 1])
+        threads = threads_of([app for app in running if app.threads > 1])
         wanted = self.demand(observation, [*movable, *threads])
         cores = [app.cores[0] for app in movable]
         held = [self._board.cluster_of_core[thread.cores[0]] for thread in threads]
@@ -215,7 +215,7 @@ def _settling(exact: Scorer) -> Settling:
     return Settling(lambda rows: exact.run(rows)[:, 0], WITHIN_K)
 
 
-def _threads(applications: Sequence[ApplicationReading]) -> list[ApplicationReading]:
+def threads_of(applications: Sequence[ApplicationReading]) -> list[ApplicationReading]:
     """Every thread as an application with its share of the target."""
     return [
         replace(app, target_ips=app.target_ips / app.threads)

@@ -15,6 +15,7 @@ from rm.mapping.packing import groups_of_cores
 from rm.mapping.rows import describe
 from rm.mapping.search import SHORTFALL_STEP
 from rm.mapping.threads import with_threads
+from rm.policies.ilgov import threads_of
 from rm.policy import Policy
 
 HEADROOM = 1.1
@@ -34,16 +35,15 @@ class Ordinary(Policy, Protocol):
 
 @dataclass(frozen=True)
 class Foreground:
-    """Those that can be moved, and the clusters of those whose threads stay where they are.
+    """Those that can be moved, and the cluster of every thread of the others, which stay.
 
-    `ids` are all of them, in order; `demand` is theirs, in the order of `movable` and then the
-    others' (None: there are none).
+    `ids` are all of them; `demand` is of `movable` and then of the threads (None: there are none).
     """
 
     board: Board
     movable: tuple[ApplicationReading, ...]
     threads: tuple[int, ...]
-    ids: tuple[int, ...]
+    ids: frozenset[int]
     demand: Demand | None
     opp_index: tuple[int, ...]
 
@@ -86,13 +86,13 @@ def foreground(board: Board, inner: Ordinary, observation: Observation) -> Foreg
     """The applications of an observation that do not stand still, by the ordinary policy."""
     running = [app for app in observation.applications if app.rate_ips > 0.0]
     movable = [app for app in running if app.threads == 1]
-    threads = [app for app in running if app.threads > 1]
+    threads = threads_of([app for app in running if app.threads > 1])
     apps = [*movable, *threads]
     return Foreground(
         board,
         tuple(movable),
-        tuple(board.cluster_of_core[app.cores[0]] for app in threads),
-        tuple(sorted(app.id for app in apps)),
+        tuple(board.cluster_of_core[thread.cores[0]] for thread in threads),
+        frozenset(app.id for app in running),
         inner.demand(observation, apps) if apps else None,
         observation.opp_index,
     )

@@ -62,7 +62,7 @@ class Adopted:
     plan: Plan
     job_id: int
     round_number: int
-    ids: tuple[int, ...]
+    ids: frozenset[int]
     memory_load: float
 
     def is_for(self, job: Job) -> bool:
@@ -188,7 +188,8 @@ class GoverningTraining:
             return ()
         words = self._planning.words(job, modes, found, observation.time_s)
         self._news.append(f"{reason}: {words}")
-        return self._adopt(job, applications, found)
+        ids = self._ids(observation, applications)
+        return self._adopt(job, applications, ids, found)
 
     def _reason(self, observation: Observation, job: Job, applications: Foreground) -> str | None:
         """Why to plan anew, None: leave it as it is."""
@@ -196,9 +197,9 @@ class GoverningTraining:
         assert job.round is not None
         if adopted is None or not adopted.is_for(job):
             return f"round {job.round.number} of job {job.id} begins"
-        if adopted.ids != applications.ids:
-            came = set(applications.ids) - set(adopted.ids)
-            return "an application came" if came else "an application ended"
+        ids = self._ids(observation, applications)
+        if adopted.ids != ids:
+            return "an application came" if ids - adopted.ids else "an application ended"
         can_keep = adopted.plan.mode is not None and "deadline" not in adopted.plan.broken
         if can_keep and self._finish_s(job, adopted) > job.round.deadline_s - now_s:
             return "the deadline is at risk"
@@ -229,11 +230,18 @@ class GoverningTraining:
             return faster > 1.0 + WORTH_SHARE
         return found.temp_c < same.temp_c - WORTH_K
 
-    def _adopt(self, job: Job, applications: Foreground, found: Plan) -> tuple[Migration, ...]:
+    def _ids(self, observation: Observation, applications: Foreground) -> frozenset[int]:
+        """Those that count: who runs now, and who was planned for and only stands still."""
+        present = {app.id for app in observation.applications}
+        before = self._adopted.ids if self._adopted else frozenset()
+        return applications.ids | (before & present)
+
+    def _adopt(
+        self, job: Job, applications: Foreground, ids: frozenset[int], found: Plan
+    ) -> tuple[Migration, ...]:
         assert job.round is not None
-        self._adopted = Adopted(
-            found, job.id, job.round.number, applications.ids, applications.memory_load
-        )
+        load = applications.memory_load
+        self._adopted = Adopted(found, job.id, job.round.number, ids, load)
         if found.mode is None:
             return ()
         self._settle = SETTLE_ROUNDS

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from platforms.platform import ApplicationReading, Migration
 from rm.planner.mode_table import mode_table
@@ -151,6 +152,39 @@ def test_who_comes_or_goes_is_a_reason_for_another_plan(change: str, reason: str
     said = loop.round().reason
     assert said is not None
     assert said.startswith(f"{reason}: training on ")
+
+
+def test_an_application_that_stands_still_for_a_moment_is_no_reason() -> None:
+    """It waits for its input; its core stays its own."""
+    loop = Loop()
+    loop.apps = (app(1, 4, needs_ghz=0.5), app(2, 0, needs_ghz=0.5))
+    loop.begin(EASY)
+    loop.round()
+    runs = loop.apps
+    loop.apps = tuple(replace(one, rate_ips=0.0) for one in runs)
+    assert loop.round().reason is None
+    loop.apps = runs
+    assert loop.round().reason is None
+
+
+def test_training_stays_away_from_a_cluster_whose_cores_are_all_threads() -> None:
+    """Threads that one application spreads over it."""
+    loop = Loop(limit_c=200.0)
+    loop.apps = (reading(1, cores=(4, 5, 6, 7), threads=4, rate_ips=4e9, target_ips=4e9),)
+    loop.begin(HARD)
+    loop.round()
+    assert loop.grant is not None
+    assert {LITTLE} == {HIKEY.cluster_of_core[core] for core in loop.grant.cores}
+
+
+def test_a_round_whose_deadline_has_passed_goes_on_as_fast_as_it_may() -> None:
+    """Whether it is of use yet, its server knows."""
+    loop = Loop(limit_c=200.0)
+    loop.begin(EASY * 5, deadline_s=1.0)
+    loop.run(3.0)
+    assert loop.grant is not None
+    assert (4, 5, 6, 7) == loop.grant.cores
+    assert not loop.jobs.grant_of(1, loop.now_s).outlook.meets
 
 
 def test_what_is_planned_is_said() -> None:
