@@ -37,6 +37,9 @@ from training.federated.systems.joint_batch_frequency.rates import Rule, learnin
 SAVE_EVERY_S = 60.0
 """A training that nobody interrupts is kept so often all the same."""
 
+_DECISION_S = 2.0
+"""A round whose first grant takes longer had to wait for more than a decision."""
+
 Knob = Callable[[float], object]
 """Sets a knob of the training to a value."""
 
@@ -156,7 +159,10 @@ class Governed:
         self._begin(samples, deadline_s)
         drawn_by = seed_for(self._seed, "round", place.round) if seed is None else seed
         stream = RowStream(count, seed=drawn_by, taken=place.taken)
-        self._apply(self._trainer.wait())
+        grant = self._trainer.wait()
+        if grant.paused_s >= _DECISION_S:
+            self._tell("goes on", paused_s=round(grant.paused_s, 3))
+        self._apply(grant)
         while place.done < samples and not self._is_over():
             rows = stream.take(self.batch)
             self._rows = len(rows)

@@ -21,11 +21,12 @@ from training.federated.profile.capability_file import write_capability
 
 ROOT = Path(__file__).parents[4]
 PATIENCE_S = 90.0
+LIMIT_C = 70.0
 CONFIG = """board = "hikey970"
 
 [training]
 enforcement = "{enforcement}"
-temp_limit_c = 70.0
+temp_limit_c = {limit_c}
 
 [log]
 decisions = "/var/log/ilgov/decisions.jsonl"
@@ -48,7 +49,7 @@ class Parties:
         self.environment = {**os.environ, **flower_environment(folder / "flower")}
         self.environment["PYTHONPATH"] = str(ROOT)
         self.config = folder / "ilgov.toml"
-        self.config.write_text(CONFIG.format(enforcement=enforcement))
+        self.config.write_text(CONFIG.format(enforcement=enforcement, limit_c=LIMIT_C))
         self.capability = folder / "capability.json"
         training = load_training("tiny-4")
         works = [work for work in training.works if work.knobs["depth"] == 4]
@@ -99,6 +100,11 @@ class Parties:
     def heat(self, temp_c: float) -> None:
         """Let the sensor go there, by 10 degrees a second at most."""
         (self.board / "temperature_c").write_text(f"{temp_c}\n")
+
+    def temp_c(self) -> float:
+        """What the sensor reads."""
+        path = self.board / "sys/class/thermal/thermal_zone0/temp"
+        return int(path.read_text()) / 1000
 
     def decisions(self) -> list[dict[str, Any]]:
         """The daemon's log of decisions."""
