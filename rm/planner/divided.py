@@ -28,6 +28,10 @@ class Divided:
     sets: Ints
     given: Ints | None = None
 
+    def __len__(self) -> int:
+        """Number of divisions."""
+        return len(self.assignments)
+
     @property
     def serves(self) -> bool:
         """Whether any division meets all targets."""

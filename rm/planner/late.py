@@ -1,12 +1,12 @@
 """What is planned among where no division meets all targets: those that miss least."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rm.mapping.packing import Mappings, pack
-from rm.mapping.rows import describe
+from rm.mapping.rows import Described, describe
 from rm.mapping.search import SHORTFALL_STEP
 from rm.mapping.threads import with_threads
 from rm.planner.divided import Divided
@@ -22,11 +22,19 @@ MOST_PACKED = 256
 """Divisions that are packed at most (chosen)."""
 
 
-class Late(NamedTuple):
-    """The mappings with the least shortfall, in `steps` of `SHORTFALL_STEP`."""
+@dataclass(frozen=True)
+class Late:
+    """Mappings that miss least, in `steps` of `SHORTFALL_STEP`; `divided` is what they ask for."""
 
-    divided: Divided
+    mappings: Mappings
     steps: float
+    divided: Divided
+
+    def under(self, needs: Needs) -> Divided:
+        """Those that miss no more under other needs."""
+        described = describe(needs.board, needs.demand, self.mappings)
+        as_few = np.flatnonzero(np.round(described.shortfall / SHORTFALL_STEP) <= self.steps)
+        return _divided(needs, self.mappings.rows(as_few), described.opp_index[as_few])
 
 
 def least_late(needs: Needs, assignments: Ints) -> Late:
@@ -38,31 +46,32 @@ def least_late(needs: Needs, assignments: Ints) -> Late:
     mappings = with_threads(board, pack(board, movable, assignments), needs.threads)
     described = describe(board, needs.demand, mappings)
     steps = np.round(described.shortfall / SHORTFALL_STEP)
-    least = np.flatnonzero(steps == steps.min())
-    cores = [_cores(mappings, row) for row in least.tolist()]
-    chosen = least[np.argsort(cores, kind="stable")[:MOST]]
-    cluster, group = mappings.cluster[chosen], mappings.group[chosen]
-    every = np.arange(len(chosen))
-    clusters = range(len(board.clusters))
-    divided = Divided(
-        cluster[:, : needs.movable],
-        tuple(_packed(needs, cluster, group, described.opp_index[chosen], x) for x in clusters),
+    chosen = _on_fewest_cores(mappings, described, np.flatnonzero(steps == steps.min()))
+    few = mappings.rows(chosen)
+    return Late(few, float(steps.min()), _divided(needs, few, described.opp_index[chosen]))
+
+
+def _on_fewest_cores(mappings: Mappings, described: Described, rows: Ints) -> Ints:
+    """Some of the mappings. Shares of cores add up to the number of cores."""
+    cores = described.share[rows].sum(axis=1)
+    return rows[np.argsort(cores, kind="stable")[:MOST]]
+
+
+def _divided(needs: Needs, mappings: Mappings, opp_index: Ints) -> Divided:
+    """Mappings whose groups are given, at these operating points or higher."""
+    every, clusters = np.arange(len(mappings)), range(len(needs.board.clusters))
+    return Divided(
+        mappings.cluster[:, : needs.movable],
+        tuple(_packed(needs, mappings, opp_index[:, x], x) for x in clusters),
         np.stack([every for _ in clusters]),
-        group,
+        mappings.group,
     )
-    return Late(divided, float(steps.min()))
 
 
-def _cores(mappings: Mappings, row: int) -> int:
-    """How many cores a mapping uses."""
-    pairs = zip(mappings.cluster[row].tolist(), mappings.group[row].tolist(), strict=True)
-    return len(set(pairs))
-
-
-def _packed(needs: Needs, cluster: Ints, group: Ints, opp_index: Ints, x: int) -> Packed:
-    points = np.arange(len(needs.board.clusters[x].opps))
+def _packed(needs: Needs, mappings: Mappings, least: Ints, x: int) -> Packed:
+    group, points = mappings.group, np.arange(len(needs.board.clusters[x].opps))
     spread = np.broadcast_to(group[:, None, :], (len(group), len(points), group.shape[1]))
-    found = grouped(needs, cluster == x, spread, x)
-    least = np.minimum(np.maximum(opp_index[:, x], needs.lowest[x]), needs.highest[x])
-    served = (points >= least[:, None]) & (points <= needs.highest[x])
+    found = grouped(needs, mappings.cluster == x, spread, x)
+    lowest = np.minimum(np.maximum(least, needs.lowest[x]), needs.highest[x])
+    served = (points >= lowest[:, None]) & (points <= needs.highest[x])
     return Packed(found.used, found.active, found.hottest, served)

@@ -14,7 +14,7 @@ core for training: they run wherever it is their cluster.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -153,21 +153,26 @@ class _Search:
 
     def _in_time(self, rows: Ints | None) -> Plan | None:
         """The best plan that ends the round by its deadline."""
-        for load in self._in_time_levels:
-            level = self._level(load, rows)
-            if level.divided.serves:
-                return self._plan(level, self._soon(level))
+        for level in self._that_serve(self._in_time_levels, rows):
+            return self._plan(level, self._soon(level))
         return None
 
     def _as_fast_as_may_be(self, rows: Ints | None, broken: tuple[Constraint, ...]) -> Plan | None:
         """The plan with most progress within the limits, then the best one by the objective."""
-        for load in levels_of_fastest(self.loads, self.fits):
+        for level in self._that_serve(levels_of_fastest(self.loads, self.fits), rows):
+            found = self._plan(level, self._fastest(level), broken)
+            if found is not None:
+                return found
+        return None
+
+    def _that_serve(self, loads: Iterable[float], rows: Ints | None) -> Iterator["_Level"]:
+        """The levels at which all targets can be met."""
+        for load in loads:
             level = self._level(load, rows)
             if level.divided.serves:
-                found = self._plan(level, self._fastest(level), broken)
-                if found is not None:
-                    return found
-        return None
+                yield level
+            elif not self._level(0.0, rows).divided.serves:
+                return
 
     def _paused(self, level: "_Level", broken: tuple[Constraint, ...]) -> Plan:
         """The best plan without training; it passes a limit by as little as may be."""
@@ -191,16 +196,13 @@ class _Search:
     def _late(self, level: "_Level", deadline: tuple[Constraint, ...]) -> Plan:
         """Where targets are missed anyhow: training in modes by which no more is missed."""
         alone = least_late(level.needs, level.divided.assignments)
-        wanted: list[tuple[float, bool]] = []
-        if self.samples > 0.0 and self.time_s < math.inf:
-            wanted += [(load, True) for load in self._in_time_levels]
+        wanted = [(load, True) for load in self._in_time_levels]
         if self.samples > 0.0 and self.fits.any():
             wanted += [(load, False) for load in levels_of_fastest(self.loads, self.fits)]
         for load, in_time in wanted:
-            loaded = self._level(load, level.divided.assignments)
-            late = least_late(loaded.needs, level.divided.assignments)
-            if late.steps <= alone.steps:
-                loaded = replace(loaded, divided=late.divided)
+            asked = self.asked(load)
+            loaded = _Level(self, load, asked, alone.under(asked))
+            if len(loaded.divided):
                 best = self._soon(loaded) if in_time else self._fastest(loaded)
                 found = self._plan(loaded, best, ("foreground", *(() if in_time else deadline)))
                 if found is not None:
@@ -264,6 +266,8 @@ class _Search:
 
     @cached_property
     def _in_time_levels(self) -> tuple[float, ...]:
+        if self.samples == 0.0 or self.time_s == math.inf:
+            return ()
         return tuple(levels_in_time(self.loads, self.progress, self._fast, self.fits))
 
     def _level(self, load: float, rows: Ints | None) -> "_Level":
