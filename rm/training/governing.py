@@ -85,6 +85,7 @@ class GoverningTraining:
         self._planning = Planning(board, limits, self._listening.observer)
         self._guard = Guard(limits.temp_c)
         self._adopted: Adopted | None = None
+        self._mode: int | None = None
         self._opps = board.lowest_opps
         self._looked_s = -math.inf
         self._settle = 0
@@ -118,6 +119,7 @@ class GoverningTraining:
         opps = list(self._inner.scale(observation))
         job = self._jobs.planned(observation.time_s)
         adopted = self._adopted
+        self._mode = None
         if job is None or adopted is None or not adopted.is_for(job) or adopted.plan.mode is None:
             self._guard.release()
         else:
@@ -126,10 +128,10 @@ class GoverningTraining:
                 opps = [max(pair) for pair in zip(opps, adopted.plan.opp_index, strict=True)]
             modes = self._listening.modes_of(job)
             self._watch_heat(observation, job, modes, adopted.plan.mode, opps)
-            mode = self._guarded(modes, adopted.plan.mode, opps)
-            if mode is not None and modes.table.unit[mode] < modes.table.clusters:
-                unit = int(modes.table.unit[mode])
-                opps[unit] = max(opps[unit], int(modes.table.opp[mode]))
+            self._mode = self._guarded(modes, adopted.plan.mode, opps)
+            if self._mode is not None and modes.place(self._mode)[0] < modes.table.clusters:
+                unit, _ = modes.place(self._mode)
+                opps[unit] = max(opps[unit], int(modes.table.opp[self._mode]))
         self._opps = tuple(opps)
         return self._opps
 
@@ -157,13 +159,11 @@ class GoverningTraining:
         """The plan's clock of the accelerator that trains; the others are left as they are."""
         job = self._jobs.planned(observation.time_s)
         wanted = None if job is None else self._wanted(observation, job)
-        if job is None or self._adopted is None or wanted is None or wanted.accelerator is None:
+        if job is None or self._mode is None or wanted is None or wanted.accelerator is None:
             return ()
-        modes = self._listening.modes_of(job)
-        assert self._adopted.plan.mode is not None
-        mode = self._guarded(modes, self._adopted.plan.mode, self._opps)
+        opp = int(self._listening.modes_of(job).table.opp[self._mode])
         return tuple(
-            int(modes.table.opp[mode]) if one.name == wanted.accelerator else None
+            opp if one.name == wanted.accelerator else None
             for one in self._board.compute_accelerators
         )
 
@@ -179,6 +179,7 @@ class GoverningTraining:
         applications = foreground(self._board, self._inner, observation)
         reason = self._reason(observation, job, applications)
         if reason is None:
+            self._remind(job, observation.time_s)
             return ()
         self._looked_s = observation.time_s
         modes = self._listening.modes_of(job)
@@ -272,6 +273,13 @@ class GoverningTraining:
         mode = modes.running(adopted.plan.mode, self._opps)
         return job.left / modes.progress_per_s(mode, adopted.memory_load)
 
+    def _remind(self, job: Job, now_s: float) -> None:
+        """Say when the round will be done, while the plan that says so holds."""
+        adopted = self._adopted
+        if adopted is not None and adopted.plan.mode is not None and not adopted.plan.broken:
+            held = replace(adopted.plan, finish_s=self._finish_s(job, adopted))
+            self._jobs.foresee(job.id, self._planning.outlook(job, held, now_s))
+
     def _forecast(self, job: Job, now_s: float) -> Outlook | None:
         """What is to be said of a round that begins now."""
         seen = self._listening.heard
@@ -318,19 +326,14 @@ class GoverningTraining:
 
         Also while another job has not given back yet what it had.
         """
-        adopted = self._adopted
-        if adopted is None or not adopted.is_for(job) or adopted.plan.mode is None:
+        if self._mode is None or self._adopted is None or not self._adopted.is_for(job):
             return None
-        if any(
-            other.grant and other.id != job.id for other in self._jobs.alive(observation.time_s)
-        ):
+        others = [other for other in self._jobs.alive(observation.time_s) if other.id != job.id]
+        if any(other.grant for other in others):
             return None
         modes = self._listening.modes_of(job)
-        mode = self._guarded(modes, adopted.plan.mode, self._opps)
-        if mode is None:
-            return None
-        unit, count = modes.place(mode)
-        setting = int(modes.table.setting[mode])
+        unit, count = modes.place(self._mode)
+        setting = int(modes.table.setting[self._mode])
         if unit >= modes.table.clusters:
             accelerator = self._board.accelerators[unit - modes.table.clusters].name
             return TrainingGrant(job.id, setting, (), accelerator)

@@ -207,6 +207,16 @@ def test_a_round_that_cannot_be_done_in_time_is_called_late_when_it_begins() -> 
     assert 0.0 < expected.samples_possible < HARD
 
 
+def test_the_outlook_goes_on_with_the_time() -> None:
+    """A plan that holds is done a second earlier after a second."""
+    loop = Loop()
+    loop.begin(EASY * 2, deadline_s=100.0)
+    loop.round()
+    first_s = loop.job().outlook.finish_s
+    loop.run(4.0)
+    assert first_s - 4.0 == pytest.approx(loop.job().outlook.finish_s, abs=1.0)
+
+
 def test_the_outlook_is_late_as_soon_as_the_plan_says_so() -> None:
     """An application came that takes the cores; the job hears of it with its next grant."""
     loop = trained(Loop(limit_c=200.0))
