@@ -14,6 +14,7 @@ from rm.doctor.rights import examine_rights
 from rm.doctor.rivalry import examine_rivals
 from rm.doctor.software import examine_software, examine_systemd
 from rm.doctor.subject import Machine
+from rm.doctor.training import examine_training
 
 EXAMINATIONS: tuple[Callable[[Machine], Iterator[Finding]], ...] = (
     examine_kernel,
@@ -22,6 +23,7 @@ EXAMINATIONS: tuple[Callable[[Machine], Iterator[Finding]], ...] = (
     examine_heat,
     examine_counters,
     examine_groups,
+    examine_training,
     examine_configuration,
     examine_board,
     examine_policy,

@@ -14,6 +14,7 @@ from rm.doctor.places import examine_places
 from rm.doctor.rights import examine_rights, held_capabilities
 from rm.doctor.rivalry import examine_rivals
 from rm.doctor.software import examine_systemd
+from rm.doctor.training import examine_training
 from tests.platforms.linux.described_machine import hide
 from tests.platforms.linux.fake_root import FakeRoot
 from tests.rm.doctor.examined import findings, verdicts, write_configuration
@@ -221,6 +222,43 @@ def test_groups_of_version_1_are_degraded(root: FakeRoot) -> None:
     """Old distributions."""
     hide(root, "sys/fs/cgroup/cgroup.controllers")
     assert {"cgroups": "degraded"} == verdicts(examine_groups, root)
+
+
+def test_what_holds_training_jobs_is_told(root: FakeRoot) -> None:
+    """All, some, or nothing of what control groups can do."""
+    held = {"training jobs": "ok"}, "held by control groups: cores, time, memory, freezer"
+    assert held == training_told(root)
+    root.write("/sys/fs/cgroup/cgroup.controllers", "cpuset io memory")
+    less = {"training jobs": "degraded"}, "control groups without cpu"
+    assert less == training_told(root)
+    hide(root, "sys/fs/cgroup/cgroup.controllers")
+    masks = {"training jobs": "degraded"}, "no control groups of version 2 with a cpuset"
+    assert masks == training_told(root)
+
+
+@pytest.mark.parametrize(
+    ("settings", "found"),
+    [
+        ("enabled = false", []),
+        ('enforcement = "none"', ["keep to their grants by themselves, as configured"]),
+        (
+            'enforcement = "affinity"',
+            ["held by masks of their threads and by signals, as configured"],
+        ),
+    ],
+)
+def test_what_is_configured_for_training_is_told(
+    root: FakeRoot, settings: str, found: list[str]
+) -> None:
+    """Nothing where there are no jobs."""
+    write_configuration(root, f'board = "hikey970"\n[training]\n{settings}\n')
+    assert found == [finding.found for finding in findings(examine_training, root)]
+
+
+def training_told(root: FakeRoot) -> tuple[dict[str, str], str]:
+    """Verdict, and what was found."""
+    (finding,) = findings(examine_training, root)
+    return verdicts(examine_training, root), finding.found
 
 
 def test_places_that_can_be_made_are_ok(root: FakeRoot) -> None:
