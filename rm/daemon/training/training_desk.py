@@ -28,6 +28,8 @@ MOST_JOBS = 16
 MOST_JOBS_PER_USER = 4
 """Of those, of one user other than root."""
 
+MOST_KNOBS = 16
+
 LINES_PER_S = 2.0
 BURST_LINES = 100.0
 """Log lines on jobs that come and go; what is more is for debugging: clients cause them."""
@@ -100,6 +102,7 @@ class TrainingDesk:
         """Let a process train, for a client of user `uid`. Raises Refused."""
         if self.refusal is not None:
             raise Refused(self.refusal)
+        _check_knobs(capability)
         self._check_room(process, uid)
         for old in self:
             if old.key == process.key:
@@ -210,6 +213,19 @@ class TrainingDesk:
     def _say(self, job: HeldJob, now_s: float, text: str, *more: object) -> None:
         level = logging.INFO if self._lines.take(now_s) else logging.DEBUG
         _log.log(level, "job %d %r, process %d: " + text, job.id, job.name, job.key.pid, *more)
+
+
+def _check_knobs(capability: Capability) -> None:
+    """Names that a client chose stand in logs and on screens. Raises Refused."""
+    for setting in capability.settings:
+        if len(setting.knobs) > MOST_KNOBS:
+            raise Refused(f"knobs must be at most {MOST_KNOBS} (got {len(setting.knobs)})")
+        for name in setting.knobs:
+            if not (name.isascii() and name.replace("-", "_").isidentifier()) or len(name) > 32:
+                raise Refused(
+                    "knobs must have names of at most 32 letters, digits, '_' and '-' "
+                    f"(got {printable(name)!r})"
+                )
 
 
 def _worth(job: Job, done: tuple[tuple[int, float], ...]) -> float:

@@ -36,6 +36,13 @@ def give(daemon: Daemon, job: int, *cores: int, setting: int = 0) -> None:
     daemon.jobs.issue([grant], daemon.clock.now_s())
 
 
+def with_knob(*names: str) -> dict[str, Any]:
+    """A job whose first setting has more knobs."""
+    first, *others = capability()["settings"]
+    more = {**first, "knobs": {**first["knobs"], **dict.fromkeys(names, 1.0)}}
+    return {**TRAIN, "capability": {**capability(), "settings": [more, *others]}}
+
+
 def send_slowly(peer: Peer, data: bytes) -> None:
     """As fast as the daemon takes it, until it hangs up."""
     assert len(data) > 100_000
@@ -155,6 +162,12 @@ def test_what_is_no_message_of_a_job_closes_the_connection(
             "capability: sample_s must have 3 rows, one a setting, of 3 places (got 1 rows of [1])",
         ),
         ([{**TRAIN, "pid": 77}], "pid must be that of a running process (got 77)"),
+        (
+            [with_knob("\x1b[2J")],
+            "knobs must have names of at most 32 letters, digits, '_' and '-'",
+        ),
+        ([with_knob("x" * 33)], "knobs must have names of at most 32 letters"),
+        ([with_knob(*"abcdefghijklmnop")], "knobs must be at most 16 (got 17)"),
         ([TRAIN, {"type": "progress", "samples": 1, "setting": 9}], "setting must be below 3"),
         (
             [{"type": "register", "target": 1.0}, TRAIN],
