@@ -47,7 +47,10 @@ def kill_while_steering(root: FakeRoot, seed: int, *, after_s: float) -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_killed_at_any_moment_everything_is_restored(root: FakeRoot, seed: int) -> None:
-    """By ``ilgov restore``: every knob and the cores of every thread."""
+    """By ``ilgov restore``: every knob and the cores of every thread.
+
+    Also what was journaled but not written yet, where a kill comes in between: on a busy disk, often.
+    """
     dice, before = random.Random(seed), root.snapshot()
     kernel = FakeKernel(root)
     with kernel:
@@ -57,7 +60,7 @@ def test_killed_at_any_moment_everything_is_restored(root: FakeRoot, seed: int) 
     assert () == report.problems
     assert before == root.snapshot()
     assert not journal_path(root).exists()
-    assert before != left or report.restored == 0
+    assert before == left or report.restored > 0
 
 
 def test_killed_again_and_again_the_first_values_come_back(root: FakeRoot) -> None:
