@@ -49,7 +49,7 @@ def kill_while_steering(root: FakeRoot, seed: int, *, after_s: float) -> None:
 def test_killed_at_any_moment_everything_is_restored(root: FakeRoot, seed: int) -> None:
     """By ``ilgov restore``: every knob and the cores of every thread.
 
-    Also what was journaled but not written yet, where a kill comes in between: on a busy disk, often.
+    Also what was journaled but not written yet: on a busy disk a kill often comes in between.
     """
     dice, before = random.Random(seed), root.snapshot()
     kernel = FakeKernel(root)
