@@ -22,8 +22,9 @@ from tests.rm.training_capability import KNOBS, capability
 GROUP = "/sys/fs/cgroup/ilgov/job-1"
 SECTIONS = (
     '[log]\ndecisions = "/log.jsonl"\n[safety]\nwell_for_s = 0.5\nstale_after_s = 0.5\n'
-    "critical_c = 85.0\n"
+    "critical_c = 85.0\n[training]\nexpiry_s = 60.0\n"
 )
+"""Doubts come and go fast; a busy machine must not make a job seem silent."""
 
 
 @pytest.fixture
@@ -274,7 +275,7 @@ def test_a_reload_that_lets_no_jobs_in_ends_them_and_another_lets_them_in_again(
         made.begin_round(samples=1e5, deadline_s=1000.0)
         made.wait()
         text = daemon.config.read_text()
-        daemon.config.write_text(text + "[training]\nenabled = false\n")
+        daemon.config.write_text(text + "enabled = false\n")
         assert daemon.process is not None
         daemon.process.send_signal(signal.SIGHUP)
         daemon.wait_until(lambda: not daemon.status().training, "no job")
