@@ -6,10 +6,10 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test rig federated lint bench clean
+.PHONY: help demo test rig rig-training federated lint bench clean
 
 help: ## show this text
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 	@echo 'PYTHON=python3.12 chooses the interpreter, JOBS=4 the number of processes.'
 
 demo: $(READY) ## walk the whole way on the simulated HiKey 970, into demo-output/
@@ -20,7 +20,10 @@ test: $(READY) ## run all tests, the examples in docstrings included
 	    tests npu_runtime oracle platforms rm traces training
 
 rig: $(READY) ## run the tests on a real kernel: an emulated board, by QEMU (Debian, root)
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m rig tests/rig
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m 'rig and not rig_training' tests/rig
+
+rig-training: $(READY) ## run training jobs there, PyTorch's and Flower's: many minutes, 2 GiB more
+	$(BIN)/python -m pytest -m rig_training tests/rig/test_training.py
 
 federated: $(READY) ## run all systems of federated training and their baselines, small: minutes
 	$(BIN)/ilgov federated compare --size smoke --jobs $(JOBS) --out build/federated-smoke

@@ -41,7 +41,8 @@ class Setup:
     there are no hardware counters: those of the emulator count the whole machine's instructions,
     which no application's speed can be taken from. With `systemd` that is the first process, and
     the command is a service of it. `ram_bytes` are at least a GiB. `shared` are more folders for
-    the guest, by the tag (at most 31 bytes) under which it may mount them, read-only.
+    the guest, by the tag (at most 31 bytes) under which it may mount them, read-only. `cpu` is the
+    core that QEMU emulates, whatever the kernel is told of clusters.
     """
 
     board: Board
@@ -51,6 +52,7 @@ class Setup:
     systemd: bool = False
     ram_bytes: int = RAM_BYTES
     shared: Mapping[str, Path] = field(default_factory=dict)
+    cpu: str = "cortex-a57"
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ def _command_line(setup: Setup, build: Build, slot: Slot, mode: str) -> list[str
     memory = f"memory-backend-file,id=ram,mem-path={slot.ram},size={setup.ram_bytes},share=on"
     return [
         "qemu-system-aarch64",
-        *("-machine", "virt,gic-version=3,memory-backend=ram", "-cpu", "cortex-a57"),
+        *("-machine", "virt,gic-version=3,memory-backend=ram", "-cpu", setup.cpu),
         *_accelerator(setup),
         *(
             "-smp",

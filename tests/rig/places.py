@@ -75,6 +75,11 @@ class Build:
         return self.folder / "site"
 
     @property
+    def training_site(self) -> Path:
+        """PyTorch and Flower for guests that train; they see it as ``/training``."""
+        return self.folder / "training"
+
+    @property
     def compiled(self) -> Path:
         """Compiled Python files of all guests, so that the next one need not compile again."""
         return self.folder / "compiled"

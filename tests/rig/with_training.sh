@@ -1,0 +1,18 @@
+#!/bin/sh
+# In the guest: run a command with PyTorch and Flower on its path; sh with_training.sh COMMAND ...
+nine="trans=virtio,version=9p2000.L,msize=512000,cache=loose"
+mkdir -p /training
+mount -t 9p -o "$nine,ro" training /training || exit 1
+# Thousands of compiled files are read by each of Flower's programs: the guest keeps them.
+umount /compiled
+mount -t 9p -o "$nine" compiled /compiled || exit 1
+export PYTHONPATH=/repo:/site:/training:/out/metadata
+# pip would have made Flower's commands of these lines.
+sed -n '/^\[console_scripts\]/,/^$/s/^\([a-z-]*\) *= *\([a-z._]*\):\(.*\)$/\1 \2 \3/p' \
+	/training/flwr-*.dist-info/entry_points.txt |
+	while read -r name module function; do
+		printf '#!/usr/bin/python3\nimport sys\nfrom %s import %s\nsys.exit(%s())\n' \
+			"$module" "$function" "$function" >"/usr/bin/$name"
+		chmod 755 "/usr/bin/$name"
+	done
+exec "$@"
