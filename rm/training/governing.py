@@ -125,7 +125,9 @@ class GoverningTraining:
         else:
             if self._settle > 0:
                 self._settle -= 1
-                opps = [max(pair) for pair in zip(opps, adopted.plan.opp_index, strict=True)]
+                if not self._guard.active:
+                    pairs = zip(opps, adopted.plan.opp_index, strict=True)
+                    opps = [max(pair) for pair in pairs]
             modes = self._listening.modes_of(job)
             self._watch_heat(observation, job, modes, adopted.plan.mode, opps)
             self._mode = self._guarded(modes, adopted.plan.mode, opps)

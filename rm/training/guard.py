@@ -21,10 +21,11 @@ STEP = 0.8
 STEP_S = 2.0
 """From one step to the next: two readings of a sensor, by when core and die have followed."""
 
-RELEASE_K = 1.0
-"""The cap rises only so far below the band: no step undoes itself by the heat that it allows."""
+RELEASE_K = 0.25
+"""The cap rises only so far below the band, which is where plans stay: one that keeps to that is
+given back what the guard took."""
 
-HOLD_S = 5.0
+HOLD_S = 4.0
 """How long it has to be so cool before, and between two rises: longer than a die takes (3 s)."""
 
 
