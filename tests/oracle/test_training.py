@@ -34,7 +34,7 @@ SMALL = {
 HIKEY = load_board("hikey970")
 
 many = settings(
-    max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+    max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
 )
 
 
@@ -185,7 +185,7 @@ def _is(models: WhatIf, cooling: object) -> bool:
     )
 
 
-@settings(many, max_examples=20)
+@settings(many, max_examples=15)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_no_plan_of_the_planner_beats_it_on_the_truth(seed: int) -> None:
     """A plan that keeps everything there is no cooler, and none keeps what this says cannot be."""

@@ -22,7 +22,7 @@ CLOSE_K = 0.03
 """How near the planner's coolest plan is to the coolest: it ends its passes at 0.02 K."""
 
 many = settings(
-    max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+    max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
 )
 
 
@@ -129,12 +129,12 @@ def test_a_plan_keeps_what_some_plan_keeps_and_none_is_better(name: str, seed: i
 def test_questions_are_of_every_kind() -> None:
     """The test above would prove little if most questions were alike."""
     kinds = Counter(
-        drawn(name, seed, most=3).answer().broken for name in BOARDS for seed in range(80)
+        drawn(name, seed, most=3).answer().broken for name in BOARDS for seed in range(50)
     )
     assert {(), ("deadline",), ("power",), ("temperature",), ("foreground",)} <= {
         kind[:1] for kind in kinds
     }
-    assert kinds[()] >= 40
+    assert kinds[()] >= 30
 
 
 def test_training_takes_no_core_of_an_application() -> None:
