@@ -37,7 +37,7 @@ from training.federated.systems.joint_batch_frequency.rates import Rule, learnin
 SAVE_EVERY_S = 60.0
 """A training that nobody interrupts is kept so often all the same."""
 
-_DECISION_S = 2.0
+_DECISION_S = 1.0
 """A round whose first grant takes longer had to wait for more than a decision."""
 
 Knob = Callable[[float], object]
