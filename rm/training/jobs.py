@@ -2,7 +2,7 @@
 
 Whoever talks to the jobs (the daemon's socket, a simulated trainer) tells what they say, and tells
 them what comes of it; a policy reads here what there is to decide, and whoever carries its decision
-out says so by `issue`. Nothing here reads a clock: `now_s` is seconds on any one monotonic clock.
+out says so by `hand_out`. Nothing here reads a clock: `now_s` is seconds on any one monotonic clock.
 
 One job is planned for at a time, the one whose deadline comes first; the others are paused until it
 has done its round.
@@ -130,7 +130,7 @@ class TrainingJobs:
 
     # --- what the governor decides --------------------------------------------------------------
 
-    def issue(self, grants: Iterable[TrainingGrant], now_s: float) -> None:
+    def hand_out(self, grants: Iterable[TrainingGrant], now_s: float) -> None:
         """Take down what was decided; grants of jobs that are gone by now are passed over."""
         self._pass_time(now_s)
         for grant in grants:

@@ -57,7 +57,7 @@ class Steered:
         opps = self.policy.scale(seen)
         decision = Decision(moves, opps, self.policy.train(seen))
         self.board.apply(decision)
-        self.jobs.issue(decision.grants, self.board.now_s)
+        self.jobs.hand_out(decision.grants, self.board.now_s)
         return decision
 
 

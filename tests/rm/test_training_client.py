@@ -65,7 +65,7 @@ def trainer(path: Path, clock: Callable[[], float] = time.monotonic, **more: obj
 def give(daemon: Daemon, *cores: int, setting: int = 0) -> None:
     """Decide for the newest job as a policy would; no cores: pause."""
     job = job_of(daemon)
-    daemon.jobs.issue([TrainingGrant(job.id, setting, cores)], daemon.clock.now_s())
+    daemon.jobs.hand_out([TrainingGrant(job.id, setting, cores)], daemon.clock.now_s())
 
 
 def job_of(daemon: Daemon) -> Job:

@@ -53,7 +53,7 @@ class Enforcement:
         When the knobs are taken again, so are the jobs' cores. While they are the kernel's, jobs go
         on by their last grants, and none is held to it.
         """
-        self._desk.jobs.issue(decision.grants, now_s)
+        self._desk.jobs.hand_out(decision.grants, now_s)
         self.pauses += sum(grant.pauses for grant in decision.grants)
         self.grants += sum(not grant.pauses for grant in decision.grants)
         steers = steers and self._enforces

@@ -54,7 +54,7 @@ class SimulatedTrainer:
         """What was decided is in force; say what was done until now, then do it."""
         now_s = observation.time_s
         self._report(now_s)
-        self._jobs.issue(decision.grants, now_s)
+        self._jobs.hand_out(decision.grants, now_s)
         self._follow(now_s)
         if self._present and now_s >= self._present.deadline_s - 1e-9:
             self._miss(now_s)

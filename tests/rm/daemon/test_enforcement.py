@@ -114,7 +114,7 @@ def test_while_the_kernel_has_the_knobs_nobody_is_held_and_then_all_are_again() 
         scene.round(at_s, steers=False)
     assert [] == scene.board.enforced
     scene.jobs.confirm_paused(1, 4.0)
-    scene.jobs.issue([GRANT], 4.0)
+    scene.jobs.hand_out([GRANT], 4.0)
     scene.round(4.1)
     assert [Decision(grants=(GRANT,))] == scene.board.applied
     scene.round(4.2)

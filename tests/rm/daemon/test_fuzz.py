@@ -151,7 +151,7 @@ def let_train(jobs: TrainingJobs, dice: random.Random, now_s: float) -> None:
         TrainingGrant(job.id, dice.randrange(len(job.worth)), dice.choice(((), (0,), (4, 5))))
         for job in jobs.alive(now_s)
     ]
-    jobs.issue(grants, now_s)
+    jobs.hand_out(grants, now_s)
 
 
 def check_refused(text: object, error: InvalidInput) -> None:

@@ -33,7 +33,7 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
 def give(daemon: Daemon, job: int, *cores: int, setting: int = 0) -> None:
     """Decide as a policy would; no cores: pause."""
     grant = TrainingGrant(job, setting, cores)
-    daemon.jobs.issue([grant], daemon.clock.now_s())
+    daemon.jobs.hand_out([grant], daemon.clock.now_s())
 
 
 def with_knob(*names: str) -> dict[str, Any]:

@@ -131,7 +131,7 @@ class Loop:
         opps = self.policy.scale(seen)
         grants = self.policy.train(seen)
         if self.carries_out:
-            self.jobs.issue(grants, self.now_s)
+            self.jobs.hand_out(grants, self.now_s)
             self._opps = opps
             places = {move.application_id: move.cores for move in moves}
             self.apps = tuple(

@@ -48,14 +48,14 @@ PAUSE = grant(cores=())
 def granted() -> TrainingJobs:
     """One job that was granted two cores at 0 s."""
     made = with_round()
-    made.issue([grant()], 0.0)
+    made.hand_out([grant()], 0.0)
     return made
 
 
 def revoking() -> TrainingJobs:
     """One job whose grant was taken back at 1 s."""
     made = granted()
-    made.issue([PAUSE], 1.0)
+    made.hand_out([PAUSE], 1.0)
     return made
 
 
@@ -91,7 +91,7 @@ def test_a_round_makes_a_waiting_job_a_paused_one() -> None:
 def test_a_paused_job_that_is_granted_cores_trains() -> None:
     """It hears of cores, knobs and when the grant ends."""
     made = with_round()
-    made.issue([grant(setting=1)], 2.0)
+    made.hand_out([grant(setting=1)], 2.0)
     told = made.grant_of(1, 3.0)
     assert ("granted", (0, 1), 1, {"batch": 16.0}) == (
         told.state,
@@ -106,7 +106,7 @@ def test_a_paused_job_that_is_granted_cores_trains() -> None:
 def test_the_same_grant_again_is_no_news() -> None:
     """Its number stays, and only the job itself renews it."""
     made = granted()
-    made.issue([grant()], 3.0)
+    made.hand_out([grant()], 3.0)
     told = made.grant_of(1, 3.0)
     assert (1, EXPIRY_S - 3.0) == (told.number, told.expires_s)
 
@@ -114,7 +114,7 @@ def test_the_same_grant_again_is_no_news() -> None:
 def test_another_grant_replaces_the_one_in_force() -> None:
     """There is never more than one."""
     made = granted()
-    made.issue([grant(setting=1, cores=(4,))], 1.0)
+    made.hand_out([grant(setting=1, cores=(4,))], 1.0)
     told = made.grant_of(1, 1.0)
     assert ("granted", (4,), 1, 2) == (told.state, told.cores, told.setting, told.number)
 
@@ -130,7 +130,7 @@ def test_a_job_that_speaks_keeps_its_grant() -> None:
 def test_a_job_whose_steps_are_long_may_be_silent_for_three_of_them() -> None:
     """It can speak but once a step: a batch of 16 takes 2.8 s on one LITTLE core at 509 MHz."""
     made = with_round()
-    made.issue([grant(setting=1, cores=(0,))], 0.0)
+    made.hand_out([grant(setting=1, cores=(0,))], 0.0)
     expected = 3 * 16 * 0.9 / (10 * 0.509)
     assert pytest.approx(expected) == made.grant_of(1, 0.0).expires_s
 
@@ -147,11 +147,11 @@ def test_a_job_that_is_not_heard_of_loses_its_grant() -> None:
 def test_an_expired_job_is_granted_nothing_until_it_speaks() -> None:
     """Its cores would be lost to the others."""
     made = expired()
-    made.issue([grant()], 6.0)
+    made.hand_out([grant()], 6.0)
     assert "expired" == state(made, 6.0)
     made.progress(1, samples=1.0, now_s=7.0)
     assert "paused" == state(made, 7.0)
-    made.issue([grant()], 7.0)
+    made.hand_out([grant()], 7.0)
     assert "granted" == state(made, 7.0)
 
 
@@ -176,7 +176,7 @@ def test_a_revoked_job_keeps_its_cores_while_it_writes_its_checkpoint() -> None:
 def test_a_second_revoke_gives_no_second_grace() -> None:
     """The policy may say it every round."""
     made = revoking()
-    made.issue([PAUSE], 2.0)
+    made.hand_out([PAUSE], 2.0)
     assert GRACE_S - 1.0 == made.grant_of(1, 2.0).pause_within_s
 
 
@@ -203,7 +203,7 @@ def test_a_revoked_job_whose_grace_is_over_has_paused_as_far_as_it_is_planned_fo
 def test_a_revoke_that_is_taken_back_leaves_the_job_with_the_new_grant() -> None:
     """A confirmation that crosses it on the way changes nothing."""
     made = revoking()
-    made.issue([grant(cores=(2,))], 2.0)
+    made.hand_out([grant(cores=(2,))], 2.0)
     made.confirm_paused(1, 2.1)
     told = made.grant_of(1, 2.1)
     assert ("granted", (2,), None) == (told.state, told.cores, told.pause_within_s)
@@ -221,7 +221,7 @@ def test_a_grant_makes_up_for_a_pause_that_was_ignored() -> None:
     """Whoever froze the job thaws it with it."""
     made = revoking()
     made.overdue(9.0)
-    made.issue([grant()], 9.0)
+    made.hand_out([grant()], 9.0)
     assert ("granted", ()) == (state(made, 9.0), made.overdue(9.0))
 
 
@@ -258,7 +258,7 @@ def test_a_round_that_is_dropped_frees_the_cores() -> None:
 def test_a_waiting_job_is_granted_nothing() -> None:
     """A decision may cross the end of its round."""
     made = jobs()
-    made.issue([grant()], 0.0)
+    made.hand_out([grant()], 0.0)
     assert "waiting" == state(made, 0.0)
 
 
@@ -268,7 +268,7 @@ def test_a_grant_ends_with_its_job() -> None:
     job = made.get(1, 0.0)
     made.end(1)
     made.end(1)
-    made.issue([grant()], 1.0)
+    made.hand_out([grant()], 1.0)
     assert ("ended", None) == (job.state, job.grant)
     assert () == made.alive(1.0)
     with pytest.raises(UnknownJob, match=r"job must be one that trains here: none \(got 1\)"):
@@ -278,9 +278,9 @@ def test_a_grant_ends_with_its_job() -> None:
 def test_samples_are_counted_by_what_they_are_worth_in_the_setting_that_the_job_was_told() -> None:
     """A grant that it has not heard of does not change what it did."""
     made = with_round(curve=CURVE)
-    made.issue([grant(setting=0)], 0.0)
+    made.hand_out([grant(setting=0)], 0.0)
     made.progress(1, samples=0.0, now_s=0.5)  # it hears of the grant by this
-    made.issue([grant(setting=1)], 1.0)
+    made.hand_out([grant(setting=1)], 1.0)
     made.progress(1, samples=20.0, now_s=2.0)
     assert 20.0 == made.get(1, 2.0).done
     made.progress(1, samples=20.0, now_s=3.0)
@@ -392,7 +392,7 @@ def test_limits_under_which_nothing_runs_are_refused(field: str, value: float) -
 def test_a_grant_of_a_setting_that_the_job_does_not_have_is_refused() -> None:
     """No policy should come up with one."""
     with pytest.raises(InvalidInput, match=r"grant of job 1: setting must be below 2 \(got 2\)"):
-        with_round().issue([grant(setting=2)], 0.0)
+        with_round().hand_out([grant(setting=2)], 0.0)
 
 
 JOBS = st.integers(1, 3)
@@ -441,7 +441,7 @@ class _AnyOrder(RuleBasedStateMachine):
 
     @rule(job_id=JOBS, cores=CORES, setting=st.integers(0, 1))
     def decide(self, job_id: int, cores: tuple[int, ...], setting: int) -> None:
-        self.jobs.issue([grant(job_id, cores=cores, setting=setting)], self.now_s)
+        self.jobs.hand_out([grant(job_id, cores=cores, setting=setting)], self.now_s)
         if not cores and job_id not in self.ended:
             job = self.jobs.get(job_id, self.now_s)
             assert "granted" != job.state

@@ -42,7 +42,7 @@ def test_a_grant_that_is_held_is_not_given_again() -> None:
     """But after another round began it is."""
     context = at_work()
     policy = make_nice(context)
-    context.jobs.issue(policy.train(seen(context, 1.0)), 1.0)
+    context.jobs.hand_out(policy.train(seen(context, 1.0)), 1.0)
     assert () == policy.train(seen(context, 1.05))
     context.jobs.drop_round(1, 2.0)
     assert () == policy.train(seen(context, 2.0))
@@ -87,7 +87,7 @@ def test_training_drives_the_stock_clocks_to_the_top() -> None:
         now_s = 1.0 + 0.05 * number
         shown = seen(context, now_s, samples=float(number))
         opps = policy.scale(shown)
-        context.jobs.issue(policy.train(shown), now_s)
+        context.jobs.hand_out(policy.train(shown), now_s)
         context.jobs.progress(1, samples=1.0, now_s=now_s)
     assert (0, 8) == opps
 

@@ -81,7 +81,7 @@ def test_the_policy_stays_within_its_caps(temp_c: float, opps: tuple[int, ...]) 
     """The foreground's clocks as well."""
     context = at_work(temp_c=60.0)
     policy = make(context)
-    context.jobs.issue(policy.train(seen(context, 0.5)), 0.5)
+    context.jobs.hand_out(policy.train(seen(context, 0.5)), 0.5)
     for number in range(40):
         context.jobs.progress(1, samples=1.0, now_s=1.0 + 0.05 * number)
         shown = seen(context, 1.0 + 0.05 * number)

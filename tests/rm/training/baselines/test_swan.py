@@ -45,7 +45,7 @@ class _Run:
         self.time_s += 0.05
         self.context.jobs.progress(1, samples=0.0, now_s=self.time_s)
         shown = seen(self.context, self.time_s, samples=self.samples, waits=waits)
-        self.context.jobs.issue(self.policy.train(shown), self.time_s)
+        self.context.jobs.hand_out(self.policy.train(shown), self.time_s)
 
     def run(self, seconds: float, share: float, *, waits: bool = False) -> None:
         """Many of them."""
