@@ -287,10 +287,9 @@ class GoverningTraining:
         seen = self._listening.heard
         if seen is None:
             return None
-        if seen.time_s < now_s:
-            seen = changed(seen, time_s=now_s)
         applications = foreground(self._board, self._inner, seen)
-        found = self._planning.plan(seen, job, self._listening.modes_of(job), applications)
+        later = changed(seen, time_s=max(now_s, seen.time_s))
+        found = self._planning.plan(later, job, self._listening.modes_of(job), applications)
         first = self._jobs.planned(now_s)
         if first is not None and first.id != job.id:
             found = replace(found, finish_s=found.finish_s + first.outlook.finish_s)
