@@ -2,7 +2,7 @@
 
 Whoever talks to the jobs (the daemon's socket, a simulated trainer) tells what they say, and tells
 them what comes of it; a policy reads here what there is to decide, and whoever carries its decision
-out says so by `hand_out`. Nothing here reads a clock: `now_s` is seconds on any one monotonic clock.
+out says so by `hand_out`. Nothing here reads a clock: `now_s` is seconds on one monotonic clock.
 
 One job is planned for at a time, the one whose deadline comes first; the others are paused until it
 has done its round.
