@@ -8,14 +8,14 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from flwr.app import Message
+from flwr.app import Context, Message
 
 from rm.training_client import Outlook
 from tests.training.federated.governed.fake_trainer import CAPABILITY, FakeTrainer, Pause, grant
 from training.federated.batches import batches
 from training.federated.depth_knob import depth_knob
 from training.federated.governed import CannotMeet
-from training.federated.governed_mod import GOVERNED, KEPT, governed, time_left_s
+from training.federated.governed_mod import GOVERNED, KEPT, governed, governed_mod, time_left_s
 from training.federated.local import Trained, train_steps
 from training.federated.models.load import load_model
 from training.federated.models.names import parameters_of
@@ -121,6 +121,34 @@ def test_a_deadline_that_cannot_be_met_reaches_the_server(tmp_path: Path) -> Non
     FakeTrainer.foreseen = Outlook(False, 999.0, 1.0, "too warm")
     with governed(message(), told(tmp_path)), pytest.raises(CannotMeet, match="too warm"):
         trained()
+
+
+def test_a_mod_governs_any_client_app_and_its_reply_says_so(tmp_path: Path) -> None:
+    """Whatever the app calls its metrics."""
+    words = told(tmp_path)
+    mod = governed_mod(words[GOVERNED], folder=words[KEPT], name="board-01")
+    metrics = {"loss": 1.0}
+    answer = SimpleNamespace(
+        has_content=lambda: True, content=SimpleNamespace(metric_records={"mine": metrics})
+    )
+
+    def app(given: Message, context: Context) -> Message:
+        del given, context
+        trained()
+        return cast(Message, answer)
+
+    assert answer is cast(Any, mod(message(), cast(Context, None), app))
+    assert {"loss", "ilgov_meets", "ilgov_share_done", "ilgov_steps"} == metrics.keys()
+    assert "board-01" == FakeTrainer.made[0].client["name"]
+
+
+def test_a_reply_without_content_stays_as_it_is(tmp_path: Path) -> None:
+    """An app that failed."""
+    words = told(tmp_path)
+    mod = governed_mod(words[GOVERNED], folder=words[KEPT])
+    answer = SimpleNamespace(has_content=lambda: False)
+    given = cast(Message, answer)
+    assert given is mod(message(), cast(Context, None), lambda _message, _context: given)
 
 
 def test_the_deadline_is_until_when_the_server_waits_less_a_margin() -> None:

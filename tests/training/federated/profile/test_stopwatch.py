@@ -32,3 +32,12 @@ def test_a_step_that_fails_says_why() -> None:
     )
     with pytest.raises(InvalidInput, match=message):
         timed(f"{HERE}:fails", {"batch": 3}, (0,), seconds=0.1)
+
+
+def test_the_tiny_transformer_is_measured_at_each_depth() -> None:
+    """Less depth takes less CPU time and keeps less; a model is built in the measured process."""
+    core = (min(os.sched_getaffinity(0)),)
+    whole = timed("tiny-4", {"batch": 16, "depth": 4}, core, seconds=0.3)
+    head = timed("tiny-4", {"batch": 16, "depth": 1}, core, seconds=0.3)
+    assert head.cpu_s < whole.cpu_s
+    assert head.allocated_bytes < whole.allocated_bytes
