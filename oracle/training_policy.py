@@ -20,7 +20,6 @@ from typing import NamedTuple
 
 from oracle.policy import OraclePolicy
 from oracle.training import Asked, Decision, TrainingSearch
-from oracle.training.search import MOST
 from oracle.whatif import Wanted, WhatIf
 from platforms.errors import InvalidInput
 from platforms.platform import Migration, Observation, TrainingGrant
@@ -75,7 +74,7 @@ class ExhaustiveTraining:
         if self._simulated.cooling is not self._cooling:
             self._look_at()
         job, apps = self._jobs.planned(observation.time_s), self._apps()
-        if job is None or len(apps) > MOST or any(app.threads > 1 for app in apps):
+        if job is None or not self._search.takes(apps):
             self._decided = None
             return self._inner.migrate(observation)
         self._decide(observation.time_s, job, apps)

@@ -22,10 +22,15 @@ from platforms.simulated.performance import HIGHEST_LOAD
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+Singles = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 USUAL = 1.3
 """The queue's length at which the tangents touch; any is right, a usual one is near (chosen)."""
+
+
+ROUNDING_K = np.float32(1e-3)
+"""What single precision may be off by, and far more."""
 
 
 class Option(NamedTuple):
@@ -87,68 +92,119 @@ def side(facts: Facts, packed: Packings, x: int) -> Side:
     return Side(possible, load, watts, slope, hottest_w, hottest_slope)
 
 
-def at_least(
-    facts: Facts,
-    warmth: Warmth,
-    packed: Sequence[Packings],
-    sides: Sequence[Side],
-    mapped: Ints,
-    option: Option,
-    allowed: Flags,
-) -> NDArray[np.float32]:
-    """The hottest core at least, (M, o of every cluster), of mappings (x, M) with an option.
+class Bound(NamedTuple):
+    """Decisions by number, (N,), and how warm the hottest core is at least."""
 
-    `allowed` (s, o) are the modes in which it may train. Infinite where it cannot be.
+    number: Ints
+    least_c: Singles
+
+
+@dataclass(frozen=True)
+class _Flat:
+    """Of every possible decision but for training, (N,): one cluster's part of it."""
+
+    opp: Ints
+    used: Singles
+    watts: Singles
+    slope: Singles
+    hottest_w: Singles
+    hottest_slope: Singles
+
+    def some(self, which: Ints) -> "_Flat":
+        """Some of the decisions."""
+        return _Flat(*(getattr(self, name)[which] for name in self.__dataclass_fields__))
+
+
+class Bounds:
+    """Bounds on all decisions: mappings (x, M) of `packings` at operating points.
+
+    A decision's number counts through the mappings and then the points of every cluster.
     """
-    board, clusters = facts.board, len(sides)
-    spread = [_Spread(x, clusters, len(mapped[0])) for x in range(clusters)]
-    load: Any = 0.0
-    possible: Any = True
-    for x, at in enumerate(spread):
-        load = load + at(sides[x].load[mapped[x]])
-        possible = possible & at(sides[x].possible[mapped[x]])
-    training = _Training(facts, option, allowed) if 0 <= option.unit < clusters else None
-    if training is not None:
-        load = load + spread[option.unit].points(training.load)
-    queue = 1.0 / (1.0 - np.minimum(load, HIGHEST_LOAD))
-    leaks = facts.leaks(warmth.base)
-    shared_w: Any = 0.0
-    cores_w, hottest_w = [], []
-    for x, at in enumerate(spread):
-        one, used = sides[x], packed[x].groups[mapped[x]]
-        dynamic_w = at(one.watts[mapped[x]]) + at(one.slope[mapped[x]]) * (queue - USUAL)
-        hottest = at(one.hottest_w[mapped[x]]) + at(one.hottest_slope[mapped[x]]) * (queue - USUAL)
-        own = option.cores if x == option.unit else 0
-        busy = at.rows(used + own)
-        points = int(board.points[x])
-        leakage_w = leaks[x] * board.leakage_w[x, :points]
-        takes = np.maximum(dynamic_w, 0.0) + busy * at.points(leakage_w)
-        takes = takes + (board.sizes[x] - busy) * board.idle_w[x]
-        if training is not None and own:
-            thread_w = training.at_least_w(at, queue)
-            takes = takes + own * thread_w
+
+    def __init__(
+        self, facts: Facts, warmth: Warmth, packed: Sequence[Packings], mapped: Ints
+    ) -> None:
+        """Find those by which nobody is sure to miss a target."""
+        self._facts, self._warmth = facts, warmth
+        sides = [side(facts, one, x) for x, one in enumerate(packed)]
+        self.shape = (mapped.shape[1], *(int(points) for points in facts.board.points))
+        possible: Flags = np.ones((self.shape[0], *[1] * len(sides)), dtype=bool)
+        for x, one in enumerate(sides):
+            points = [1] * len(sides)
+            points[x] = self.shape[1 + x]
+            possible = possible & one.possible[mapped[x]].reshape(-1, *points)
+        self.number: Ints = np.flatnonzero(possible)
+        mapping, *opps = np.unravel_index(self.number, self.shape)
+        self._load = np.zeros(len(self.number), dtype=np.float32)
+        self._flat: list[_Flat] = []
+        for x, (one, packing) in enumerate(zip(sides, packed, strict=True)):
+            row, opp = mapped[x][mapping], opps[x]
+            self._load += one.load[row, opp].astype(np.float32)
+            parts = (one.watts, one.slope, one.hottest_w, one.hottest_slope)
+            used = packing.groups[row].astype(np.float32)
+            self._flat.append(
+                _Flat(opp, used, *(part[row, opp].astype(np.float32) for part in parts))
+            )
+
+    def at_least(self, option: Option, allowed: Flags) -> Bound:
+        """The decisions that are possible with an option, in some mode of `allowed` (s, o)."""
+        board, clusters = self._facts.board, range(len(self._flat))
+        which = np.arange(len(self.number))
+        training = None
+        if 0 <= option.unit < len(self._flat):
+            training = _Training(self._facts, option, allowed)
+            host = self._flat[option.unit]
+            free = host.used + option.cores <= board.sizes[option.unit]
+            which = np.flatnonzero(free & training.possible[host.opp])
+        flat, load = [one.some(which) for one in self._flat], self._load[which]
+        if training is not None:
+            load = load + training.load[flat[option.unit].opp]
+        queue = np.float32(1.0) / (np.float32(1.0) - np.minimum(load, np.float32(HIGHEST_LOAD)))
+        shared_w: Any = np.float32(0.0)
+        cores_w, hottest_w = [], []
+        for x, one in enumerate(flat):
+            own = training if x == option.unit else None
+            takes, hottest, shared = self._of_cluster(x, one, queue, own, option.cores)
+            shared_w = shared_w + shared
+            cores_w.append(takes)
+            hottest_w.append(hottest)
+        warmth = self._warmth
+        beside_k = _of_accelerator(self._facts, warmth, option, allowed)
+        least = np.full(len(which), -np.inf, dtype=np.float32)
+        for y in clusters:
+            warm = (
+                np.float32(warmth.base[y] + beside_k[y]) + np.float32(warmth.shared[y]) * shared_w
+            )
+            warm = warm + np.float32(warmth.hot[y]) * hottest_w[y]
+            for x in clusters:
+                warm = warm + np.float32(warmth.units[y, x]) * cores_w[x]
+            np.maximum(least, warm, out=least)
+        return Bound(self.number[which], least - ROUNDING_K)
+
+    def _of_cluster(
+        self, x: int, one: _Flat, queue: Singles, training: "_Training | None", cores: int
+    ) -> tuple[Singles, Singles, Singles]:
+        """What a cluster's cores take at least, the hottest of them, and its shared part."""
+        board = self._facts.board
+        leaks = self._facts.leaks(self._warmth.base)[x]
+        leakage_w = (leaks * board.leakage_w[x]).astype(np.float32)[one.opp]
+        takes = np.maximum(one.watts + one.slope * (queue - USUAL), 0.0)
+        hottest = np.maximum(one.hottest_w + one.hottest_slope * (queue - USUAL), 0.0)
+        awake = one.used
+        if training is not None:
+            thread_w = training.at_least_w(one.opp, queue)
+            awake = awake + cores
+            takes = takes + cores * thread_w
             hottest = np.maximum(hottest, thread_w)
-            possible = possible & (busy <= board.sizes[x]) & at.points(training.possible)
-        cores_w.append(takes)
-        hottest_w.append(np.where(busy > 0, np.maximum(hottest, 0.0) + at.points(leakage_w), 0.0))
-        shared_w = shared_w + np.where(
-            busy > 0, at.points(board.shared_w[x, :points]), board.idle_shared_w[x]
+        idle_w = np.float32(board.idle_w[x])
+        takes = takes + awake * leakage_w + (board.sizes[x] - awake) * idle_w
+        busy = awake > 0.0
+        shared_w = board.shared_w[x].astype(np.float32)[one.opp]
+        return (
+            takes,
+            np.where(busy, hottest + leakage_w, np.float32(0.0)),
+            np.where(busy, shared_w, np.float32(board.idle_shared_w[x])),
         )
-    beside_k = _of_accelerator(facts, warmth, option, allowed)
-    least: Floats | None = None
-    for y in range(clusters):
-        warm = (
-            warmth.base[y]
-            + beside_k[y]
-            + warmth.shared[y] * shared_w
-            + warmth.hot[y] * hottest_w[y]
-        )
-        for x in range(clusters):
-            warm = warm + warmth.units[y, x] * cores_w[x]
-        least = warm if least is None else np.maximum(least, warm)
-    assert least is not None
-    found: NDArray[np.float32] = np.where(possible, least, np.inf).astype(np.float32)
-    return found
 
 
 def _of_accelerator(facts: Facts, warmth: Warmth, option: Option, allowed: Flags) -> Floats:
@@ -162,30 +218,6 @@ def _of_accelerator(facts: Facts, warmth: Warmth, option: Option, allowed: Flags
     return found
 
 
-class _Spread:
-    """Spreads what is of one cluster over the axes of all."""
-
-    def __init__(self, x: int, clusters: int, rows: int) -> None:
-        self._shape = [rows, *[1] * clusters]
-        self._axis = 1 + x
-
-    def __call__(self, of_points: Any) -> Any:
-        """(M, o)."""
-        shape = list(self._shape)
-        shape[self._axis] = of_points.shape[1]
-        return of_points.reshape(shape)
-
-    def rows(self, values: Ints) -> Ints:
-        """(M,)."""
-        return values.reshape(self._shape)
-
-    def points(self, values: Any) -> Any:
-        """(o,)."""
-        shape = [1, *self._shape[1:]]
-        shape[self._axis] = len(values)
-        return values.reshape(shape)
-
-
 class _Training:
     """The most load and the least power of some settings on some cores, by operating point."""
 
@@ -194,14 +226,15 @@ class _Training:
         train_s = facts.train_s[:, x, option.cores, :points]
         pull_s = facts.train_pull_s[:, None]
         fast = allowed[:, :points]
-        self.possible = fast.any(axis=0)
-        self.load = np.where(fast, option.cores * pull_s / (train_s + pull_s), 0.0).max(axis=0)
-        self._stalls = np.where(fast, pull_s / train_s, 0.0).max(axis=0)
-        self._floor = facts.board.activity_floor[x]
-        self._dynamic_w = facts.board.dynamic_w[x, :points]
+        self.possible: Flags = np.logical_or.reduce(fast, axis=0)
+        load = np.where(fast, option.cores * pull_s / (train_s + pull_s), 0.0)
+        self.load = load.max(axis=0).astype(np.float32)
+        self._stalls = np.where(fast, pull_s / train_s, 0.0).max(axis=0).astype(np.float32)
+        self._floor = np.float32(facts.board.activity_floor[x])
+        self._dynamic_w = facts.board.dynamic_w[x, :points].astype(np.float32)
 
-    def at_least_w(self, at: _Spread, queue: Floats) -> Floats:
+    def at_least_w(self, opp: Ints, queue: Singles) -> Singles:
         """What a thread takes without leakage."""
-        busy = 1.0 / (1.0 + at.points(self._stalls) * queue)
-        least: Floats = at.points(self._dynamic_w) * (self._floor + (1.0 - self._floor) * busy)
+        busy = 1.0 / (1.0 + self._stalls[opp] * queue)
+        least: Singles = self._dynamic_w[opp] * (self._floor + (1.0 - self._floor) * busy)
         return least

@@ -19,13 +19,13 @@ from msgspec.structs import replace as changed
 from numpy.typing import NDArray
 
 from oracle.joint import JointSearch
-from oracle.training.bounds import Option, Side, at_least, side
+from oracle.training.bounds import Bound, Bounds, Option
 from oracle.training.exact import Candidates, Outcomes, outcomes
 from oracle.training.facts import Facts, facts
 from oracle.training.packings import Packings, mappings, packings
 from oracle.training.question import Asked, Decision
 from oracle.training.warmth import Seated, Warmth
-from oracle.whatif import WhatIf
+from oracle.whatif import Wanted, WhatIf
 from platforms.errors import InvalidInput
 
 Floats = NDArray[np.float64]
@@ -41,8 +41,8 @@ GIVE = 0.005
 AS_COOL_K = 0.02
 """Of seatings that differ by less the one with the fewest moves is taken."""
 
-MOST = 7
-"""So many applications: with more there are too many packings."""
+MOST, MOST_DECISIONS = 8, 6e7
+"""So many applications, and packings times operating points: more take too much memory."""
 
 FIRST, CHUNK = 48, 1024
 """Decisions that are worked out together: few at first, as others may be passed over then."""
@@ -70,11 +70,20 @@ class TrainingSearch:
             raise InvalidInput("apps must have a steady state on this board (got none)")
         return changed(relaxed, broken=("foreground", *relaxed.broken))
 
+    def takes(self, apps: Sequence[Wanted]) -> bool:
+        """Whether it can search with these applications: not too many, of one thread each."""
+        if len(apps) > MOST or any(app.threads > 1 for app in apps):
+            return False
+        clusters = self.models.board.clusters
+        sizes = tuple(len(cluster.cores) for cluster in clusters)
+        points = math.prod(len(cluster.opps) for cluster in clusters)
+        return bool(mappings(len(apps), sizes).shape[1] * points <= MOST_DECISIONS)
+
     def _check(self, asked: Asked) -> None:
-        if len(asked.apps) > MOST or any(app.threads > 1 for app in asked.apps):
+        if not self.takes(asked.apps):
             raise InvalidInput(
-                f"apps must be {MOST} at most with one thread each "
-                f"(got {len(asked.apps)} with {[app.threads for app in asked.apps]})"
+                f"apps must be {MOST} at most, fewer on boards of three clusters, with one thread "
+                f"each (got {len(asked.apps)} with {[app.threads for app in asked.apps]})"
             )
 
     def _relaxed(self, asked: Asked) -> Asked:
@@ -98,7 +107,7 @@ class _Instance:
         sizes = tuple(int(size) for size in of.board.sizes)
         self._packed: list[Packings] = [packings(of.count, size) for size in sizes]
         self._mapped = mappings(of.count, sizes)
-        self._sides: list[Side] = [side(of, one, x) for x, one in enumerate(self._packed)]
+        self._bounds = Bounds(of, self._warmth, self._packed, self._mapped)
         self._shape = tuple(int(points) for points in of.board.points)
 
     def best(self) -> Decision | None:
@@ -172,12 +181,8 @@ class _Instance:
         """The decision with the mode that is fastest alone, of those that keep the limits."""
         paces, flat = self._paces(), []
         for option, pace in paces.items():
-            least_c = self._at_least(option, pace > 0.0)
-            if 0 <= option.unit < len(self._shape):
-                axes = tuple(axis for axis in range(least_c.ndim) if axis != 1 + option.unit)
-                cool = least_c.min(axis=axes) <= limit_c
-            else:
-                cool = np.full(pace.shape[1], bool(least_c.min() <= limit_c))
+            bound = self._bounds.at_least(option, pace > 0.0)
+            cool = self._cool(option, bound, pace.shape[1], limit_c)
             for s, o in zip(*np.nonzero((pace > 0.0) & cool), strict=True):
                 flat.append((-float(pace[s, o]), option, int(s), int(o)))
         for _, option, s, o in sorted(flat):
@@ -187,6 +192,15 @@ class _Instance:
             if found is not None:
                 return found
         return None
+
+    def _cool(self, option: Option, bound: Bound, points: int, limit_c: float) -> Flags:
+        """The unit's operating points at which it may keep the limit, as far as bounds tell."""
+        numbers = bound.number[bound.least_c <= limit_c]
+        if option.unit >= len(self._shape):
+            return np.full(points, numbers.size > 0)
+        cool = np.zeros(points, dtype=bool)
+        cool[np.unravel_index(numbers, self._bounds.shape)[1 + option.unit]] = True
+        return cool
 
     # --- the coolest of some modes ----------------------------------------------------------------
 
@@ -215,23 +229,20 @@ class _Instance:
     def _in_order(self, modes: Modes, limit_c: float) -> "Iterator[tuple[_Part, float]]":
         """All decisions but for their settings in parts, those that may be coolest first."""
         options = list(modes)
-        bounds = [self._at_least(option, modes[option]).ravel() for option in options]
-        least_c = np.concatenate(bounds)
-        starts = np.cumsum([0, *(len(bound) for bound in bounds)])
-        left = np.flatnonzero(least_c <= min(limit_c, 1e6))
+        bounds = [self._bounds.at_least(option, modes[option]) for option in options]
+        least_c = np.concatenate([bound.least_c for bound in bounds])
+        number = np.concatenate([bound.number for bound in bounds])
+        option = np.repeat(np.arange(len(options)), [len(bound.number) for bound in bounds])
+        left = np.flatnonzero(least_c <= limit_c)
         size = FIRST
         while left.size:
             if left.size > size:
                 left = left[np.argpartition(least_c[left], size)]
             part, left = left[:size], left[size:]
             part = part[np.argsort(least_c[part], kind="stable")]
-            yield _Part(self, options, starts, part, least_c[part]), float(least_c[part[0]])
+            found = _Part(self, options, option[part], number[part], least_c[part])
+            yield found, float(least_c[part[0]])
             size = CHUNK
-
-    def _at_least(self, option: Option, allowed: Flags) -> NDArray[np.float32]:
-        return at_least(
-            self._facts, self._warmth, self._packed, self._sides, self._mapped, option, allowed
-        )
 
     def _best_of(
         self, of: Candidates, ceiling: float, limit_w: float, pace: float
@@ -345,19 +356,18 @@ class _Part:
         self,
         instance: _Instance,
         options: Sequence[Option],
-        starts: Ints,
+        option: Ints,
         numbers: Ints,
         least_c: NDArray[np.float32],
     ) -> None:
-        self._instance, self._options, self._starts = instance, options, starts
+        self._instance, self._options, self._option = instance, options, option
         self._numbers, self._least_c = numbers, least_c
 
     def below(self, ceiling: float, modes: Modes) -> Candidates:
         """Those that may be cooler than `ceiling`, in all their settings."""
-        numbers = self._numbers[self._least_c <= ceiling]
-        option = np.searchsorted(self._starts, numbers, side="right") - 1
+        cool = self._least_c <= ceiling
         parts = [
-            self._instance.candidates(one, numbers[option == i] - self._starts[i], modes[one])
+            self._instance.candidates(one, self._numbers[cool & (self._option == i)], modes[one])
             for i, one in enumerate(self._options)
         ]
         return Candidates(

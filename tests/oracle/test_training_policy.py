@@ -123,7 +123,7 @@ def test_a_deadline_that_cannot_be_kept_is_told_at_once() -> None:
 
 def test_more_applications_than_it_can_search_make_training_pause() -> None:
     """They are governed by the policy oracle."""
-    steered = Steered([job(number, share=0.1) for number in range(8)], samples=100.0, time_s=60.0)
+    steered = Steered([job(number, share=0.1) for number in range(9)], samples=100.0, time_s=60.0)
     assert () == steered.decide().grants
 
 
