@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from platforms.platform import TrainingGrant
+from rm.client import Line
 from rm.daemon.configuration.settings import TrainingSettings
 from rm.training.job import Job
 from rm.training_client import ASK_S, PENDING_S, Grant, Outlook, Trainer
-from rm.training_talk import IN_PASSING_S, REFUSED_PAUSE_S, WAIT_S
+from rm.training_talk import REFUSED_PAUSE_S, WAIT_S
 from tests.rm.daemon.served import Daemon, in_background, wait_until
 from tests.rm.training_capability import KNOBS, capability
 
@@ -355,7 +356,21 @@ def test_a_job_that_was_paused_goes_on_when_the_daemon_is_dead(path: Path) -> No
         assert 0.3 < grants[0].paused_s < 60.0
 
 
-def test_a_daemon_that_hangs_costs_a_little_once(path: Path) -> None:
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long at most was waited for an answer, each time."""
+    waited: list[float] = []
+    wait = Line.wait
+
+    def noted(line: Line, left_s: float) -> None:
+        waited.append(left_s)
+        wait(line, left_s)
+
+    monkeypatch.setattr(Line, "wait", noted)
+    return waited
+
+
+def test_a_daemon_that_hangs_costs_a_little_once(path: Path, waits: list[float]) -> None:
     """It takes connections, the kernel does that for it, and never reads."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as hanging:
         hanging.bind(str(path))
@@ -363,15 +378,17 @@ def test_a_daemon_that_hangs_costs_a_little_once(path: Path) -> None:
         with trainer(path, patience_s=0.3) as made:
             assert "the daemon does not answer" == made.problem
             begin(made)
-            waited = 0
+            waits.clear()
             end_s = time.monotonic() + 3 * ASK_S
-            while (now_s := time.monotonic()) < end_s:
+            while time.monotonic() < end_s:
                 made.step(samples=1)
-                waited += time.monotonic() - now_s > WAIT_S / 2
-            assert waited <= 2
+            assert len(waits) <= 3
+            assert max(waits, default=0.0) <= WAIT_S
 
 
-def test_a_daemon_that_stops_for_a_while_slows_nothing_down(daemon: Daemon) -> None:
+def test_a_daemon_that_stops_for_a_while_slows_nothing_down(
+    daemon: Daemon, waits: list[float]
+) -> None:
     """What it says later is taken by a later step; for a while none is waited for."""
     hold, held = threading.Event(), threading.Event()
     with trainer(daemon.path) as made:
@@ -389,16 +406,16 @@ def test_a_daemon_that_stops_for_a_while_slows_nothing_down(daemon: Daemon) -> N
         try:
             assert held.wait(60.0)
             give(daemon, 4, 5)
-            made.step(samples=1)
+            waits.clear()
             start_s = time.monotonic()
-            while time.monotonic() - start_s < 2 * ASK_S:
-                step_s = time.monotonic()
+            while time.monotonic() - start_s < 3 * ASK_S:
                 made.step(samples=1)
-            assert WAIT_S / 2 > time.monotonic() - step_s
+            assert len(waits) <= 2
+            assert max(waits, default=0.0) <= WAIT_S
             assert made.connected
         finally:
             hold.set()
-        end_s = time.monotonic() + IN_PASSING_S
+        end_s = time.monotonic() + 60.0
         while made.grant.cores != (4, 5) and time.monotonic() < end_s:
             made.step(samples=1)
         assert (4, 5) == made.grant.cores
