@@ -20,7 +20,7 @@ from training.federated.engine.deployment.processes import Program
 from training.federated.profile.capability_file import write_capability
 
 ROOT = Path(__file__).parents[4]
-PATIENCE_S = 90.0
+PATIENCE_S = 150.0
 LIMIT_C = 70.0
 CONFIG = """board = "hikey970"
 

@@ -30,7 +30,7 @@ from training.federated.system import Setup
 FLEET = Path(__file__).parents[1] / "deployment/three.toml"
 DEVICE = "board-01"
 STEPS, BATCH = 1875, 16
-TIMEOUT_S = 75.0
+TIMEOUT_S = 100.0
 HOT_C, COOL_C = 74.0, 45.0
 
 
