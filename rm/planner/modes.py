@@ -34,4 +34,22 @@ def undominated(table: ModeTable, allowed: Flags, keys: Sequence[Floats]) -> Int
         same &= column[:, None] == column[None]
     earlier = np.triu(np.ones((shape[0], shape[0]), dtype=bool), k=1)[:, :, None]
     beaten = (no_worse & (~same | earlier)).any(axis=0).ravel()
-    return np.flatnonzero(allowed & ~beaten)
+    kept = np.flatnonzero(allowed & ~beaten)
+    on_cores = table.unit[kept] < table.clusters
+    return np.concatenate([kept[on_cores], _of_accelerators(table, kept[~on_cores], keys)])
+
+
+def _of_accelerators(table: ModeTable, modes: Ints, keys: Sequence[Floats]) -> Ints:
+    """Those of the modes on accelerators that no other one on the same accelerator beats.
+
+    Nobody else minds its operating point.
+    """
+    if modes.size < 2:
+        return modes
+    worst = np.ones((len(modes), len(modes)), dtype=bool)
+    same = worst.copy()
+    for key in (*keys, table.unit.astype(np.float64), -table.unit.astype(np.float64)):
+        worst &= key[modes][:, None] <= key[modes]
+        same &= key[modes][:, None] == key[modes]
+    earlier = np.triu(np.ones(worst.shape, dtype=bool), k=1)
+    return modes[~(worst & (~same | earlier)).any(axis=0)]

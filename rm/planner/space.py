@@ -123,20 +123,21 @@ class Space:
         Leakage is taken at `leak_c`. Energy is of what is taken beside `base_w`.
         """
         leaks, found = self.heat.leaks(leak_c), known
-        ordered = [self._in_order(host, leaks) for host in hosts]
+        bounds = [(host, self._least_c(host, leaks)) for host in hosts]
         if goal == "temperature":
-            ordered.sort(key=lambda one: one.least_c[0])
-        for host, rows, least_c in ordered:
-            at, size = 0, FIRST
-            while at < len(rows):
-                too_warm = self._ceiling_c(found, host, goal, within)
-                end = min(at + size, int(np.searchsorted(least_c, too_warm, side="right")))
-                if end <= at:
+            bounds.sort(key=lambda bound: float(bound[1].min()))
+        for host, least_c in bounds:
+            left, size = np.arange(len(least_c)), FIRST
+            while True:
+                left = left[least_c[left] <= self._ceiling_c(found, host, goal, within)]
+                if left.size > size:
+                    left = left[np.argpartition(least_c[left], size - 1)]
+                if not left.size:
                     break
-                better = self._least(host, rows[at:end], goal, within, leaks, base_w)
+                better = self._least(host, left[:size], goal, within, leaks, base_w)
                 if better is not None and (found is None or better.value < found.value):
                     found = better
-                at, size = end, CHUNK
+                left, size = left[size:], CHUNK
         return found
 
     def rated(self, found: Found, leak_c: float) -> Found:
@@ -154,16 +155,15 @@ class Space:
         power_w = sum(float(side.takes(at, leaks)[0, i]) for side, at, i in pairs)
         return found._replace(temp_c=float(temp_c), power_w=power_w)
 
-    def _in_order(self, host: Host, leaks: float) -> "_Ordered":
-        """The rows, those first that may be coolest, and how warm each is at least."""
+    def _least_c(self, host: Host, leaks: float) -> Singles:
+        """How warm each row is at least."""
         heated = list(host.heated)
         least = self.heat.reach.base_c[heated, None].astype(np.float32)
         for side, sets in zip(host.sides, host.sets, strict=True):
             coolest = side.coolest(leaks)[heated]
             least = least + (coolest[:, sets] if coolest.shape[1] > 1 else coolest)
-        hottest = least.max(axis=0)
-        rows = np.argsort(hottest, kind="stable")
-        return _Ordered(host, rows, hottest[rows])
+        hottest: Singles = least.max(axis=0)
+        return hottest
 
     def _ceiling_c(self, found: Found | None, host: Host, goal: Goal, within: Within) -> float:
         """Rows that are warmer than this at least need not be looked at (nothing: none need be)."""
@@ -243,14 +243,6 @@ class Space:
         watts = _sum([side.takes(sets, leaks) for side, sets in pairs], -base_w)
         energy: Singles = watts / progress
         return energy
-
-
-class _Ordered(NamedTuple):
-    """A host's rows by how warm they are at least."""
-
-    host: Host
-    rows: Ints
-    least_c: Singles
 
 
 _HOTTEST_C = 1e6
