@@ -123,15 +123,16 @@ class Space:
         Leakage is taken at `leak_c`. Energy is of what is taken beside `base_w`.
         """
         leaks, found = self.heat.leaks(leak_c), known
-        bounds = [(host, self._least_c(host, leaks)) for host in hosts]
-        if goal == "temperature":
-            bounds.sort(key=lambda bound: float(bound[1].min()))
-        for host, least_c in bounds:
-            left, size = np.arange(len(least_c)), FIRST
+        bounds = [self._bound(host, goal, leaks, base_w) for host in hosts]
+        bounds.sort(key=lambda bound: float(bound.value.min()))
+        for host, least_c, value in bounds:
+            left = np.flatnonzero(least_c <= min(within.temp_c, _HOTTEST_C))
+            size = FIRST
             while True:
-                left = left[least_c[left] <= self._ceiling_c(found, host, goal, within)]
+                if found is not None:
+                    left = left[value[left] < found.value]
                 if left.size > size:
-                    left = left[np.argpartition(least_c[left], size - 1)]
+                    left = left[np.argpartition(value[left], size - 1)]
                 if not left.size:
                     break
                 better = self._least(host, left[:size], goal, within, leaks, base_w)
@@ -165,15 +166,23 @@ class Space:
         hottest: Singles = least.max(axis=0)
         return hottest
 
-    def _ceiling_c(self, found: Found | None, host: Host, goal: Goal, within: Within) -> float:
-        """Rows that are warmer than this at least need not be looked at (nothing: none need be)."""
-        if found is None:
-            return min(within.temp_c, _HOTTEST_C)
+    def _bound(self, host: Host, goal: Goal, leaks: float, base_w: float) -> "_Bound":
+        """How warm each row is at least, and its value at least."""
+        least_c = self._least_c(host, leaks)
         if goal == "temperature":
-            return min(within.temp_c, found.value)
-        if goal == "progress" and found.value <= -np.float32(self.progress[host.modes].max()):
-            return -math.inf
-        return min(within.temp_c, _HOTTEST_C)
+            return _Bound(host, least_c, least_c)
+        if goal == "progress":
+            most = np.float32(self.progress[host.modes].max())
+            return _Bound(host, least_c, np.full(len(least_c), -most))
+        watts: Singles = np.full((len(least_c), 1), -base_w, dtype=np.float32)
+        for axis, (side, sets) in enumerate(zip(host.sides, host.sets, strict=True)):
+            takes = side.takes(sets, leaks)
+            trains = goal == "energy" and axis == host.axis
+            watts = watts + (takes if trains else takes.min(axis=1, keepdims=True))
+        if goal == "energy":
+            watts = (watts / self.progress[host.modes]).astype(np.float32)
+        value: Singles = watts.min(axis=1)
+        return _Bound(host, least_c, value * np.float32(1.0 - 1e-5))  # of single precision
 
     def _least(
         self, host: Host, rows: Ints, goal: Goal, within: Within, leaks: float, base_w: float
@@ -243,6 +252,14 @@ class Space:
         watts = _sum([side.takes(sets, leaks) for side, sets in pairs], -base_w)
         energy: Singles = watts / progress
         return energy
+
+
+class _Bound(NamedTuple):
+    """A host's rows (B,): how warm they are at least, and what they are worth at best."""
+
+    host: Host
+    least_c: Singles
+    value: Singles
 
 
 _HOTTEST_C = 1e6
