@@ -56,6 +56,10 @@ Derived: tiny-4 in PyTorch on one x86 core took 3.4 ms of CPU time per step besi
 grows with the batch, 160 kernels; a clock of 2.5 GHz is assumed, and the same cycles on Arm.
 """
 
+_LARGEST_BATCH = 10**9
+_LEAST_SAMPLES, _MOST_SAMPLES = 1e-3, 1e15
+"""Between these a curve can be reckoned with: logarithms, quotients of any two of its samples."""
+
 _CACHE_LINE_BYTES = 64
 _TRAININGS = resources.files("platforms") / "trainings"
 
@@ -172,8 +176,11 @@ def curve_problems(curve: Efficiency) -> Iterator[str]:
     rising = all(low < high for low, high in pairwise((0, *curve.batches)))
     if not rising:
         yield f"curve.batches must be positive and rise (got {list(curve.batches)})"
-    if not all(0 < samples < math.inf for samples in curve.samples):
-        yield f"curve.samples must be positive and finite (got {list(curve.samples)})"
+    if curve.batches and max(curve.batches) > _LARGEST_BATCH:
+        yield f"curve.batches must be {_LARGEST_BATCH} at most (got {max(curve.batches)})"
+    if not all(_LEAST_SAMPLES <= samples <= _MOST_SAMPLES for samples in curve.samples):
+        most = f"{_LEAST_SAMPLES:g} to {_MOST_SAMPLES:g}"
+        yield f"curve.samples must be positive and finite, {most} (got {list(curve.samples)})"
 
 
 def training_profile(work: TrainingWork, board: Board, cores: int) -> ApplicationProfile:

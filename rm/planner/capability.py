@@ -3,7 +3,6 @@
 The tables come from a measurement on the device or from the board's models, and travel as JSON.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
@@ -17,6 +16,14 @@ from platforms.training_work import BATCH, Efficiency, TrainingWork, curve_probl
 
 Table = tuple[tuple[float, ...], ...]
 """Settings x places."""
+
+LEAST, MOST = 1e-12, 1e12
+"""Seconds, watts, factors and knobs that are less or more are no training's: they only overflow, or
+divide by zero, where a governor reckons with them."""
+
+MOST_BYTES = 1 << 50
+
+_RANGE = f"{LEAST:g} to {MOST:g}"
 
 
 class Setting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -145,13 +152,14 @@ def capability_problems(board: Board, capability: Capability) -> Iterator[str]:
 def _setting_problems(setting: Setting, where: str) -> Iterator[str]:
     if not setting.knobs.get(BATCH, 0.0) >= 1.0:
         yield f"{where}.knobs must hold a batch of at least 1 (got {setting.knobs})"
-    if not all(map(math.isfinite, setting.knobs.values())):
-        yield f"{where}.knobs must be finite (got {setting.knobs})"
-    if setting.memory_bytes < 0:
-        yield f"{where}.memory_bytes must not be negative (got {setting.memory_bytes})"
-    if not 0.0 < setting.samples_factor < math.inf:
+    if not all(abs(value) <= MOST for value in setting.knobs.values()):
+        yield f"{where}.knobs must be finite, {MOST:g} at most (got {setting.knobs})"
+    if not 0 <= setting.memory_bytes <= MOST_BYTES:
+        got = setting.memory_bytes
+        yield f"{where}.memory_bytes must not be negative, {MOST_BYTES} at most (got {got})"
+    if not LEAST <= setting.samples_factor <= MOST:
         got = setting.samples_factor
-        yield f"{where}.samples_factor must be positive and finite (got {got})"
+        yield f"{where}.samples_factor must be positive and finite, {_RANGE} (got {got})"
 
 
 def _place_problems(board: Board, place: Place, where: str) -> Iterator[str]:
@@ -182,8 +190,9 @@ def _table_problems(capability: Capability, name: str) -> Iterator[str]:
         return
     for index, row in enumerate(table):
         for column, value in enumerate(row):
-            if not 0.0 < value < math.inf:
-                yield f"{name}[{index}][{column}] must be positive and finite (got {value})"
+            if not LEAST <= value <= MOST:
+                where = f"{name}[{index}][{column}]"
+                yield f"{where} must be positive and finite, {_RANGE} (got {value})"
 
 
 def _traffic_problems(capability: Capability) -> Iterator[str]:
@@ -192,5 +201,6 @@ def _traffic_problems(capability: Capability) -> Iterator[str]:
         got = f"{len(traffic)} for {len(capability.settings)}"
         yield f"bytes_per_sample must have one entry a setting (got {got})"
     for index, value in enumerate(traffic):
-        if not 0.0 <= value < math.inf:
-            yield f"bytes_per_sample[{index}] must be finite, not negative (got {value})"
+        if not 0.0 <= value <= MOST_BYTES:
+            at = f"bytes_per_sample[{index}]"
+            yield f"{at} must be finite, not negative, {MOST_BYTES} at most (got {value})"

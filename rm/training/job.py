@@ -30,6 +30,9 @@ GRACE_S = 2.0
 EXPIRY_S = 5.0
 """A grant ends when its job was not heard of for so long (chosen: ten migration periods)."""
 
+_MOST_ALLOWED = 1 << 62
+"""A limit above this is none: the kernel takes no more for memory."""
+
 STEPS_OF_SILENCE = 3.0
 """A job speaks once a step, so that no grant expires within so many of them."""
 
@@ -50,7 +53,7 @@ class JobLimits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """Refuse limits under which nothing can run."""
         for name in ("temp_c", "power_w", "memory_bytes"):
             value = getattr(self, name)
-            if value is not None and not 0 < value < math.inf:
+            if value is not None and not 0 < value <= _MOST_ALLOWED:
                 raise InvalidInput(
                     f"limits: {name} must be above 0, or left out for no limit (got {value})"
                 )

@@ -194,6 +194,32 @@ def test_what_is_refused_is_said_and_the_connection_stays(
         assert {"schema": 1} == peer.ask({"type": "status"})
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"curve": {"batches": [16, 64], "samples": [1e-9, 1e300]}},
+        {"curve": {"batches": [1, 10**400], "samples": [1.0, 2.0]}},
+        {"sample_s": [[1e-300] * 3, [1e300] * 3, [1.0] * 3]},
+        {"settings": [{"knobs": {"batch": 16.0}, "memory_bytes": 10**400}] * 3},
+    ],
+)
+def test_tables_that_nobody_can_reckon_with_end_no_daemon(
+    daemon: Daemon, changes: dict[str, Any]
+) -> None:
+    """Whatever a client sends is refused or taken; the connection goes on."""
+    with daemon.peer() as peer:
+        answer = peer.ask({**TRAIN, "capability": {**capability(), **changes}})
+        assert answer["error"].startswith("capability: "), answer
+        assert "training" == peer.ask(TRAIN)["type"]
+
+
+def test_a_limit_above_all_numbers_is_refused(daemon: Daemon) -> None:
+    """No comparison with it, and no writing of it, can fail later."""
+    with daemon.peer() as peer:
+        answer = peer.ask({**TRAIN, "limits": {"memory_bytes": 10**400}})
+        assert "memory_bytes must be above 0, or left out" in answer["error"]
+
+
 def test_a_daemon_that_lets_in_no_jobs_says_why(tmp_path: Path) -> None:
     """Its configuration's or its policy's reason."""
     daemon = Daemon(tmp_path / "socket", settings=TrainingSettings())

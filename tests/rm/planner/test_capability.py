@@ -9,7 +9,7 @@ from platforms.accelerator_model import accelerator_point
 from platforms.board_file import load_board
 from platforms.errors import InvalidInput
 from platforms.training_point import core_point
-from platforms.training_work import load_training
+from platforms.training_work import Efficiency, load_training
 from rm.planner.capability import Capability, Place, Setting, check_capability, modelled_capability
 from rm.planner.mode_table import mode_table
 
@@ -57,6 +57,10 @@ def test_a_capability_of_the_board_passes_the_check_and_travels_as_json() -> Non
         ({"bytes_per_sample": (1.0,)}, "bytes_per_sample must have one entry a setting"),
         ({"bytes_per_sample": (1.0, -1.0)}, r"bytes_per_sample\[1\] must be finite"),
         ({"places": (Place(unit="npu0", cores=1, freq_hz=1),) * 2}, "unit must be one of little"),
+        ({"sample_s": ((0.1, 1e-300), (0.1, 0.1))}, r"positive and finite, 1e-12 to 1e\+12"),
+        ({"bytes_per_sample": (1.0, 1e300)}, r"bytes_per_sample\[1\] must be finite"),
+        ({"curve": Efficiency((1,), (1e-9,))}, "curve.samples must be positive and finite"),
+        ({"curve": Efficiency((1, 10**400), (1.0, 2.0))}, "curve.batches must be 1000000000 at"),
         (
             {"places": (Place(unit="big", cores=5, freq_hz=682_000_000),) * 2},
             "cores must be 1 to 4 on big",
@@ -82,6 +86,26 @@ def test_a_setting_needs_a_batch() -> None:
     wrong = small(settings=(Setting(knobs={"depth": 1.0}, memory_bytes=1),) * 2)
     with pytest.raises(InvalidInput, match="must hold a batch"):
         check_capability(HIKEY, wrong)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"memory_bytes": 10**400}, "memory_bytes must not be negative, 1125899906842624 at most"),
+        (
+            {"samples_factor": 1e-300},
+            r"samples_factor must be positive and finite, 1e-12 to 1e\+12",
+        ),
+        ({"knobs": {"batch": 1e300}}, r"knobs must be finite, 1e\+12 at most"),
+    ],
+)
+def test_numbers_that_nobody_can_reckon_with_are_refused(
+    changes: dict[str, object], message: str
+) -> None:
+    """They come from clients: what overflows or divides by zero would stop the governor."""
+    first, second = small().settings
+    with pytest.raises(InvalidInput, match=message):
+        check_capability(HIKEY, small(settings=(first, replace(second, **changes))))
 
 
 def test_modelled_tables_are_the_models_figures() -> None:
