@@ -93,7 +93,7 @@ class IssuedGrant(Struct, frozen=True):
 class Job:
     """The state of one job. `grant` is what it may use now, or None; see the module for `state`.
 
-    `best` is the most progress that it can make anywhere, reference samples/s.
+    `best` is the most progress that it can make anywhere within its own limits, reference samples/s.
     `done` are reference samples of its round, `samples` all that it ever did, of whatever setting;
     `rate` samples/s as it last told. `ignores_pause`: its grace was over before it said that it
     had paused, or it trained on; and it was not heard to have paused since.
@@ -111,7 +111,9 @@ class Job:
     ) -> None:
         self.id, self.name, self.capability, self.limits = job_id, name, capability, limits
         self.worth = worth_of_samples(capability)
-        self.best = most_progress(capability, limits.memory_bytes)
+        self.best = most_progress(
+            capability, memory_bytes=limits.memory_bytes, power_w=limits.power_w
+        )
         self._expiry_s = expiry_s
         self._silence_s = expiry_s
         self.state: State = "waiting"
@@ -162,6 +164,7 @@ class Job:
         self, samples: float, loss: float | None, now_s: float, setting: int | None
     ) -> None:
         """So many samples more: of the setting that it was last answered with, unless it says."""
+        had_work = self.has_work
         self.samples += samples
         self.done += samples * self.worth[self._answered if setting is None else setting]
         if self.state == "paused" and samples > 0.0:
@@ -170,7 +173,7 @@ class Job:
         self.rate = samples / passed_s if passed_s > 0.0 else self.rate
         self.loss = self.loss if loss is None else loss
         self._speaks(now_s)
-        if self.round is not None and not self.has_work:
+        if had_work and not self.has_work:
             self.finished_rounds += 1
             self._leave("waiting")
 

@@ -5,7 +5,7 @@ them what comes of it; a policy reads here what there is to decide, and whoever 
 out says so by `hand_out`. Nothing here reads a clock: `now_s` is seconds on one monotonic clock.
 
 One job is planned for at a time, the one whose deadline comes first; the others are paused until it
-has done its round.
+has done its round, or its deadline has passed.
 """
 
 import logging
@@ -188,14 +188,15 @@ class TrainingJobs:
     def planned(self, now_s: float) -> Job | None:
         """The job to plan for: of those that have work and are heard of the one that is due first.
 
-        Of several that are due at once, the oldest.
+        Those whose deadline has passed come last; of several that are due at once, the oldest. One
+        that its own limits let train nowhere is not waited for.
         """
         candidates = [
-            (job.round.deadline_s, job.id, job)
+            (job.round.deadline_s <= now_s, job.round.deadline_s, job.id, job)
             for job in self.alive(now_s)
-            if job.round is not None and job.has_work and job.state != "expired"
+            if job.round is not None and job.has_work and job.state != "expired" and job.best > 0.0
         ]
-        return min(candidates)[2] if candidates else None
+        return min(candidates)[-1] if candidates else None
 
     def readings(self, now_s: float) -> tuple[TrainingReading, ...]:
         """The jobs as an observation shows them where nobody counts but they themselves."""
@@ -219,8 +220,10 @@ class TrainingJobs:
 
     def _foreseen(self, job: Job, now_s: float) -> Outlook | None:
         """The policy's outlook; a policy that fails is no reason to refuse a round."""
+        if self._forecast is None or job.best == 0.0:
+            return None
         try:
-            return self._forecast(job, now_s) if self._forecast else None
+            return self._forecast(job, now_s)
         except Exception:
             logger.exception("the outlook of job %d is that of the job alone", job.id)
             return None
@@ -255,7 +258,7 @@ def _alone(job: Job, now_s: float) -> Outlook:
         done=job.done,
         time_s=job.round.deadline_s - now_s,
         finish_s=finish_s,
-        reason="even with the board to itself" if job.best > 0.0 else "nothing fits its memory",
+        reason="even with the board to itself" if job.best > 0.0 else "nothing fits its limits",
     )
 
 

@@ -27,11 +27,19 @@ def longest_step_s(board: Board, capability: Capability, grant: TrainingGrant) -
     return capability.settings[grant.setting].knobs[BATCH] * max(there or times_s)
 
 
-def most_progress(capability: Capability, memory_bytes: float | None = None) -> float:
-    """The most reference samples/s that any setting within this memory makes at any place."""
-    limit = math.inf if memory_bytes is None else memory_bytes
-    rows = zip(capability.settings, capability.sample_s, worth_of_samples(capability), strict=True)
-    return max(
-        (worth / min(row) for setting, row, worth in rows if setting.memory_bytes <= limit),
-        default=0.0,
-    )
+def most_progress(
+    capability: Capability, *, memory_bytes: float | None = None, power_w: float | None = None
+) -> float:
+    """The most reference samples/s that any setting makes at any place; 0 where all take too much.
+
+    `power_w` is for the peak (None of both: no limit).
+    """
+    limit_bytes = math.inf if memory_bytes is None else memory_bytes
+    limit_w = math.inf if power_w is None else power_w
+    most = 0.0
+    for at, worth in enumerate(worth_of_samples(capability)):
+        if capability.settings[at].memory_bytes <= limit_bytes:
+            pairs = zip(capability.sample_s[at], capability.peak_w[at], strict=True)
+            fastest_s = min((time_s for time_s, peak_w in pairs if peak_w <= limit_w), default=None)
+            most = max(most, 0.0 if fastest_s is None else worth / fastest_s)
+    return most

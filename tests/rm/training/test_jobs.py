@@ -238,6 +238,14 @@ def test_a_job_that_has_done_its_round_waits_and_its_cores_are_free(
     assert 1 == made.get(1, 2.0).finished_rounds
 
 
+def test_a_round_is_done_once_whatever_the_job_says_after_it() -> None:
+    """A heartbeat may follow the last sample."""
+    made = granted()
+    for now_s in (2.0, 3.0, 4.0):
+        made.progress(1, samples=100.0, now_s=now_s)
+    assert 1 == made.get(1, 4.0).finished_rounds
+
+
 def test_a_round_that_replaces_another_leaves_the_grant() -> None:
     """What the old one lacks is dropped, and counted as missed."""
     made = granted()
@@ -314,7 +322,7 @@ def test_the_outlook_counts_only_settings_that_fit_the_memory() -> None:
         expected.finish_s,
         expected.samples_possible,
     )
-    assert "nothing fits its memory" in expected.reason
+    assert "nothing fits its limits" in expected.reason
 
 
 def test_a_policys_forecast_is_the_outlook() -> None:
@@ -357,6 +365,35 @@ def test_the_job_that_is_due_first_is_planned_for() -> None:
         order.append(job.id)
         made.drop_round(job.id, 1.0)
     assert [2, 3, 1] == order
+
+
+def test_a_round_whose_deadline_has_passed_holds_up_none_that_can_be_in_time() -> None:
+    """It goes on when nobody else has anything to do."""
+    made = jobs(2)
+    made.begin_round(1, number=1, samples=9.0, deadline_s=10.0, now_s=0.0)
+    made.begin_round(2, number=1, samples=9.0, deadline_s=30.0, now_s=0.0)
+    planned = [made.planned(now_s) for now_s in (9.0, 10.0)]
+    assert [1, 2] == [job.id for job in planned if job is not None]
+    made.drop_round(2, 11.0)
+    late = made.planned(11.0)
+    assert late is not None
+    assert 1 == late.id
+
+
+@pytest.mark.parametrize("limits", [JobLimits(memory_bytes=1), JobLimits(power_w=1e-3)])
+def test_a_job_that_its_own_limits_let_train_nowhere_holds_up_nobody(limits: JobLimits) -> None:
+    """It hears so at once, even from a policy that knows better."""
+    made = TrainingJobs(HIKEY)
+    made.forecast_with(lambda job, now_s: Outlook(True, 1.0, 9.0))
+    made.register(capability(), name="none", limits=limits, now_s=0.0)
+    made.register(capability(), name="other", now_s=0.0)
+    said = made.begin_round(1, number=1, samples=9.0, deadline_s=10.0, now_s=0.0)
+    assert (False, math.inf) == (said.meets, said.finish_s)
+    assert made.planned(1.0) is None
+    made.begin_round(2, number=1, samples=9.0, deadline_s=30.0, now_s=1.0)
+    other = made.planned(1.0)
+    assert other is not None
+    assert 2 == other.id
 
 
 def test_readings_show_what_the_jobs_say() -> None:
