@@ -155,8 +155,8 @@ def _setting_problems(setting: Setting, where: str) -> Iterator[str]:
     if not all(abs(value) <= MOST for value in setting.knobs.values()):
         yield f"{where}.knobs must be finite, {MOST:g} at most (got {setting.knobs})"
     if not 0 <= setting.memory_bytes <= MOST_BYTES:
-        got = setting.memory_bytes
-        yield f"{where}.memory_bytes must not be negative, {MOST_BYTES} at most (got {got})"
+        held = setting.memory_bytes
+        yield f"{where}.memory_bytes must not be negative, {MOST_BYTES} at most (got {held})"
     if not LEAST <= setting.samples_factor <= MOST:
         got = setting.samples_factor
         yield f"{where}.samples_factor must be positive and finite, {_RANGE} (got {got})"
@@ -200,7 +200,7 @@ def _traffic_problems(capability: Capability) -> Iterator[str]:
     if len(traffic) != len(capability.settings):
         got = f"{len(traffic)} for {len(capability.settings)}"
         yield f"bytes_per_sample must have one entry a setting (got {got})"
-    for index, value in enumerate(traffic):
-        if not 0.0 <= value <= MOST_BYTES:
+    for index, taken in enumerate(traffic):
+        if not 0.0 <= taken <= MOST_BYTES:
             at = f"bytes_per_sample[{index}]"
-            yield f"{at} must be finite, not negative, {MOST_BYTES} at most (got {value})"
+            yield f"{at} must be finite, not negative, {MOST_BYTES} at most (got {taken})"

@@ -27,7 +27,7 @@ STATUS_COSTS = 10.0
 TRAIN_COSTS = 50.0
 """Messages that a training job counts for: its tables are read and checked."""
 
-ROUND_COSTS = 20.0
+ROUND_COSTS = 50.0
 """Messages that the beginning of a round counts for: its end is foreseen by planning it."""
 
 RESUME_MESSAGES = 10.0

@@ -30,6 +30,12 @@ MOST_JOBS_PER_USER = 4
 
 MOST_KNOBS = 16
 
+MOST_SETTINGS = 64
+MOST_MODES = 8192
+"""Settings, and settings at places, of one job: a plan compares all settings at every place with
+each other. So many take about 15 ms on one desktop core where none beats another; 40 960 of 2048
+settings took two seconds and 400 MB. The largest of ilgov's own is 24 settings at 128 places."""
+
 LINES_PER_S = 2.0
 BURST_LINES = 100.0
 """Log lines on jobs that come and go; what is more is for debugging: clients cause them."""
@@ -102,11 +108,10 @@ class TrainingDesk:
         """Let a process train, for a client of user `uid`. Raises Refused."""
         if self.refusal is not None:
             raise Refused(self.refusal)
+        _check_size(capability)
         _check_knobs(capability)
         self._check_room(process, uid)
-        for old in self:
-            if old.key == process.key:
-                self.end(old, now_s, "it registers anew")
+        before = [job for job in self if job.key == process.key]
         told = printable(name or process.name)
         try:
             job_id = self.jobs.register(
@@ -118,6 +123,8 @@ class TrainingDesk:
             )
         except InvalidInput as error:
             raise Refused(printable(f"capability: {error}", longest=300)) from error
+        for old in before:
+            self.end(old, now_s, "it registers anew")
         job = HeldJob(job_id, told, process.key, uid, limits.memory_bytes)
         self._held[job_id] = job
         self._say(job, now_s, "trains, %d settings", len(capability.settings))
@@ -213,6 +220,18 @@ class TrainingDesk:
     def _say(self, job: HeldJob, now_s: float, text: str, *more: object) -> None:
         level = logging.INFO if self._lines.take(now_s) else logging.DEBUG
         _log.log(level, "job %d %r, process %d: " + text, job.id, job.name, job.key.pid, *more)
+
+
+def _check_size(capability: Capability) -> None:
+    """What planning costs goes with it. Raises Refused."""
+    settings, places = len(capability.settings), len(capability.places)
+    if settings > MOST_SETTINGS:
+        raise Refused(f"settings must be at most {MOST_SETTINGS} (got {settings})")
+    if settings * places > MOST_MODES:
+        raise Refused(
+            f"settings must be at most {MOST_MODES} at all places together (got {settings} at "
+            f"{places} places); fewer settings or places help"
+        )
 
 
 def _check_knobs(capability: Capability) -> None:

@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from platforms.platform import TrainingGrant
+from rm.daemon.applications.applications import Refused
 from rm.daemon.configuration.settings import ApplicationRule, TrainingSettings
 from rm.daemon.training.training_desk import MOST_JOBS, MOST_JOBS_PER_USER
+from rm.training.job import JobLimits
 from tests.rm.daemon.fake_table import FakeTable, process
 from tests.rm.daemon.served import NOBODY, Daemon, Peer, as_user, own_process
-from tests.rm.training_capability import capability
+from tests.rm.training_capability import capability, typed_capability
 
 TRAIN: dict[str, Any] = {"type": "train", "name": "tiny", "capability": capability()}
 ROUND: dict[str, Any] = {"type": "round", "number": 7, "samples": 1000, "deadline_s": 60}
@@ -117,7 +120,7 @@ def test_a_capability_may_have_256_kib_if_the_line_begins_with_its_type(daemon: 
     long = {**TRAIN, "capability": capability(settings=1000)}
     with daemon.peer() as peer, daemon.peer() as other:
         send_slowly(peer, json.dumps(long).encode() + b"\n")
-        assert "training" == peer.answer()["type"]
+        assert "settings must be at most 64 (got 1000)" == peer.answer()["error"]
         answer = other.ask({"name": "x", **long, "type": "train"} | {"name": "x" * 5000})
         assert ("line must have at most 4096 bytes", True) == (answer["error"], answer["closing"])
     with daemon.peer() as peer:
@@ -236,6 +239,25 @@ def test_a_process_that_registers_anew_has_one_job(daemon: Daemon) -> None:
         assert 2 == new.ask(TRAIN)["job"]
         assert "job must be one that trains (job 1 has ended)" == old.ask(ROUND)["error"]
     daemon.turn_until(lambda: not list(daemon.desk))
+
+
+def test_who_is_refused_anew_keeps_the_job_that_it_has(daemon: Daemon) -> None:
+    """A mistake in new tables ends nothing."""
+    with daemon.peer() as first, daemon.peer() as second:
+        first.ask(TRAIN)
+        wrong = {**TRAIN, "capability": {**capability(), "sample_s": [[1.0]]}}
+        assert "sample_s" in second.ask(wrong)["error"]
+        assert "waiting" == first.ask({"type": "progress", "samples": 0})["state"]
+
+
+def test_a_job_of_many_settings_at_many_places_is_refused(daemon: Daemon) -> None:
+    """A plan for it would hold up everybody."""
+    given = typed_capability()
+    many = replace(given, settings=given.settings[:1] * 64, places=given.places[:1] * 129)
+    with pytest.raises(Refused, match=r"8192 at all places together \(got 64 at 129 places"):
+        daemon.desk.register(
+            process(2), uid=0, capability=many, limits=JobLimits(), name=None, now_s=0.0
+        )
 
 
 def test_a_job_ends_with_its_process(tmp_path: Path) -> None:
