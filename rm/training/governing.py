@@ -309,7 +309,7 @@ class GoverningTraining:
             hottest_c,
             taken_w=0.0 if present is None else modes.mean_w(present, opps),
             planned_w=modes.mean_w(mode, opps),
-            least_w=modes.least_w(mode),
+            least_w=modes.least_w(mode, opps),
         )
         if self._guard.cap_w != before_w:
             cap_w = self._guard.cap_w

@@ -93,7 +93,7 @@ class IssuedGrant(Struct, frozen=True):
 class Job:
     """The state of one job. `grant` is what it may use now, or None; see the module for `state`.
 
-    `best` is the most progress that it can make anywhere within its own limits, reference samples/s.
+    `best` is the most progress that its own limits allow anywhere, reference samples/s.
     `done` are reference samples of its round, `samples` all that it ever did, of whatever setting;
     `rate` samples/s as it last told. `ignores_pause`: its grace was over before it said that it
     had paused, or it trained on; and it was not heard to have paused since.

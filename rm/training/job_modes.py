@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from platforms.board import Board
 from platforms.simulated.power import PowerModel
@@ -12,6 +13,8 @@ from rm.planner.mode_table import ModeTable, mode_table
 from rm.planner.modes import effective_progress
 from rm.training.job import Job
 from rm.training.measured_pace import MeasuredPace, Place
+
+Ints = NDArray[np.int64]
 
 ENOUGH_BYTES = 1e300
 """More than any memory; modes that a job does not allow need infinitely much."""
@@ -30,9 +33,7 @@ class JobModes:
         self._declared = replace(
             table, memory_bytes=np.where(self._allowed, table.memory_bytes, math.inf)
         )
-        columns = (table.setting, table.unit, table.cores, table.opp)
-        keys = zip(*[column.tolist() for column in columns], strict=True)
-        self._row = {key: row for row, key in enumerate(keys)}
+        self._row_at = _rows(board, table)
         self._settings = job.capability.settings
         self.pace = MeasuredPace()
         self.table = self._declared
@@ -52,11 +53,13 @@ class JobModes:
         if unit < table.clusters:
             opp = max(opp, opps[unit])
         count = int(table.cores[mode]) if cores is None else cores
-        return self._row.get((int(table.setting[mode]), unit, count, opp), mode)
+        row = self.find(int(table.setting[mode]), unit, count, opp)
+        return mode if row is None else row
 
     def find(self, setting: int, unit: int, cores: int, opp: int) -> int | None:
         """The mode of a grant, None where the tables do not hold it."""
-        return self._row.get((setting, unit, cores, opp))
+        row = int(self._row_at[setting, unit, cores, opp])
+        return None if row < 0 else row
 
     def place(self, mode: int) -> Place:
         """Its unit and number of cores."""
@@ -88,17 +91,13 @@ class JobModes:
 
         Their clusters are at `opps` at least. None where there is none: it has to pause.
         """
-        table = self.table
-        unit, cores, opp = table.unit[mode], table.cores[mode], table.opp[mode]
-        among = self._allowed & (table.unit == unit) & (table.cores <= cores) & (table.opp <= opp)
-        most_w = min(cap_w, self.mean_w(mode, opps))
-        best, best_progress = None, 0.0
-        for row in np.flatnonzero(among).tolist():
-            runs = self.running(row, opps)
-            progress = float(table.progress_per_s[runs])
-            if table.mean_w[runs] <= most_w and progress > best_progress:
-                best, best_progress = row, progress
-        return best
+        table, rows = self.table, self._no_larger(mode)
+        runs = self._running(rows, opps)
+        fits = table.mean_w[runs] <= min(cap_w, self.mean_w(mode, opps))
+        if not fits.any():
+            return None
+        progress = np.where(fits, table.progress_per_s[runs], -math.inf)
+        return int(rows[np.argmax(progress)])
 
     def activity(self, power: PowerModel, mode: int) -> float:
         """What its cores switch, relative to the board's busy power; 0 on an accelerator."""
@@ -114,11 +113,38 @@ class JobModes:
         """What it takes where the clusters are at `opps` at least."""
         return float(self.table.mean_w[self.running(mode, opps)])
 
-    def least_w(self, mode: int) -> float:
-        """What the coolest mode of its unit takes."""
-        among = self._allowed & (self.table.unit == self.table.unit[mode])
-        return float(self.table.mean_w[among].min())
+    def least_w(self, mode: int, opps: Sequence[int]) -> float:
+        """What the coolest of the modes on cores of this one takes, at `opps` at least."""
+        return float(self.table.mean_w[self._running(self._no_larger(mode), opps)].min())
+
+    def _no_larger(self, mode: int) -> Ints:
+        """The modes of the same unit that need no more cores and no higher clock than this one."""
+        table = self.table
+        among = self._allowed & (table.unit == table.unit[mode])
+        among &= (table.cores <= table.cores[mode]) & (table.opp <= table.opp[mode])
+        return np.flatnonzero(among)
+
+    def _running(self, rows: Ints, opps: Sequence[int]) -> Ints:
+        """`running` of many modes."""
+        table = self.table
+        lowest = np.zeros(self._row_at.shape[1], dtype=np.int64)
+        lowest[: table.clusters] = opps
+        unit = table.unit[rows]
+        opp = np.maximum(table.opp[rows], lowest[unit])
+        found = self._row_at[table.setting[rows], unit, table.cores[rows], opp]
+        return np.where(found < 0, rows, found)
 
     def _progress(self, table: ModeTable, mode: int, memory_load: float) -> float:
         bandwidth = self._board.memory.bandwidth_bytes_per_s
         return float(effective_progress(table, memory_load, bandwidth)[mode])
+
+
+def _rows(board: Board, table: ModeTable) -> Ints:
+    """The row of a mode by setting, unit, number of cores and operating point; -1: no such mode."""
+    units = [len(cluster.opps) for cluster in board.clusters]
+    units += [len(accelerator.freqs_hz) for accelerator in board.accelerators]
+    most_cores = max(len(cluster.cores) for cluster in board.clusters)
+    shape = (int(table.setting.max()) + 1, len(units), most_cores + 1, max(units))
+    rows = np.full(shape, -1, dtype=np.int64)
+    rows[table.setting, table.unit, table.cores, table.opp] = np.arange(len(table))
+    return rows

@@ -14,6 +14,7 @@ from rm.training.governing import LOOK_AGAIN_S
 from rm.training.guard import HOLD_S, STEP_S
 from rm.training.job import GRACE_S, JobLimits
 from rm.training.job_modes import JobModes
+from rm.training.steady_sensors import READINGS
 from tests.platforms.programs import BIG, HIKEY, LITTLE
 from tests.rm.readings import reading
 from tests.rm.training.capabilities import capability
@@ -308,6 +309,20 @@ def test_training_pauses_at_the_limit_and_comes_back_cooler() -> None:
     loop.run(HOLD_S / 2)
     assert "paused" == loop.job().state
     loop.run(HOLD_S * 2)
+    assert "granted" == loop.job().state
+
+
+def test_training_comes_back_at_once_where_applications_hold_the_clock_up() -> None:
+    """The coolest mode is that of their clock, not of one that the cluster does not have now."""
+    loop = trained(Loop(limit_c=60.0))
+    loop.inner.opps = HIKEY.highest_opps
+    loop.begin(HARD)
+    loop.run(1.0)
+    loop.temp_c = 65.0
+    loop.run(2.0)
+    assert "paused" == loop.job().state
+    loop.temp_c = 40.0
+    loop.run(READINGS + HOLD_S + 1.0)
     assert "granted" == loop.job().state
 
 
