@@ -5,7 +5,7 @@ from pathlib import Path
 
 from platforms.linux.confinement.job_group import Family
 from platforms.linux.knobs.knobs import KnobWriter
-from platforms.linux.knobs.process_start import threads_of
+from platforms.linux.knobs.process_start import read_life, threads_of
 from platforms.linux.knobs.system_calls import SchedulerCalls
 from platforms.linux.managed import ProcessKey
 
@@ -47,16 +47,17 @@ class ByThreads:
         problems: list[str] = []
         tried: set[ProcessKey] = set()
         for _ in range(_MOST_LOOKS):
+            self._stopped = [key for key in self._stopped if self._is_same(key)]
             new = [key for key in family([k.pid for k in self._stopped]) if key not in tried]
             if not new:
                 break
             tried.update(new)
             for key in new:
                 problem = self._writer.stops.stop(key)
-                if problem is None:
-                    self._stopped.append(key)
-                else:
+                if problem is not None:
                     problems.append(problem)
+                elif key not in self._stopped:
+                    self._stopped.append(key)
         return tuple(problems)
 
     def go_on(self) -> tuple[str, ...]:
@@ -64,6 +65,11 @@ class ByThreads:
         problems = [self._writer.stops.go_on(key) for key in reversed(self._stopped)]
         self._stopped.clear()
         return tuple(problem for problem in problems if problem is not None)
+
+    def _is_same(self, key: ProcessKey) -> bool:
+        """Whether a process runs still: another one may have got its number."""
+        life = read_life(self._root, key.pid)
+        return life is not None and life.start_ticks == key.start_ticks
 
     def _is_astray(self, tid: int, cores: frozenset[int]) -> bool:
         try:

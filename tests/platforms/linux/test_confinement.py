@@ -492,6 +492,19 @@ def test_a_process_that_is_stopped_already_is_not_continued(root: FakeRoot) -> N
     assert [False, True] == [stops.is_stopped(pid) for pid in (PID, CHILD)]
 
 
+def test_who_gets_the_number_of_a_stopped_process_is_not_stopped(root: FakeRoot) -> None:
+    """It is anybody's: the job's child was killed."""
+    confined = confinement(root, kind="affinity")
+    confined.pause(JOB, key_of(root, PID))
+    confined.hold()
+    assert 2 == len(confined._jobs[JOB].threads._stopped)
+    root.remove_process(CHILD)
+    RecordedStops(root.path)._folder.joinpath(str(CHILD)).unlink()
+    root.add_process(CHILD, start_ticks=987_654)
+    confined.hold()
+    assert [str(PID)] == [path.name for path in root.path.glob("ilgov-stopped/*")]
+
+
 def test_a_process_that_may_not_be_stopped_is_said(root: FakeRoot) -> None:
     """Without the right to signal other users' processes."""
 
