@@ -216,8 +216,10 @@ class GoverningTraining:
     def _is_worth(
         self, observation: Observation, job: Job, applications: Foreground, found: Plan
     ) -> bool:
-        """Whether a plan is enough better than the mode in force would be now."""
+        """Whether a plan keeps more than the one in force, or is enough better than its mode now."""
         assert self._adopted is not None
+        if len(found.broken) < len(self._adopted.plan.broken):
+            return True
         present = self._adopted.plan.mode
         if found.mode == present:
             return False

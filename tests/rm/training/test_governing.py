@@ -1,6 +1,7 @@
 """Tests of the governing policy, a round at a time: plans, reasons, grants, and the guard."""
 
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from platforms.platform import ApplicationReading, Migration
+from rm.planner.capability import Capability
 from rm.planner.mode_table import mode_table
 from rm.training.governing import LOOK_AGAIN_S
 from rm.training.guard import HOLD_S, STEP_S
@@ -31,6 +33,26 @@ def app(number: int, core: int, *, needs_ghz: float) -> ApplicationReading:
     """An application that needs a LITTLE core at so many GHz, a big one at half of them."""
     target_ips = needs_ghz * 1e9
     return reading(number, cores=(core,), rate_ips=target_ips, target_ips=target_ips)
+
+
+ONE_LITTLE = 24
+"""The place of one LITTLE core at the highest clock."""
+
+
+def at_one_place(place: int) -> Capability:
+    """The first setting at one of the places alone."""
+    every = capability()
+    columns = {
+        name: (getattr(every, name)[0][place : place + 1],)
+        for name in ("sample_s", "peak_w", "mean_w")
+    }
+    return replace(
+        every,
+        settings=every.settings[:1],
+        places=every.places[place : place + 1],
+        bytes_per_sample=every.bytes_per_sample[:1],
+        **columns,
+    )
 
 
 def trained(loop: Loop) -> Loop:
@@ -166,6 +188,27 @@ def test_an_application_that_stands_still_for_a_moment_is_no_reason() -> None:
     assert loop.round().reason is None
     loop.apps = runs
     assert loop.round().reason is None
+
+
+def test_targets_that_could_not_be_met_are_met_when_they_can() -> None:
+    """Also where training has only one mode, so that no other one is any better."""
+    loop = Loop(limit_c=200.0)
+    loop.jobs.end(1)
+    loop.jobs.register(at_one_place(ONE_LITTLE), name="one mode", now_s=0.0)
+    loop.apps = tuple(app(number, 3 + number, needs_ghz=4.4) for number in range(5))
+    loop.begin(EASY, job_id=2)
+    loop.round()
+    assert loop.job(2).grant is not None
+    big = HIKEY.clusters[BIG].cores
+    on = Counter(one.cores[0] for one in loop.apps)
+    late = next(one for one in loop.apps if one.cores[0] not in big or on[one.cores[0]] > 1)
+    loop.apps = tuple(
+        app(one.id, one.cores[0], needs_ghz=4.4 if one is late else 0.5) for one in loop.apps
+    )
+    loop.run(LOOK_AGAIN_S + 0.5)
+    (core,) = next(one.cores for one in loop.apps if one.id == late.id)
+    assert core in big
+    assert 1 == [one.cores[0] for one in loop.apps].count(core)
 
 
 def test_training_stays_away_from_a_cluster_whose_cores_are_all_threads() -> None:
