@@ -14,7 +14,9 @@ from rm.mapping.memory import HIGHEST_LOAD
 from rm.mapping.packing import groups_of_cores
 from rm.mapping.rows import describe
 from rm.mapping.search import SHORTFALL_STEP
+from rm.mapping.seats import seats
 from rm.mapping.threads import with_threads
+from rm.planner.plans import Plan
 from rm.policies.ilgov import threads_of
 from rm.policy import Policy
 
@@ -56,6 +58,21 @@ class Foreground:
     def memory_load(self) -> float:
         """The share of the memory's bandwidth that they take."""
         return 0.0 if self.demand is None else min(float(self.demand.memory.sum()), HIGHEST_LOAD)
+
+    def standing_on(self, observation: Observation) -> set[int]:
+        """The cores of the applications of one thread that stand still."""
+        return {
+            app.cores[0]
+            for app in observation.applications
+            if app.threads == 1 and app.id not in self.ids
+        }
+
+    def seats(self, plan: Plan) -> list[int]:
+        """The core of each of `movable` by a plan."""
+        count = len(self.movable)
+        return seats(
+            self.board, cluster=plan.cluster[:count], group=plan.group[:count], present=self.cores
+        )
 
     def misses(self) -> bool:
         """Whether one would miss its target where it is now, at any clock."""

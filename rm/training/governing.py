@@ -18,7 +18,6 @@ from msgspec.structs import replace as changed
 
 from platforms.board import Board
 from platforms.platform import Migration, Observation, TrainingGrant
-from rm.mapping.seats import seats
 from rm.planner.plans import Limits, Plan
 from rm.policies.ilgov import make as make_ordinary
 from rm.training.foreground import Foreground, Ordinary, foreground
@@ -185,7 +184,7 @@ class GoverningTraining:
             return ()
         self._looked_s = observation.time_s
         modes = self._listening.modes_of(job)
-        found = self._planning.plan(observation, job, modes, applications)
+        found = self._find(observation, job, applications)
         self._jobs.foresee(job.id, self._planning.outlook(job, found, observation.time_s))
         if reason == LOOK and not self._is_worth(observation, job, applications, found):
             return ()
@@ -193,6 +192,36 @@ class GoverningTraining:
         self._news.append(f"{reason}: {words}")
         ids = self._ids(observation, applications)
         return self._adopt(job, applications, ids, found)
+
+    def _find(
+        self,
+        observation: Observation,
+        job: Job,
+        applications: Foreground,
+        *,
+        only_mode: int | None = None,
+    ) -> Plan:
+        """The best plan (with a given mode) in which training gets the cores that it counts on.
+
+        Who stands still asks for nothing, and keeps its core all the same.
+        """
+        modes = self._listening.modes_of(job)
+        standing = applications.standing_on(observation)
+        most_cores: dict[int, int] = {}
+        while True:
+            found = self._planning.plan(
+                observation, job, modes, applications, only_mode=only_mode, most_cores=most_cores
+            )
+            if found.mode is None or not standing:
+                return found
+            unit, count = modes.place(found.mode)
+            if unit >= modes.table.clusters:
+                return found
+            taken = standing | set(applications.seats(found))
+            room = len(training_cores(self._board, unit, count, taken=taken, held=()))
+            if room == count:
+                return found
+            most_cores[unit] = room
 
     def _reason(self, observation: Observation, job: Job, applications: Foreground) -> str | None:
         """Why to plan anew, None: leave it as it is."""
@@ -216,7 +245,7 @@ class GoverningTraining:
     def _is_worth(
         self, observation: Observation, job: Job, applications: Foreground, found: Plan
     ) -> bool:
-        """Whether a plan keeps more than the one in force, or is enough better than its mode now."""
+        """Whether a plan keeps more than that in force, or is enough better than its mode now."""
         assert self._adopted is not None
         if len(found.broken) < len(self._adopted.plan.broken):
             return True
@@ -226,7 +255,7 @@ class GoverningTraining:
         if present is None or found.mode is None:
             return True
         modes = self._listening.modes_of(job)
-        same = self._planning.plan(observation, job, modes, applications, only_mode=present)
+        same = self._find(observation, job, applications, only_mode=present)
         if same.mode is None or len(found.broken) < len(same.broken):
             return True
         if "deadline" in found.broken:
@@ -250,14 +279,7 @@ class GoverningTraining:
         if found.mode is None:
             return ()
         self._settle = SETTLE_ROUNDS
-        count = len(applications.movable)
-        chosen = seats(
-            self._board,
-            cluster=found.cluster[:count],
-            group=found.group[:count],
-            present=applications.cores,
-        )
-        pairs = list(zip(applications.movable, chosen, strict=True))
+        pairs = list(zip(applications.movable, applications.seats(found), strict=True))
         self._seats = self._looked_s, {app.id: core for app, core in pairs}
         return tuple(Migration(app.id, (core,)) for app, core in pairs if app.cores != (core,))
 
@@ -269,12 +291,16 @@ class GoverningTraining:
         self._settle = 0
 
     def _finish_s(self, job: Job, adopted: Adopted) -> float:
-        """In how many seconds the round ends in the planned mode, by what was measured."""
+        """In how many seconds the round ends in the planned mode, by what was measured.
+
+        On as many cores as it has, should that be fewer than planned.
+        """
         if adopted.plan.mode is None:
             return math.inf
         modes = self._listening.modes_of(job)
         modes.refresh()
-        mode = modes.running(adopted.plan.mode, self._opps)
+        granted = job.grant.cores if job.grant else ()
+        mode = modes.running(adopted.plan.mode, self._opps, cores=len(granted) or None)
         return job.left / modes.progress_per_s(mode, adopted.memory_load)
 
     def _remind(self, job: Job, now_s: float) -> None:
@@ -291,7 +317,7 @@ class GoverningTraining:
             return None
         applications = foreground(self._board, self._inner, seen)
         later = changed(seen, time_s=max(now_s, seen.time_s))
-        found = self._planning.plan(later, job, self._listening.modes_of(job), applications)
+        found = self._find(later, job, applications)
         first = self._jobs.planned(now_s)
         if first is not None and first.id != job.id:
             found = replace(found, finish_s=found.finish_s + first.outlook.finish_s)

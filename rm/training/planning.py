@@ -1,6 +1,7 @@
 """The question to the planner, and what its answer means for a job."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -56,16 +57,21 @@ class Planning:
         applications: Foreground,
         *,
         only_mode: int | None = None,
+        most_cores: Mapping[int, int] | None = None,
     ) -> Plan:
         """The best plan for the rest of the round, or the best one with a given mode.
 
+        `most_cores` is how many cores of a cluster training can have, where they are not all.
         Where the round is late the plan is as hot as it may be for a while; when it ends is said by
         what can be kept up.
         """
         table = modes.refresh()
+        out = np.zeros(len(table), dtype=bool)
         if only_mode is not None:
-            others = np.arange(len(table)) != only_mode
-            table = replace(table, memory_bytes=np.where(others, math.inf, table.memory_bytes))
+            out[np.arange(len(table)) != only_mode] = True
+        for unit, most in (most_cores or {}).items():
+            out |= (table.unit == unit) & (table.cores > most)
+        table = replace(table, memory_bytes=np.where(out, math.inf, table.memory_bytes))
         horizon_s = max(SHORTEST_HORIZON_S, _time_to_plan(job, observation.time_s))
         found = self._ask(observation, job, table, applications, horizon_s)
         if "deadline" not in found.broken or horizon_s <= LATE_HORIZON_S:

@@ -211,6 +211,21 @@ def test_targets_that_could_not_be_met_are_met_when_they_can() -> None:
     assert 1 == [one.cores[0] for one in loop.apps].count(core)
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_round_that_lacks_the_cores_of_those_that_stand_still_is_called_late(when: str) -> None:
+    """They keep their cores, and training counts on none of them."""
+    loop = Loop(limit_c=200.0)
+    still = tuple(reading(number, cores=(4 + number,), rate_ips=0.0) for number in range(3))
+    loop.apps = still if when == "before" else ()
+    loop.begin(HARD)
+    loop.run(1.0)
+    loop.apps = still
+    loop.run(1.0)
+    outlook = loop.jobs.grant_of(1, loop.now_s).outlook
+    assert not outlook.meets
+    assert outlook.finish_s == pytest.approx(loop.job().left / (4 * 18.44 / 0.9), rel=0.05)
+
+
 def test_training_stays_away_from_a_cluster_whose_cores_are_all_threads() -> None:
     """Threads that one application spreads over it."""
     loop = Loop(limit_c=200.0)
