@@ -26,7 +26,7 @@ from rm.training.job import Job
 from rm.training.job_modes import JobModes
 from rm.training.jobs import TrainingJobs
 from rm.training.listening import Listening
-from rm.training.outlook import Outlook
+from rm.training.outlook import Outlook, outlook
 from rm.training.planning import Planning
 from rm.training.registry import TrainingContext
 from rm.training.seating import training_cores
@@ -108,6 +108,7 @@ class GoverningTraining:
             self._give_up()
             return self._inner.migrate(observation)
         moves = self._consider(observation, job)
+        self._tell_those_behind(job, observation.time_s)
         if self._adopted is None or self._adopted.plan.mode is None:
             return self._inner.migrate(observation)
         return moves
@@ -320,8 +321,24 @@ class GoverningTraining:
         found = self._find(later, job, applications)
         first = self._jobs.planned(now_s)
         if first is not None and first.id != job.id:
-            found = replace(found, finish_s=found.finish_s + first.outlook.finish_s)
+            found = replace(found, finish_s=found.finish_s + _until_others_s(first, now_s))
         return self._planning.outlook(job, found, now_s)
+
+    def _tell_those_behind(self, first: Job, now_s: float) -> None:
+        """Call the rounds late that are, even if all is theirs once the one that trains is done."""
+        start_s = _until_others_s(first, now_s)
+        for job in self._jobs.alive(now_s):
+            if job.id == first.id or job.round is None or job.best == 0.0 or not job.outlook.meets:
+                continue
+            expected = outlook(
+                samples=job.round.samples,
+                done=job.done,
+                time_s=job.round.deadline_s - now_s,
+                finish_s=start_s + job.left / job.best,
+                reason=f"after job {first.id}, which is due first",
+            )
+            if not expected.meets:
+                self._jobs.foresee(job.id, expected)
 
     # --- heat -----------------------------------------------------------------------------------
 
@@ -385,6 +402,12 @@ class GoverningTraining:
         self.last_reason = "; ".join(self._news) or None
         if self.last_reason is not None:
             logger.info("%s", self.last_reason)
+
+
+def _until_others_s(first: Job, now_s: float) -> float:
+    """When the job that trains is done, or too late to come before others."""
+    assert first.round is not None
+    return min(first.outlook.finish_s, max(0.0, first.round.deadline_s - now_s))
 
 
 def _words(grant: TrainingGrant) -> str:

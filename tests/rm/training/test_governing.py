@@ -353,6 +353,19 @@ def test_the_outlook_of_a_job_that_comes_second_counts_the_first() -> None:
     assert second.finish_s > first_s
 
 
+def test_a_job_that_is_put_back_is_told_that_it_is_late() -> None:
+    """Another one came that is due first, and leaves too little time: the server may plan anew."""
+    loop = trained(Loop(2, limit_c=200.0))
+    fastest = 4 * 20 * 2.362 / 0.9
+    assert loop.begin(40.0 * fastest, deadline_s=60.0, job_id=1).meets
+    loop.round()
+    assert loop.begin(30.0 * fastest, deadline_s=45.0, job_id=2).meets
+    loop.round()
+    told = loop.jobs.grant_of(1, loop.now_s).outlook
+    assert not told.meets
+    assert told.reason.startswith("after job 2, which is due first: ")
+
+
 def test_training_pauses_at_the_limit_and_comes_back_cooler() -> None:
     """The guard looks at the sensors in every round; the release takes its time."""
     loop = trained(Loop(limit_c=60.0))
