@@ -179,12 +179,14 @@ class LinuxBoard:
         """
         if self._confinement is None:
             return
-        keys = {process.id: process.key for process in self._training_processes()}
+        processes = {process.id: process for process in self._training_processes()}
         try:
-            for job_id in pause:
-                self.refused += self._confinement.pause(job_id, keys.get(job_id))
-            for job_id in throttle:
-                self.refused += self._confinement.throttle(job_id, keys.get(job_id))
+            for act, job_ids in (
+                (self._confinement.pause, pause),
+                (self._confinement.throttle, throttle),
+            ):
+                for process in [processes[job_id] for job_id in job_ids if job_id in processes]:
+                    self.refused += act(process.id, process.key, uid=process.uid)
         except JournalUnusable as error:
             self._give_up(str(error))
 
@@ -234,7 +236,7 @@ class LinuxBoard:
             process = processes.get(grant.job_id)
             if process is not None:
                 self.refused += self._confinement.confine(
-                    process.id, process.key, grant, process.memory_bytes
+                    process.id, process.key, grant, process.memory_bytes, uid=process.uid
                 )
 
     def _spare_applications(self, confinement: Confinement) -> None:

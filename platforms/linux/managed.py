@@ -44,9 +44,11 @@ class ManagedProcess(Struct, frozen=True, kw_only=True):
 class TrainingProcess(Struct, frozen=True, gc=False):
     """A training job: the process `key` with all its threads and descendants.
 
-    `id` is the job's, never given again. `memory_bytes`: what it may hold, None for no limit.
+    `id` is the job's, never given again. `memory_bytes`: what it may hold, None for no limit. `uid`
+    is who has registered it, whose processes alone are held; root's job is held whoever is in it.
     """
 
     id: int
     key: ProcessKey
     memory_bytes: float | None = None
+    uid: int = 0

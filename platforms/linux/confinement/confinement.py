@@ -15,6 +15,7 @@ from typing import Literal
 
 from platforms.linux.confinement.by_threads import ByThreads
 from platforms.linux.confinement.job_group import TOP, GroupUnusable, JobGroup
+from platforms.linux.confinement.owner import ROOT_UID, belongs_to
 from platforms.linux.errors import WriteRefused
 from platforms.linux.files.cpu_list import format_cpu_list
 from platforms.linux.knobs.knobs import KnobWriter
@@ -44,6 +45,7 @@ class _Job:
     key: ProcessKey
     group: JobGroup | None
     threads: ByThreads
+    uid: int = ROOT_UID
     asked: tuple[TrainingGrant, float | None] | None = None
     cores: tuple[int, ...] = ()
     by_masks: bool = False
@@ -57,7 +59,8 @@ class Confinement:
     """All jobs that are confined, by number. Methods raise JournalUnusable, and nothing else.
 
     `without` are processes that are never confined with a job that they descend from: the
-    foreground applications. Other jobs are never, nor is a job that ilgov itself descends from.
+    foreground applications. Other jobs are never, nor is a job that ilgov itself descends from. Of
+    a job that `uid` has registered only processes of this user are; of root's (0) everybody's.
     """
 
     def __init__(
@@ -92,13 +95,15 @@ class Confinement:
         key: ProcessKey,
         grant: TrainingGrant,
         memory_bytes: float | None = None,
+        *,
+        uid: int = ROOT_UID,
     ) -> tuple[str, ...]:
         """Hold a job to its grant, and let it go on if it was paused; what is not done, in words.
 
         A grant that pauses changes nothing here: the job may have to store where it is first, and
         `pause` is for one that does not. A process that has ended is passed over.
         """
-        job = self._job(job_id, key)
+        job = self._job(job_id, key, uid)
         if job is None or grant.pauses:
             return ()
         if job.asked == (grant, memory_bytes) and not job.paused:
@@ -109,12 +114,14 @@ class Confinement:
         problems = self._apply(job, grant) + self._limit_memory(job, memory_bytes)
         return self._told(job_id, problems + self._resume(job))
 
-    def pause(self, job_id: int, key: ProcessKey | None = None) -> tuple[str, ...]:
+    def pause(
+        self, job_id: int, key: ProcessKey | None = None, *, uid: int = ROOT_UID
+    ) -> tuple[str, ...]:
         """Freeze a job, or stop its processes; what does not stand still, in words.
 
-        `key` is for one that was never confined.
+        `key` and `uid` are for one that was never confined.
         """
-        job = self._job(job_id, key)
+        job = self._job(job_id, key, uid)
         if job is None or job.paused:
             return ()
         if self._is_ilgovs(job):
@@ -125,13 +132,15 @@ class Confinement:
             return self._told(job_id, problems + self._stop_outside(job))
         return self._told(job_id, problems + job.threads.stop(self._family(job)))
 
-    def throttle(self, job_id: int, key: ProcessKey | None = None) -> tuple[str, ...]:
+    def throttle(
+        self, job_id: int, key: ProcessKey | None = None, *, uid: int = ROOT_UID
+    ) -> tuple[str, ...]:
         """Leave a job a hundredth of a core's time, until its next grant: it can still be heard.
 
         For one that says nothing any more; frozen it never could again. Where that is not kept, in
-        words. `key` as in `pause`.
+        words. `key` and `uid` as in `pause`.
         """
-        job = self._job(job_id, key)
+        job = self._job(job_id, key, uid)
         if job is None or job.paused or job.throttled:
             return ()
         if self._is_ilgovs(job):
@@ -187,7 +196,7 @@ class Confinement:
 
     # --- one job ----------------------------------------------------------------------------------
 
-    def _job(self, job_id: int, key: ProcessKey | None) -> _Job | None:
+    def _job(self, job_id: int, key: ProcessKey | None, uid: int) -> _Job | None:
         """The job, with its present process; None where that has ended."""
         job = self._jobs.get(job_id)
         if job is not None and key is not None and job.key != key:
@@ -196,7 +205,7 @@ class Confinement:
         if job is None and key is not None and self._is_alive(key):
             group = JobGroup(job_id, key, self._writer) if self._kind == "cgroup" else None
             threads = ByThreads(self._root, key, self._writer, self._calls)
-            job = self._jobs[job_id] = _Job(key, group, threads)
+            job = self._jobs[job_id] = _Job(key, group, threads, uid)
         return job
 
     def _apply(self, job: _Job, grant: TrainingGrant) -> tuple[str, ...]:
@@ -215,11 +224,12 @@ class Confinement:
         had_one = job.group.entered
         try:
             try:
-                return job.group.enter(self._family(job, fresh=not had_one))
+                problems = job.group.enter(self._family(job, fresh=not had_one))
             except GroupUnusable:
                 if not had_one:
                     raise
-                return job.group.enter(self._family(job))
+                problems = job.group.enter(self._family(job))
+            return problems + self._let_strangers_out(job, job.group)
         except GroupUnusable as error:
             job.group = None
             return (f"{error}; masks and signals are used instead",)
@@ -293,6 +303,7 @@ class Confinement:
         if job.group is not None and job.group.entered:
             try:
                 problems += job.group.enter(family)
+                problems += self._let_strangers_out(job, job.group)
             except GroupUnusable as error:
                 return (f"{error}; it is put into a group anew", *self._again(job))
             if not job.group.is_as_set("cpuset.cpus"):
@@ -314,6 +325,12 @@ class Confinement:
             job.group.freeze(frozen=True)
         return problems
 
+    def _let_strangers_out(self, job: _Job, group: JobGroup) -> tuple[str, ...]:
+        """Who was born in the group may have become another user's: it is not held there."""
+        if job.uid == ROOT_UID:
+            return ()
+        return group.let_out(lambda pid: not belongs_to(self._root, pid, job.uid))
+
     # --- who belongs to it ------------------------------------------------------------------------
 
     def _family(
@@ -326,12 +343,16 @@ class Confinement:
         def found(more: Sequence[int]) -> Sequence[ProcessKey]:
             if fresh or self._table is None:
                 lives = read_all_lives(self._root)
-                return family_of(job.key, lives, more=more, without=without)
+                return self._own(job, family_of(job.key, lives, more=more, without=without))
             pids = self._table.family(job.key.pid, without=without)
             keys = [self._table.key_of(pid) for pid in pids]
-            return [key for key in keys if key is not None]
+            return self._own(job, [key for key in keys if key is not None])
 
         return found
+
+    def _own(self, job: _Job, keys: Sequence[ProcessKey]) -> Sequence[ProcessKey]:
+        """Those that belong to who has registered the job."""
+        return [key for key in keys if belongs_to(self._root, key.pid, job.uid)]
 
     def _outside(self, job: _Job, inside: frozenset[int]) -> list[ProcessKey]:
         """Those of a job's processes that could not be moved into its group."""

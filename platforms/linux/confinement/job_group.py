@@ -106,6 +106,11 @@ class JobGroup:
             return False
         return now == str(int(frozen))
 
+    def let_out(self, is_strange: Callable[[int], bool]) -> tuple[str, ...]:
+        """Put members that are not the job's back where they came from; what went wrong."""
+        strangers = [pid for pid in self.members() if is_strange(pid)]
+        return self._writer.groups.let_out(strangers, self.path) if strangers else ()
+
     def leave(self) -> tuple[str, ...]:
         """Put the processes back where they were, and remove the group; what went wrong."""
         self.entered = False

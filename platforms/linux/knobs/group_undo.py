@@ -107,16 +107,16 @@ def _empty(root: Path, group: str, members: Members, calls: GroupCalls) -> int:
             break
         lives = read_all_lives(root)
         for pid in pids:
-            moved += _move_back(pid, _old_group(pid, lives, members), calls)
+            moved += move_back(pid, old_group(pid, lives, members), calls)
     return moved
 
 
-def _old_group(pid: int, lives: Mapping[int, Life], members: Members) -> str:
+def old_group(pid: int, lives: Mapping[int, Life], members: Members) -> str:
     """Where a process was; of an orphan that was born in the group, where the first one was."""
     return nearest(pid, lives, members.get) or next(iter(members.values()), GROUPS)
 
 
-def _move_back(pid: int, old: str, calls: GroupCalls) -> int:
+def move_back(pid: int, old: str, calls: GroupCalls) -> int:
     """Move a process to its old group, or the nearest one above that takes it."""
     while True:
         try:

@@ -6,10 +6,16 @@ from pathlib import Path
 
 from platforms.linux.knobs.file_undo import Pause
 from platforms.linux.knobs.group_calls import GROUPS, GroupCalls
-from platforms.linux.knobs.group_undo import undo_controllers, undo_groups
+from platforms.linux.knobs.group_undo import (
+    move_back,
+    old_group,
+    undo_controllers,
+    undo_groups,
+)
 from platforms.linux.knobs.journal import Journal
 from platforms.linux.knobs.journal_entries import Undo
 from platforms.linux.knobs.knob_file import KnobFile, refused
+from platforms.linux.knobs.process_start import read_all_lives, read_life
 from platforms.linux.knobs.restore_report import RestoreReport
 from platforms.linux.managed import ProcessKey
 
@@ -96,6 +102,8 @@ class GroupWriter:
         self._journal.remember_members(group, known)
         problems = []
         for key in known:
+            if not self._is_same(key):
+                continue
             try:
                 self.calls.move(key.pid, group)
             except ProcessLookupError:
@@ -104,6 +112,20 @@ class GroupWriter:
                 if error.errno in {errno.ENOENT, errno.ENODEV}:
                     raise refused(group, f"take process {key.pid}", error) from error
                 problems.append(str(refused(group, f"take process {key.pid}", error)))
+        return tuple(problems)
+
+    def let_out(self, pids: Iterable[int], group: str) -> tuple[str, ...]:
+        """Put members of a group that was made back where they came from; who could not be."""
+        if self._journal is None:
+            return ()
+        members = self._journal.groups.get(group, {})
+        lives = read_all_lives(self._root)
+        problems = []
+        for pid in pids:
+            try:
+                move_back(pid, old_group(pid, lives, members), self.calls)
+            except OSError as error:
+                problems.append(str(refused(group, f"let go of process {pid}", error)))
         return tuple(problems)
 
     def remove(self, group: str) -> RestoreReport:
@@ -131,6 +153,11 @@ class GroupWriter:
             if left is not None:
                 left.controllers = list(failed)
         return RestoreReport(groups.restored, tuple(problems), groups.gone)
+
+    def _is_same(self, key: ProcessKey) -> bool:
+        """Whether it runs still: while the disk was waited for its number may have become free."""
+        life = read_life(self._root, key.pid)
+        return life is not None and life.start_ticks == key.start_ticks
 
 
 def _first_group(key: ProcessKey, path: str, made: Mapping[str, Mapping[ProcessKey, str]]) -> str:

@@ -86,6 +86,17 @@ def parse_uid(status: bytes) -> int | None:
     return int(fields[1]) if len(fields) > 1 and fields[1].isdigit() else None
 
 
+def parse_uids(status: bytes) -> frozenset[int]:
+    r"""All users of a process: real, effective, saved, and the file system's; none if it is gone.
+
+    >>> sorted(parse_uids(b"Name:\tx\nUid:\t1000\t0\t0\t1000\nGid:\t1000\n"))
+    [0, 1000]
+    """
+    _, found, rest = status.partition(b"\nUid:")
+    fields = rest.partition(b"\n")[0].split() if found else []
+    return frozenset(int(field) for field in fields if field.isdigit())
+
+
 def parse_cgroup(text: bytes) -> str:
     r"""The control group out of ``/proc/PID/cgroup``: version 2's, where it has none systemd's.
 

@@ -90,7 +90,8 @@ class TrainingDesk:
     def processes(self) -> tuple[TrainingProcess, ...]:
         """The processes that train, as those who hold them to their grants know them."""
         return tuple(
-            TrainingProcess(job.id, job.key, job.memory_bytes) for job in self._held.values()
+            TrainingProcess(job.id, job.key, job.memory_bytes, job.uid)
+            for job in self._held.values()
         )
 
     # --- what jobs say --------------------------------------------------------------------------

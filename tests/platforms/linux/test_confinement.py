@@ -505,6 +505,72 @@ def test_who_gets_the_number_of_a_stopped_process_is_not_stopped(root: FakeRoot)
     assert [str(PID)] == [path.name for path in root.path.glob("ilgov-stopped/*")]
 
 
+USER = 1000
+
+
+@pytest.fixture
+def users(tmp_path: Path) -> FakeRoot:
+    """A user's job with a child that has become root, which has one of the user again."""
+    root = FakeRoot(tmp_path / "users")
+    root.add_process(PID, uid=USER, cgroup="/system.slice/train.service")
+    root.add_process(CHILD, ppid=PID, cgroup="/system.slice/train.service")
+    root.add_process(120, uid=USER, ppid=CHILD, cgroup="/system.slice/train.service")
+    return root
+
+
+def test_of_a_users_job_nobody_elses_process_is_held(users: FakeRoot) -> None:
+    """Root would do for the user what the user may not."""
+    confined = confinement(users)
+    confined.confine(JOB, key_of(users, PID), grant(2), uid=USER)
+    confined.pause(JOB, key_of(users, PID), uid=USER)
+    confined.hold()
+    assert "/system.slice/train.service" == groups_of(users)[CHILD]
+    assert ["/ilgov/job-3"] * 2 == [groups_of(users)[pid] for pid in (PID, 120)]
+    assert not (users.path / "ilgov-stopped" / str(CHILD)).exists()
+
+
+def test_by_masks_and_signals_neither(users: FakeRoot) -> None:
+    """The same without groups."""
+    before = mask_of(users, CHILD)
+    confined = confinement(users, kind="affinity")
+    confined.confine(JOB, key_of(users, PID), grant(2), uid=USER)
+    confined.pause(JOB, key_of(users, PID), uid=USER)
+    assert ({2}, before) == (mask_of(users, PID), mask_of(users, CHILD))
+    stopped = sorted(path.name for path in users.path.glob("ilgov-stopped/*"))
+    assert [str(PID), "120"] == stopped
+
+
+def test_who_becomes_another_users_in_the_group_is_let_out(users: FakeRoot) -> None:
+    """A program that was started there and is root's, such as sudo."""
+    confined = confinement(users)
+    confined.confine(JOB, key_of(users, PID), grant(2), uid=USER)
+    users.add_process(130, uid=USER, ppid=PID, cgroup="/ilgov/job-3")
+    confined.hold()
+    assert "/ilgov/job-3" == groups_of(users)[130]
+    status = users.path / "proc/130/status"
+    status.write_text(status.read_text().replace(f"\t{USER}\t{USER}", f"\t{USER}\t0", 1))
+    confined.hold()
+    assert "/system.slice/train.service" == groups_of(users)[130]
+
+
+def test_who_ends_while_the_disk_is_waited_for_is_not_moved(root: FakeRoot) -> None:
+    """Another process may have its number by then."""
+
+    class Reusing(RecordedGroups):
+        def group_of(self, pid: int) -> str | None:
+            found = super().group_of(pid)
+            looked.append(pid)
+            if pid == CHILD and looked.count(CHILD) == 2:
+                root.remove_process(CHILD)
+                root.add_process(CHILD, start_ticks=987_654, cgroup="/system.slice/web.service")
+            return found
+
+    looked: list[int] = []
+    confine(root, confinement(root, groups=Reusing(root.path)), grant(2))
+    assert "/system.slice/web.service" == groups_of(root)[CHILD]
+    assert "/ilgov/job-3" == groups_of(root)[PID]
+
+
 def test_a_process_that_may_not_be_stopped_is_said(root: FakeRoot) -> None:
     """Without the right to signal other users' processes."""
 
