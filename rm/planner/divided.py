@@ -11,8 +11,11 @@ from rm.planner.packed import Packed, groups_at, packed
 Flags = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
-MOST_ROWS = 6_561
-"""So many divisions are all tried (eight applications on three clusters); of more, some."""
+MOST_ROWS = 729
+"""So many divisions are all tried (nine applications on two clusters, six on three); of more, some.
+That is as good and takes a bounded time: of twelve applications on the HiKey 970 the 4096 take up
+to 127 ms on one desktop core, some 21 ms, and the best of those is 0.006 K warmer in the mean (of
+30 random questions 0.08 K at most; none breaks more)."""
 
 
 @dataclass(frozen=True)

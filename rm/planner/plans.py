@@ -40,7 +40,7 @@ class Plan:
     foreground's mapping, as `rm.mapping.packing.Mappings` has it; `opp_index` is per cluster, that
     of the accelerator that trains in `accelerator_opp`. `temp_c` and `power_w` are what the model
     says of the hottest core, at most, and of the SoC; `finish_s` is when the round ends (infinite:
-    never). `broken` are the constraints that no plan keeps together, in their order.
+    never). `broken` are the constraints that no plan that was looked at keeps together, in order.
     """
 
     mode: int | None

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from rm.planner.plans import Limits, RoundLeft
+from rm.planner import together
+from rm.planner.plans import Limits, Plan, RoundLeft
 from rm.planner.together import plan
 from rm.planner.traffic import levels_in_time, levels_of_fastest
 from tests.rm.mapping.demands import random_demand
@@ -197,6 +198,33 @@ def test_of_more_applications_the_plan_keeps_what_the_divisions_looked_at_keep()
         assert len(present.broken) <= len(found.broken)
         if present.broken == found.broken:
             assert present.temp_c <= found.temp_c + CLOSE_K or question.objective == "energy"
+
+
+@pytest.mark.parametrize("count", [10, 20, 64])
+def test_the_more_applications_the_fewer_divisions_are_looked_at(
+    count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that the governor waits no longer, and the present division is always among them."""
+    looked_at: list[np.ndarray] = []
+    among = together._Search.among
+
+    def listening(search: together._Search, rows: np.ndarray) -> Plan:
+        looked_at.append(rows)
+        return among(search, rows)
+
+    monkeypatch.setattr(together._Search, "among", listening)
+    rng = np.random.default_rng(0)
+    question = dataclasses.replace(
+        drawn("hikey970", 0),
+        demand=random_demand(BOARDS["hikey970"], rng, count, lightest=0.01, heaviest=0.05),
+        left=RoundLeft(100.0, 60.0),
+        limits=Limits(90.0),
+    )
+    present = dataclasses.replace(question.answer(), cluster=(0, 1) * (count // 2))
+    looked_at.clear()
+    question.answer_from(present)
+    assert count * sum(map(len, looked_at)) <= together.MOST_WORK
+    assert present.cluster in set(map(tuple, looked_at[0].tolist()))
 
 
 def test_nothing_left_to_train_plans_the_foreground_alone() -> None:
