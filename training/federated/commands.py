@@ -5,6 +5,7 @@ import argparse
 from training.federated.compare_command import compare
 from training.federated.deploy_command import deploy
 from training.federated.fleet_command import fleet
+from training.federated.powercap_command import powercap
 from training.federated.pretrain_command import pretrain
 from training.federated.profile_command import profile
 from training.federated.run_command import run
@@ -20,6 +21,7 @@ def federated(parser: argparse.ArgumentParser) -> None:
         ("deploy", deploy),
         ("compare", compare),
         ("profile", profile),
+        ("powercap", powercap),
     ):
         whole = configure.__doc__ or ""
         summary = whole.partition("\n")[0]
