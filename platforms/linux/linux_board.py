@@ -175,15 +175,17 @@ class LinuxBoard:
         """Act on training jobs that do not keep to their grant; their next one lets them go on.
 
         Those in `pause` should have paused by themselves and are frozen; those in `throttle` say
-        nothing any more, and get hardly any time.
+        nothing any more, and get hardly any time until they are not named any more.
         """
         if self._confinement is None:
             return
         processes = {process.id: process for process in self._training_processes()}
+        silent = tuple(throttle)
         try:
+            self.refused += self._confinement.relieve(silent)
             for act, job_ids in (
                 (self._confinement.pause, pause),
-                (self._confinement.throttle, throttle),
+                (self._confinement.throttle, silent),
             ):
                 for process in [processes[job_id] for job_id in job_ids if job_id in processes]:
                     self.refused += act(process.id, process.key, uid=process.uid)

@@ -8,7 +8,7 @@ threads or by SIGSTOP, or said to be missing. All goes through the journalled wr
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -52,7 +52,8 @@ class _Job:
     nice: int = 0
     paused: bool = False
     throttled: bool = False
-    is_anothers: bool = False
+    is_ilgovs: bool | None = None
+    said: frozenset[str] = frozenset()
 
 
 class Confinement:
@@ -135,9 +136,10 @@ class Confinement:
     def throttle(
         self, job_id: int, key: ProcessKey | None = None, *, uid: int = ROOT_UID
     ) -> tuple[str, ...]:
-        """Leave a job a hundredth of a core's time, until its next grant: it can still be heard.
+        """Leave a job a hundredth of a core's time: it can still be heard.
 
-        For one that says nothing any more; frozen it never could again. Where that is not kept, in
+        Until its next grant or `relieve`. For one that says nothing any more; frozen it never could
+        again. Where that is not kept, in
         words. `key` and `uid` as in `pause`.
         """
         job = self._job(job_id, key, uid)
@@ -155,6 +157,19 @@ class Confinement:
         except GroupUnusable as error:
             problems += (f"it is not throttled: {error}",)
         return self._told(job_id, problems)
+
+    def relieve(self, still_silent: Container[int]) -> tuple[str, ...]:
+        """Let the jobs that were throttled have their time again, but these; what was not done."""
+        problems: tuple[str, ...] = ()
+        for number, job in self._jobs.items():
+            if job.throttled and number not in still_silent:
+                job.throttled = False
+                try:
+                    if job.group is not None:
+                        job.group.reset("cpu.max", _NO_LIMIT)
+                except GroupUnusable as error:
+                    problems += self._told(number, (f"it is throttled still: {error}",))
+        return problems
 
     def resume(self, job_id: int) -> tuple[str, ...]:
         """Let a paused job go on; what does not, in words."""
@@ -371,20 +386,24 @@ class Confinement:
 
     def _is_ilgovs(self, job: _Job) -> bool:
         """Whether to pause a job would stop init, or ilgov itself; looked at once."""
-        if not job.is_anothers:
+        if job.is_ilgovs is None:
             pids = {key.pid for key in self._family(job)(())}
-            job.is_anothers = job.key.pid != 1 and self._own_pid not in pids
-        return not job.is_anothers
+            job.is_ilgovs = job.key.pid == 1 or self._own_pid in pids
+        return job.is_ilgovs
 
     def _left_alone(self, job_id: int, job: _Job) -> tuple[str, ...]:
-        del self._jobs[job_id]
         problem = f"process {job.key.pid} must not be one that ilgov descends from"
         return self._told(job_id, (problem,))
 
     def _told(self, job_id: int, problems: tuple[str, ...]) -> tuple[str, ...]:
+        """Say what is new; what is the same at every look is for debugging."""
+        job = self._jobs.get(job_id)
+        said = frozenset() if job is None else job.said
         told = tuple(f"training job {job_id}: {problem}" for problem in problems)
         for problem in told:
-            logger.warning("%s", problem)
+            logger.log(logging.DEBUG if problem in said else logging.WARNING, "%s", problem)
+        if job is not None and told:
+            job.said = frozenset(told)
         return told
 
 

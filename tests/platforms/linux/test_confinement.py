@@ -187,6 +187,30 @@ def test_a_silent_job_is_throttled_until_its_next_grant(root: FakeRoot) -> None:
     assert ["max 100000"] == knobs(root, "cpu.max")
 
 
+def test_one_that_speaks_again_has_its_time_again(root: FakeRoot) -> None:
+    """Without a grant: it may have to evaluate, or to send what it has, before its next round."""
+    confined = confinement(root)
+    confine(root, confined, grant(2))
+    confined.throttle(JOB)
+    assert () == confined.relieve({JOB})
+    assert "1000 100000" == root.read(f"{GROUP}/cpu.max")
+    assert () == confined.relieve(())
+    assert "max 100000" == root.read(f"{GROUP}/cpu.max")
+    confined.throttle(JOB)
+    assert "1000 100000" == root.read(f"{GROUP}/cpu.max")
+
+
+def test_what_is_wrong_at_every_look_is_said_once(
+    root: FakeRoot, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A client could fill the log otherwise; what a round has refused it is told anyway."""
+    caplog.set_level("WARNING")
+    confined = confinement(root, own_pid=CHILD)
+    said = [confined.pause(JOB, key_of(root, PID)) for _ in range(3)]
+    assert 3 == len([problems for problems in said if problems])
+    assert 1 == len(caplog.records)
+
+
 def test_a_silent_job_that_cannot_be_throttled_is_said(root: FakeRoot) -> None:
     """Masks have no such thing."""
     confined = confinement(root, kind="affinity")
@@ -591,7 +615,7 @@ def test_what_ilgov_descends_from_is_left_alone(root: FakeRoot) -> None:
     confined = confinement(root, own_pid=CHILD)
     (said,) = confine(root, confined, grant(2))
     assert "must not be one that ilgov descends from" in said
-    assert () != confined.pause(JOB, key_of(root, PID))
+    assert (said,) == confined.pause(JOB, key_of(root, PID))
     assert not (root.path / "sys/fs/cgroup/ilgov").exists()
 
 

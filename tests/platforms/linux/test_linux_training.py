@@ -108,11 +108,13 @@ def test_one_that_does_not_pause_is_frozen_until_its_next_grant(living: LivingBo
     assert "0" == living.root.read(f"{GROUP}/cgroup.freeze")
 
 
-def test_one_that_is_silent_is_throttled(living: LivingBoard) -> None:
+def test_one_that_is_silent_is_throttled_until_it_speaks(living: LivingBoard) -> None:
     """Not frozen: it could never be heard again."""
     decide(living, 1, 2)
     living.board.enforce(throttle=[1300])
     assert "1000 100000" == living.root.read(f"{GROUP}/cpu.max")
+    living.board.enforce()
+    assert "max 100000" == living.root.read(f"{GROUP}/cpu.max")
 
 
 def test_children_of_a_job_are_held_and_an_application_among_them_is_not(
