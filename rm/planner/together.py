@@ -168,7 +168,9 @@ class _Search:
     def _in_time(self, rows: Ints | None) -> Plan | None:
         """The best plan that ends the round by its deadline."""
         for level in self._that_serve(self._in_time_levels, rows):
-            return self._plan(level, self._soon(level))
+            found = self._plan(level, self._soon(level))
+            if found is not None:
+                return found
         return None
 
     def _as_fast_as_may_be(self, rows: Ints | None, broken: tuple[Constraint, ...]) -> Plan | None:
@@ -176,7 +178,8 @@ class _Search:
         for level in self._that_serve(levels_of_fastest(self.loads, self.fits), rows):
             found = self._plan(level, self._fastest(level), broken)
             if found is not None:
-                return found
+                in_time = bool(broken) and self._fast[found.mode]
+                return self._plan(level, self._soon(level)) if in_time else found
         return None
 
     def _that_serve(self, loads: Iterable[float], rows: Ints | None) -> Iterator["_Level"]:
@@ -218,8 +221,10 @@ class _Search:
             loaded = _Level(self, load, asked, alone.under(asked))
             if len(loaded.divided):
                 best = self._soon(loaded) if in_time else self._fastest(loaded)
-                found = self._plan(loaded, best, ("foreground", *(() if in_time else deadline)))
-                if found is not None:
+                if best is not None:
+                    late = () if self._fast[best.mode] else deadline
+                    found = self._plan(loaded, best, ("foreground", *late))
+                    assert found is not None
                     return found
         found = self._paused(replace(level, divided=alone.divided), deadline)
         return replace(found, broken=("foreground", *found.broken))

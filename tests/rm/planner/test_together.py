@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from rm.planner import together
@@ -67,21 +67,24 @@ def answer(question: Question) -> Answer:
             one for one in tried if one.temp_c <= limits.temp_c and one.peak_w <= limits.power_w
         ]
 
+    def spent_w(tried: list[Tried]) -> float:
+        return min(one.peak_w for one in tried if one.mode is None)
+
     late: tuple[str, ...] = ()
     if left.samples > 0.0 and left.time_s < math.inf:
         late = ("deadline",)
         for load in levels_in_time(loads, question.progress, question.fast, question.fits):
             tried = every_plan(question, load, np.flatnonzero(question.fast & (loads <= load)))
-            if tried:
-                soon = [one for one in kept(tried) if one.mode is not None]
-                base_w = min(one.peak_w for one in tried if one.mode is None)
-                if soon:
-                    return Answer((), soon, in_time=True, base_w=base_w)
-                break
+            soon = [one for one in kept(tried) if one.mode is not None]
+            if soon:
+                return Answer((), soon, in_time=True, base_w=spent_w(tried))
     if left.samples > 0.0 and question.fits.any():
         for load in levels_of_fastest(loads, question.fits):
             tried = every_plan(question, load, np.flatnonzero(question.fits & (loads <= load)))
             trains = [one for one in kept(tried) if one.mode is not None]
+            soon = [one for one in trains if late and question.fast[one.mode]]
+            if soon:
+                return Answer((), soon, in_time=True, base_w=spent_w(tried))
             if trains:
                 most = max(question.progress[one.mode] for one in trains) * (1.0 - 1e-6)
                 return Answer(late, [one for one in trains if question.progress[one.mode] >= most])
@@ -97,6 +100,8 @@ def answer(question: Question) -> Answer:
 @pytest.mark.parametrize("name", BOARDS)
 @many
 @given(seed=st.integers(0, 2**32 - 1))
+@example(seed=110)
+@example(seed=432)
 def test_a_plan_keeps_what_some_plan_keeps_and_none_is_better(name: str, seed: int) -> None:
     """In the order foreground, limits, deadline; then by the objective."""
     question = drawn(name, seed, most=2 if name == "rk3588" else 3)
@@ -125,6 +130,15 @@ def test_a_plan_keeps_what_some_plan_keeps_and_none_is_better(name: str, seed: i
     ]
     close = CLOSE_K if question.objective == "temperature" else 0.0
     assert values[0] == pytest.approx(min(values), abs=close, rel=1e-4)
+
+
+def test_a_round_is_called_late_only_where_it_is() -> None:
+    """Where much traffic of training leaves no plan, less of it may."""
+    for seed in range(100, 200):
+        question = drawn("jetson-nano", seed)
+        found = question.answer()
+        if "deadline" in found.broken and question.left.samples > 0.0:
+            assert found.finish_s > question.left.time_s
 
 
 def test_questions_are_of_every_kind() -> None:
