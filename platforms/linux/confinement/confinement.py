@@ -341,10 +341,16 @@ class Confinement:
         return problems
 
     def _let_strangers_out(self, job: _Job, group: JobGroup) -> tuple[str, ...]:
-        """Who was born in the group may have become another user's: it is not held there."""
-        if job.uid == ROOT_UID:
-            return ()
-        return group.let_out(lambda pid: not belongs_to(self._root, pid, job.uid))
+        """Who was born in the group may be another user's by now, an application, or a job."""
+        members = group.members()
+        strangers = {pid for pid in members if not belongs_to(self._root, pid, job.uid)}
+        spared = members & self._not_its(job)
+        if spared:
+            lives = read_all_lives(self._root)
+            keys = [ProcessKey(pid, lives[pid].start_ticks) for pid in spared if pid in lives]
+            families = [family_of(key, lives, without=(job.key.pid,)) for key in keys]
+            strangers |= members & {key.pid for family in families for key in family}
+        return group.let_out(strangers)
 
     # --- who belongs to it ------------------------------------------------------------------------
 
@@ -352,8 +358,7 @@ class Confinement:
         self, job: _Job, *, fresh: bool = True
     ) -> Callable[[Sequence[int]], Sequence[ProcessKey]]:
         """Who belongs to a job: as of now, or (`fresh` False) of the table's last scan."""
-        others = {other.key.pid for other in self._jobs.values() if other is not job}
-        without = self.without | others
+        without = self._not_its(job)
 
         def found(more: Sequence[int]) -> Sequence[ProcessKey]:
             if fresh or self._table is None:
@@ -364,6 +369,10 @@ class Confinement:
             return self._own(job, [key for key in keys if key is not None])
 
         return found
+
+    def _not_its(self, job: _Job) -> frozenset[int]:
+        """Who is not held with a job though it descends from it."""
+        return self.without | {other.key.pid for other in self._jobs.values() if other is not job}
 
     def _own(self, job: _Job, keys: Sequence[ProcessKey]) -> Sequence[ProcessKey]:
         """Those that belong to who has registered the job."""

@@ -5,7 +5,7 @@ are asked for and no others. Where the machine does not give what is needed, `Gr
 why: then masks of threads and signals have to do.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from platforms.linux.errors import WriteRefused
 from platforms.linux.knobs.group_calls import GROUPS, GroupCalls
@@ -106,9 +106,8 @@ class JobGroup:
             return False
         return now == str(int(frozen))
 
-    def let_out(self, is_strange: Callable[[int], bool]) -> tuple[str, ...]:
+    def let_out(self, strangers: Collection[int]) -> tuple[str, ...]:
         """Put members that are not the job's back where they came from; what went wrong."""
-        strangers = [pid for pid in self.members() if is_strange(pid)]
         return self._writer.groups.let_out(strangers, self.path) if strangers else ()
 
     def leave(self) -> tuple[str, ...]:

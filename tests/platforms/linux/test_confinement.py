@@ -292,6 +292,20 @@ def test_foreground_applications_and_other_jobs_stay_outside(root: FakeRoot) -> 
     assert ["/", "/", "/ilgov/job-4"] == [groups_of(root)[pid] for pid in (140, 141, 150)]
 
 
+def test_an_application_that_was_born_in_the_group_is_let_out(root: FakeRoot) -> None:
+    """With its children; it would be frozen with the job, and have its cores."""
+    confined = confinement(root)
+    confine(root, confined, grant(2))
+    root.add_process(130, ppid=PID, cgroup="/ilgov/job-3")
+    root.add_process(140, ppid=130, cgroup="/ilgov/job-3")
+    confined.hold()
+    assert {"/ilgov/job-3"} == {groups_of(root)[pid] for pid in (PID, 130, 140)}
+    confined.without = frozenset({130})
+    confined.hold()
+    assert {"/system.slice/train.service"} == {groups_of(root)[pid] for pid in (130, 140)}
+    assert {"/ilgov/job-3"} == {groups_of(root)[pid] for pid in (PID, CHILD)}
+
+
 def test_a_job_that_ends_is_let_go(root: FakeRoot) -> None:
     """Its group is removed, with its descendants back where they were."""
     confined = confinement(root)
