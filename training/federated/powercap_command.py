@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from training.federated.study import Table
 
 _BOARDS = "jetson-nano,jetson-orin-nano,hikey970"
+_FEW = (7, 11, 31)
+"""How near it comes with a proxy of fewer seeds is told beside."""
 _TRAININGS = "tiny-4,transformer-6x256,resnet18"
 
 
@@ -139,13 +141,19 @@ def _cells(
     cooling: str,
 ) -> "list[Cell]":
     from traces.progress import counted as shown
+    from training.federated.powercap.curves import proxy_seeds, with_fewer_seeds
     from training.federated.powercap.grid import cells_of
 
+    fewer = [
+        with_fewer_seeds(rule, few) for few in _FEW for rule in counted if few < proxy_seeds(rule)
+    ]
     cells: list[Cell] = []
     pairs = list(itertools.product(boards, trainings))
     with shown("running every mode", len(pairs)) as show:
         for number, (board, training) in enumerate(pairs, start=1):
-            cells += cells_of(board, training, counted, cooling=cooling, cap_shares=shares)
+            cells += cells_of(
+                board, training, [*counted, *fewer], cooling=cooling, cap_shares=shares
+            )
             show(number)
     return cells
 

@@ -58,6 +58,13 @@ class Gain(Struct, frozen=True, kw_only=True):
     alone: int
 
 
+class FewSeeds(Struct, frozen=True, kw_only=True):
+    """The regret over all cells where the proxy's curve is from so many seeds only."""
+
+    proxy_seeds: int
+    regret: Regret
+
+
 class Kept(Struct, frozen=True, kw_only=True):
     """How the cap was held by what the planner took: simulated mean power above idle.
 
@@ -83,18 +90,23 @@ class Document(Struct, frozen=True, kw_only=True):
     regrets: tuple[Regret, ...]
     gains: tuple[Gain, ...]
     kept: tuple[Kept, ...]
+    few_seeds: tuple[FewSeeds, ...]
     holds: bool
 
 
 def document_of(
-    cells: Sequence[Cell],
+    every: Sequence[Cell],
     counted: Sequence[Counted],
     *,
     seeds: int,
     cooling: str,
     cap_shares: Sequence[float],
 ) -> Document:
-    """Read the cells. `holds` is over all of them; each group has a word of its own."""
+    """Read the cells. `holds` is over all of them; each group has a word of its own.
+
+    Those whose proxy has fewer than `seeds` are there for `few_seeds` alone.
+    """
+    cells = [cell for cell in every if cell.proxy_seeds == seeds]
     groups = list(groups_of(cells))
     regrets = [one for group in groups if (one := _regret(group, cells))]
     return Document(
@@ -111,6 +123,7 @@ def document_of(
             if (gain := _gain(group, method, cells))
         ),
         kept=tuple(_kept(board, cells) for board in dict.fromkeys(cell.board for cell in cells)),
+        few_seeds=tuple(_few_seeds(every)),
         holds=bool(regrets) and regrets[-1].holds,
     )
 
@@ -157,6 +170,13 @@ def _regret(group: Group, cells: Sequence[Cell]) -> Regret | None:
         within_1=sum(value < 0.01 for value in values) / len(values),
         holds=median <= MEDIAN_LIMIT and tail <= TAIL_LIMIT,
     )
+
+
+def _few_seeds(every: Sequence[Cell]) -> Iterator[FewSeeds]:
+    for few in sorted({cell.proxy_seeds for cell in every}):
+        cells = [cell for cell in every if cell.proxy_seeds == few]
+        if found := _regret(Group(board=None, rule=None), cells):
+            yield FewSeeds(proxy_seeds=few, regret=found)
 
 
 def _gain(group: Group, method: str, cells: Sequence[Cell]) -> Gain | None:

@@ -18,7 +18,7 @@ from rm.planner.capability import Capability, modelled_capability
 from rm.planner.mode_table import ModeTable, mode_table
 from training.federated.powercap.chosen import METHODS, Modes, choose
 from training.federated.powercap.counting import Counted
-from training.federated.powercap.curves import curve_of
+from training.federated.powercap.curves import curve_of, proxy_seeds
 from training.federated.powercap.simulated import Bench, Ran, run_mode
 
 OPTIMUM = "optimum"
@@ -46,6 +46,7 @@ class Taken(Struct, frozen=True, kw_only=True):
 class Cell(Struct, frozen=True, kw_only=True):
     """A cap (W, and as a share of the way from the least to the highest peak) with all methods.
 
+    `proxy_seeds` is how often the proxy was trained with each batch, for what the methods know.
     None: a method has no mode under the cap. The optimum is None where no mode under the cap ever
     brings the target to its goal.
     """
@@ -54,6 +55,7 @@ class Cell(Struct, frozen=True, kw_only=True):
     units: tuple[str, ...]
     training: str
     rule: str
+    proxy_seeds: int
     cap_w: float
     cap_share: float
     taken: dict[str, Taken | None]
@@ -135,6 +137,7 @@ def cells_of(
                 units=units_of(board),
                 training=training.name,
                 rule=rule.rule,
+                proxy_seeds=proxy_seeds(rule),
                 cap_w=cap_w,
                 cap_share=share,
                 taken=taken,

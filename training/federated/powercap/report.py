@@ -20,6 +20,7 @@ from training.federated.powercap.tables import (
     gain_table,
     regret_table,
     samples_table,
+    seeds_table,
     verdict,
 )
 
@@ -50,6 +51,7 @@ def write_report(path: Path, document: Document, *, command: str) -> None:
             "Near the optimum",
             figure_html(regret_figure(document), "regret-figure", _REGRET),
             table(regret_table(document)),
+            table(seeds_table(document)),
         ),
         section_html(
             "Gains",

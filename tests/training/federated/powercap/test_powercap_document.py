@@ -8,6 +8,7 @@ import pytest
 
 from tests.training.federated.powercap.small import SHARES, made_up, some_cells
 from training.federated.powercap.chosen import CAPPING, PLANNER
+from training.federated.powercap.curves import with_fewer_seeds
 from training.federated.powercap.document import (
     Document,
     Gain,
@@ -65,6 +66,17 @@ def test_gains_are_geometric_means_over_cells() -> None:
     assert gain.mean.low == pytest.approx(gain.mean.high)
     assert (min(ratios), max(ratios), len(ratios)) == (gain.least, gain.most, gain.n)
     assert len(cells) == gain.n + gain.alone
+
+
+def test_a_proxy_of_fewer_seeds_has_a_line_of_its_own() -> None:
+    """It counts in no other figure."""
+    counted = made_up()
+    cells = some_cells(counted)
+    few = some_cells(with_fewer_seeds(counted, 1))
+    found = made([*cells, *few])
+    assert [1, 2] == [one.proxy_seeds for one in found.few_seeds]
+    assert made(cells).regrets == found.regrets
+    assert found.regrets[-1] == found.few_seeds[-1].regret
 
 
 def whole_gain(document: Document) -> Gain:
