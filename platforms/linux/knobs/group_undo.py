@@ -44,10 +44,10 @@ def undo_groups(
     restored = gone = 0
     problems: dict[str, str] = {}
     for group in sorted(groups, key=lambda path: -path.count("/")):
-        if not calls.exists(group):
-            gone += 1
-            continue
         try:
+            if not calls.exists(group):
+                gone += 1
+                continue
             restored += 1 + _undo_one(root, group, groups[group], calls, pause)
         except OSError as error:
             if _is_needed(group, groups, calls):

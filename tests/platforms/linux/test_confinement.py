@@ -698,6 +698,19 @@ def test_a_group_that_cannot_be_emptied_is_kept_for_the_next_time(root: FakeRoot
     assert not (root.path / "sys/fs/cgroup/ilgov").exists()
 
 
+def test_a_group_that_cannot_be_looked_at_keeps_nothing_else_from_being_undone(
+    root: FakeRoot,
+) -> None:
+    """A journal may name any folder; what else is in it counts all the same."""
+    confined = confinement(root, kind="affinity")
+    confined.pause(JOB, key_of(root, PID))
+    confined._writer._journal.remember_group("/sys/class")  # type: ignore[union-attr]
+    killed(confined)
+    (said,) = restored(root).problems
+    assert said.startswith("/sys/class must be removed (got: must lie in /sys/fs/cgroup")
+    assert [] == list(root.path.glob("ilgov-stopped/*"))
+
+
 def test_a_folder_that_was_there_before_is_left(root: FakeRoot) -> None:
     """The service's unit makes it, say."""
     RecordedGroups(root.path).make(f"{GROUPS}/ilgov")
