@@ -36,6 +36,9 @@ _MOST_ALLOWED = 1 << 62
 STEPS_OF_SILENCE = 3.0
 """A job speaks once a step, so that no grant expires within so many of them."""
 
+LONGEST_SILENCE_S = 600.0
+"""But no longer than this (chosen): how long a step takes is what the job itself says."""
+
 
 class JobLimits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a job asks to be kept to, beside what holds for the board (None: no more than that).
@@ -213,7 +216,8 @@ class Job:
         self.state, self.grant, self.setting = "granted", grant, grant.setting
         self.ignores_pause = False
         self.number += 1
-        self._silence_s = max(self._expiry_s, STEPS_OF_SILENCE * step_s)
+        steps_s = min(STEPS_OF_SILENCE * step_s, LONGEST_SILENCE_S)
+        self._silence_s = max(self._expiry_s, steps_s)
         self._expires_s = now_s + self._silence_s
 
     def revoke(self, now_s: float) -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from msgspec.structs import replace
 
 from platforms.errors import InvalidInput
 from platforms.platform import TrainingGrant
@@ -133,6 +134,17 @@ def test_a_job_whose_steps_are_long_may_be_silent_for_three_of_them() -> None:
     made.hand_out([grant(setting=1, cores=(0,))], 0.0)
     expected = 3 * 16 * 0.9 / (10 * 0.509)
     assert pytest.approx(expected) == made.grant_of(1, 0.0).expires_s
+
+
+def test_no_job_may_be_silent_for_ever_whatever_it_says_of_its_steps() -> None:
+    """Its cores are others'."""
+    setting = replace(capability().settings[0], knobs={"batch": 1e12})
+    endless = replace(capability(), settings=(setting, capability().settings[1]))
+    made = TrainingJobs(HIKEY)
+    made.register(endless, name="endless", now_s=0.0)
+    made.begin_round(1, number=1, samples=1.0, deadline_s=1.0, now_s=0.0)
+    made.hand_out([grant(setting=0, cores=(0,))], 0.0)
+    assert 600.0 == made.grant_of(1, 0.0).expires_s
 
 
 def test_a_job_that_is_not_heard_of_loses_its_grant() -> None:
