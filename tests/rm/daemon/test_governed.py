@@ -79,6 +79,53 @@ def test_without_jobs_it_listens_twice_a_second_and_decides_as_the_policy_inside
     assert ("governing", "because") == (policy.name, policy.last_reason)
 
 
+@pytest.mark.parametrize("where", ["migrate", "scale", "train", "accelerate"])
+def test_where_governing_training_fails_applications_are_governed_as_ever(where: str) -> None:
+    """And training pauses, until the jobs that there are have ended."""
+
+    class Failing:
+        name = "failing"
+        fails = True
+
+        def _perhaps(self, what: str) -> None:
+            if self.fails and what == where:
+                raise ZeroDivisionError(what)
+
+        def migrate(self, seen: Observation) -> tuple[Migration, ...]:
+            self._perhaps("migrate")
+            return ()
+
+        def scale(self, seen: Observation) -> tuple[int, ...]:
+            self._perhaps("scale")
+            return (1, 1)
+
+        def train(self, seen: Observation) -> tuple[TrainingGrant, ...]:
+            self._perhaps("train")
+            return ()
+
+        def accelerate(self, seen: Observation) -> tuple[int | None, ...]:
+            self._perhaps("accelerate")
+            return (2,)
+
+    jobs, governing, seen = TrainingJobs(HIKEY), Failing(), observation()
+    inner = policy_factory("gts-powersave")(PolicyContext(HIKEY, None))  # type: ignore[arg-type]
+    policy = OnDemand(governing, inner, jobs)
+    job_id = jobs.register(typed_capability(), name="tiny", now_s=0.0)
+    jobs.begin_round(job_id, number=1, samples=1e6, deadline_s=9.0, now_s=0.0)
+    jobs.hand_out([TrainingGrant(job_id, 0, (0,))], 0.0)
+    for _ in range(2):
+        decided = (policy.migrate(seen), policy.scale(seen), policy.train(seen))
+        clocks = policy.accelerate(seen)
+    assert ((), (0, 0), (TrainingGrant(job_id, 0, ()),)) == decided
+    assert () == clocks
+    assert (policy.last_reason or "").startswith("training is not governed (ZeroDivisionError")
+    jobs.end(job_id)
+    governing.fails = False
+    policy.scale(seen)
+    jobs.register(typed_capability(), name="tiny", now_s=0.0)
+    assert (1, 1) == policy.scale(seen)
+
+
 @pytest.mark.parametrize(
     ("name", "training", "why"),
     [
