@@ -152,3 +152,32 @@ def test_other_boards(benchmark: BenchmarkFixture, name: str) -> None:
     print(
         f"\n{name}, {len(table)} modes: median {np.median(found):.2f} ms, most {max(found):.2f} ms"
     )
+
+
+@pytest.mark.parametrize(("name", "count"), [("hikey970", 13), ("hikey970", 64), ("rk3588", 20)])
+def test_more_applications(benchmark: BenchmarkFixture, name: str, count: int) -> None:
+    """Printed: what a search takes, with as many modes as a job of 24 settings has."""
+    on = load_board(name)
+    training = load_training("tiny-4")
+    table = mode_table(on, modelled_capability(on, training.works, training.curve))
+    rng = np.random.default_rng(0)
+    heat = HeatModel(on, on.cooling[0], 75.0)
+    samples = 0.3 * 60.0 * float(table.progress_per_s.max())
+    asked = [
+        _question(
+            heat,
+            random_demand(on, rng, count, lightest=0.1 / count, heaviest=heaviest),
+            table,
+            samples,
+            Limits(60.0),
+            "temperature",
+        )
+        for heaviest in (3.0 / count, 0.9)
+        for _ in range(6)
+    ]
+    asked[0]()
+    found = benchmark.pedantic(lambda: [timed_ms(question)[0] for question in asked], rounds=1)
+    print(
+        f"\n{count} applications on {name}, {len(table)} modes: median {np.median(found):.2f} ms, "
+        f"most {max(found):.2f} ms"
+    )

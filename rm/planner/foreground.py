@@ -1,8 +1,8 @@
 """What the foreground asks of every cluster while training loads the memory as well.
 
 Stalls are lengthened beforehand, the same for every plan: as if all applications ran a little ahead
-of their targets (`AHEAD`) and training as fast as any mode allows. So one cluster's table does not
-depend on what the others do.
+of their targets (`AHEAD`) and training took a given share of the memory's bandwidth. So one
+cluster's table does not depend on what the others do.
 """
 
 from collections.abc import Sequence

@@ -41,10 +41,10 @@ class ModeTable:
         return len(self.setting)
 
 
-def mode_table(board: Board, capability: Capability, slowdown: float = 1.0) -> ModeTable:
-    """All modes; `slowdown` is how many times as long as the tables say a sample was seen to take.
+def mode_table(board: Board, capability: Capability) -> ModeTable:
+    """All modes; settings vary slowest.
 
-    Settings vary slowest. Raises InvalidInput for a capability that is not of this board.
+    Raises InvalidInput for a capability that is not of this board.
     """
     check_capability(board, capability)
     units = [cluster.name for cluster in board.clusters]
@@ -58,7 +58,7 @@ def mode_table(board: Board, capability: Capability, slowdown: float = 1.0) -> M
     per_setting = [capability.samples_to_goal(setting) for setting in settings]
     samples = np.repeat(np.array(per_setting), len(places))
     memory_bytes = np.array([float(one.memory_bytes) for one in capability.settings])
-    sample_s = np.array(capability.sample_s).ravel() * slowdown
+    sample_s = np.array(capability.sample_s).ravel()
     return ModeTable(
         clusters=len(board.clusters),
         setting=np.repeat(np.arange(len(settings)), len(places)),

@@ -37,11 +37,6 @@ class Packed:
             self.served.T[opps].T,
         )
 
-    def only(self, at: int) -> "Packed":
-        """One of the sets."""
-        rows = slice(at, at + 1)
-        return Packed(self.used[rows], self.active[rows], self.hottest[rows], self.served[rows])
-
 
 def packed(needs: Needs, members: Flags, x: int) -> Packed:
     """The sets `members` (B, movable) on cluster x, by first fit, beside the threads that stay."""

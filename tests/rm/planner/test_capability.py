@@ -123,12 +123,12 @@ def test_modelled_tables_are_the_models_figures() -> None:
 
 
 def test_modes_are_settings_at_places_with_their_progress() -> None:
-    """A sample counts as much less as the goal takes more of them; what was seen slows all."""
-    table = mode_table(HIKEY, small(), slowdown=2.0)
+    """A sample counts as much less as the goal takes more of them."""
+    table = mode_table(HIKEY, small())
     np.testing.assert_array_equal([0, 0, 1, 1], table.setting)
     np.testing.assert_array_equal([1, 0, 1, 0], table.unit)
     np.testing.assert_array_equal([2, 1, 2, 1], table.cores)
     np.testing.assert_array_equal([8, 0, 8, 0], table.opp)
-    np.testing.assert_allclose([0.2, 0.4, 0.1, 0.2], table.sample_s)
-    np.testing.assert_allclose([5.0, 2.5, 10.0 / 1.5, 5.0 / 1.5], table.progress_per_s)
+    np.testing.assert_allclose([0.1, 0.2, 0.05, 0.1], table.sample_s)
+    np.testing.assert_allclose([10.0, 5.0, 20.0 / 1.5, 10.0 / 1.5], table.progress_per_s)
     assert 4 == len(table)
