@@ -20,10 +20,11 @@ PAPER_GAIN = (2.3, 2.4)
 
 
 class Group(Struct, frozen=True, kw_only=True):
-    """The cells of a board and a rule; None: of all of them."""
+    """The cells of a board, a rule and a network; None: of all of them."""
 
     board: str | None
     rule: str | None
+    training: str | None = None
 
 
 class Regret(Struct, frozen=True, kw_only=True):
@@ -89,6 +90,7 @@ class Document(Struct, frozen=True, kw_only=True):
     cells: tuple[Cell, ...]
     regrets: tuple[Regret, ...]
     gains: tuple[Gain, ...]
+    gains_by_network: tuple[Gain, ...]
     kept: tuple[Kept, ...]
     few_seeds: tuple[FewSeeds, ...]
     holds: bool
@@ -122,6 +124,9 @@ def document_of(
             for group in groups
             if (gain := _gain(group, method, cells))
         ),
+        gains_by_network=tuple(
+            gain for group in _networks(cells) if (gain := _gain(group, CAPPING, cells))
+        ),
         kept=tuple(_kept(board, cells) for board in dict.fromkeys(cell.board for cell in cells)),
         few_seeds=tuple(_few_seeds(every)),
         holds=bool(regrets) and regrets[-1].holds,
@@ -136,12 +141,20 @@ def groups_of(cells: Sequence[Cell]) -> Iterator[Group]:
         yield from (Group(board=board, rule=rule) for rule in (*rules, None))
 
 
+def _networks(cells: Sequence[Cell]) -> Iterator[Group]:
+    """Every board with every network."""
+    for board, training in dict.fromkeys((cell.board, cell.training) for cell in cells):
+        yield Group(board=board, rule=None, training=training)
+
+
 def members(group: Group, cells: Sequence[Cell]) -> list[Cell]:
     """The cells of a group."""
     return [
         cell
         for cell in cells
-        if group.board in (None, cell.board) and group.rule in (None, cell.rule)
+        if group.board in (None, cell.board)
+        and group.rule in (None, cell.rule)
+        and group.training in (None, cell.training)
     ]
 
 

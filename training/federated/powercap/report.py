@@ -18,6 +18,7 @@ from training.federated.powercap.tables import (
     batch_table,
     cap_table,
     gain_table,
+    network_table,
     regret_table,
     samples_table,
     seeds_table,
@@ -57,6 +58,7 @@ def write_report(path: Path, document: Document, *, command: str) -> None:
             "Gains",
             figure_html(gain_figure(document), "gain-figure", _GAIN),
             table(gain_table(document)),
+            table(network_table(document)),
             table(batch_table(document)),
         ),
         section_html(

@@ -46,6 +46,7 @@ def all_tables(document: Document) -> tuple[Table, ...]:
         regret_table(document),
         seeds_table(document),
         gain_table(document),
+        network_table(document),
         batch_table(document),
         samples_table(document),
         cap_table(document),
@@ -105,6 +106,26 @@ def gain_table(document: Document) -> Table:
         verdict=(
             "geometric means over cells, on the simulated board; “no mode”: caps that leave the "
             "largest batch no place, and the planner one"
+        ),
+    )
+
+
+def network_table(document: Document) -> Table:
+    """The same gain by network: it is least where a GPU needs large batches to be filled."""
+    return Table(
+        title="The same by network, over all rules",
+        columns=(
+            "board",
+            "network",
+            "times [95 % over seeds]",
+            "least",
+            "most",
+            "cells",
+            "no mode",
+        ),
+        rows=tuple(
+            (one.group.board, one.group.training, *_gain(one)[2:])
+            for one in document.gains_by_network
         ),
     )
 

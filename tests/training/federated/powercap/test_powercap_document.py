@@ -66,6 +66,9 @@ def test_gains_are_geometric_means_over_cells() -> None:
     assert gain.mean.low == pytest.approx(gain.mean.high)
     assert (min(ratios), max(ratios), len(ratios)) == (gain.least, gain.most, gain.n)
     assert len(cells) == gain.n + gain.alone
+    (by_network,) = made(cells).gains_by_network
+    assert ("jetson-nano", "tiny-4") == (by_network.group.board, by_network.group.training)
+    assert gain.mean == by_network.mean
 
 
 def test_a_proxy_of_fewer_seeds_has_a_line_of_its_own() -> None:
