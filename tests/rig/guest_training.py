@@ -16,7 +16,7 @@ from tests.rig.governed import daemon
 from tests.rig.training_checks import Scene
 from tests.rig.training_scene import (
     COOL_C,
-    SLOWER,
+    ORDERED_PER_S,
     Written,
     check_decisions,
     check_events,
@@ -30,7 +30,8 @@ from tests.rig.training_scene import (
 )
 from tests.rig.world import OUT, plant, process, wait_until
 
-ROUND_SAMPLES, DEADLINE_S = 600, 240.0
+DEADLINE_S = 180.0
+ROUND_SAMPLES = round(ORDERED_PER_S * DEADLINE_S)
 
 TRAINING: SceneChecklist[Scene] = SceneChecklist()
 TRAINING.add(training_checks.it_trains_on_the_cores_that_it_is_granted)
@@ -85,7 +86,7 @@ def _start_loop(stack: ExitStack) -> None:
 def main(report: Path) -> int:
     """All checks, one after the other."""
     folder = out("training")
-    write_tables(folder / "capability.json", SLOWER)
+    write_tables(folder / "capability.json")
     decisions = OUT / "training.decisions.jsonl"
     written = Written(folder / "events.jsonl", decisions)
     with ExitStack() as stack:

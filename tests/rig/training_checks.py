@@ -14,6 +14,7 @@ from tests.rig.training_scene import (
     Written,
     confined_to,
     cpu_s,
+    cpu_s_of_threads,
     heat_until_paused,
     job_of,
     show_temperature,
@@ -24,7 +25,10 @@ from tests.rig.world import Application, application, wait_until
 PROGRAMS = {"counting": ("automotive_bitcount", 40.0), "typesetting": ("office_ghostscript", 60.0)}
 """Profiles, and targets in heartbeats/s; as in `guest_closed_loop`."""
 
-WARM_C = (60.0, 66.0, 68.5)
+WARM_C, WARM_S, PAUSE_S = 62.0, 3.0, 3.0
+PAUSED_SHARE = 0.25
+"""Of a core, for the thread that trains: paused it asks the daemon now and then. A worker thread of
+PyTorch's was seen to spin all the time in the guest (README)."""
 
 
 @dataclass
@@ -92,13 +96,12 @@ def grants_change_its_batch_and_its_cores_while_it_trains(scene: Scene) -> objec
     """For two programs come, and it gets warmer."""
     pid = scene.trainer()
     scene.start_programs()
-    for temp_c in WARM_C:
-        show_temperature(temp_c)
-        time.sleep(5.0)
+    show_temperature(WARM_C)
+    time.sleep(WARM_S)
     wait_until(
         lambda: all(len(found) > 1 for found in variety(scene.written.events())),
         "another batch and other cores",
-        patience_s=30.0,
+        patience_s=60.0,
         look_s=0.5,
     )
     batches, cores = variety(scene.written.events())
@@ -110,10 +113,11 @@ def heat_pauses_it_and_it_goes_on_where_it_was(scene: Scene) -> object:
     """What it had done is kept before it pauses."""
     pid = scene.trainer()
     kept = heat_until_paused(scene.daemon, scene.written)
-    before_s = cpu_s(pid)
-    time.sleep(3.0)
-    spent_s = cpu_s(pid) - before_s
-    assert spent_s < 0.3, "a paused training takes no core"
+    before_s, before = cpu_s_of_threads(pid), job_of(scene.daemon.status()).samples
+    time.sleep(PAUSE_S)
+    spent_s = [after - was for was, after in zip(before_s, cpu_s_of_threads(pid), strict=True)]
+    assert before == job_of(scene.daemon.status()).samples
+    assert spent_s[0] < PAUSED_SHARE * PAUSE_S, spent_s
     seen = len(scene.written.events())
     show_temperature(COOL_C)
     goes_on = scene.written.wait_for("goes on", seen)
@@ -140,10 +144,10 @@ def without_a_daemon_it_goes_on_and_a_new_one_takes_over(scene: Scene) -> object
     scene.daemon.kill()
     before_s = cpu_s(pid)
     alone_s = wait_until(
-        lambda: cpu_s(pid) > before_s + 2.0, "training without a daemon", patience_s=60.0
+        lambda: cpu_s(pid) > before_s + 1.0, "training without a daemon", patience_s=60.0
     )
     scene.daemon = scene.stack.enter_context(daemon("training-again", scene.configuration))
     scene.wait_until_confined()
     scene.written.wait_for_samples(scene.daemon, 16)
     assert pid == scene.trainer()
-    return {"two_cpu_seconds_alone_s": alone_s}
+    return {"a_cpu_second_alone_s": alone_s}

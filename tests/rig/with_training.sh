@@ -7,6 +7,9 @@ mount -t 9p -o "$nine,ro" training /training || exit 1
 umount /compiled
 mount -t 9p -o "$nine" compiled /compiled || exit 1
 export PYTHONPATH=/repo:/site:/training:/out/metadata
+# A thread that waits for others by turning round and round keeps them from running: all emulated cores
+# share one thread of the host.
+export OMP_WAIT_POLICY=passive GOMP_SPINCOUNT=0
 # pip would have made Flower's commands of these lines.
 sed -n '/^\[console_scripts\]/,/^$/s/^\([a-z-]*\) *= *\([a-z._]*\):\(.*\)$/\1 \2 \3/p' \
 	/training/flwr-*.dist-info/entry_points.txt |
