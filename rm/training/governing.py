@@ -22,7 +22,7 @@ from rm.planner.plans import Limits, Plan
 from rm.policies.ilgov import make as make_ordinary
 from rm.training.foreground import Foreground, Ordinary, foreground
 from rm.training.guard import Guard
-from rm.training.job import Job
+from rm.training.job import Job, Round
 from rm.training.job_modes import JobModes
 from rm.training.jobs import TrainingJobs
 from rm.training.listening import Listening
@@ -60,16 +60,13 @@ class Adopted:
 
     plan: Plan
     job_id: int
-    round_number: int
+    round: Round
     ids: frozenset[int]
     memory_load: float
 
     def is_for(self, job: Job) -> bool:
         """Whether it is for what a job has to do now."""
-        return job.round is not None and (self.job_id, self.round_number) == (
-            job.id,
-            job.round.number,
-        )
+        return (self.job_id, self.round) == (job.id, job.round)
 
 
 class GoverningTraining:
@@ -276,7 +273,7 @@ class GoverningTraining:
     ) -> tuple[Migration, ...]:
         assert job.round is not None
         load = applications.memory_load
-        self._adopted = Adopted(found, job.id, job.round.number, ids, load)
+        self._adopted = Adopted(found, job.id, job.round, ids, load)
         if found.mode is None:
             return ()
         self._settle = SETTLE_ROUNDS

@@ -266,6 +266,19 @@ def test_a_round_that_cannot_be_done_in_time_is_called_late_when_it_begins() -> 
     assert 0.0 < expected.samples_possible < HARD
 
 
+def test_a_round_that_is_asked_for_anew_is_planned_anew() -> None:
+    """A server that heard that it is late may ask for less of it, under the same number."""
+    loop = Loop(limit_c=200.0)
+    loop.begin(HARD * 10)
+    loop.round()
+    loop.begin(EASY)
+    said = loop.round().reason
+    assert said is not None
+    assert said.startswith("round 1 of job 1 begins: ")
+    assert loop.grant is not None
+    assert {LITTLE} == {HIKEY.cluster_of_core[core] for core in loop.grant.cores}
+
+
 def test_the_outlook_goes_on_with_the_time() -> None:
     """A plan that holds is done a second earlier after a second."""
     loop = Loop()
