@@ -149,6 +149,8 @@ class GoverningTraining:
                 in_force = (job.grant, job.state, cores, accelerator)
                 if in_force != (wanted, "granted", wanted.cores, wanted.accelerator):
                     grants.append(wanted)
+            elif job.state == "revoking":
+                continue  # it was told
             elif job.state == "granted" or cores or accelerator is not None:
                 grants.append(TrainingGrant(job.id, job.setting, ()))
         self._tell(grants)

@@ -345,6 +345,18 @@ def test_the_job_that_is_due_first_trains_and_the_other_waits() -> None:
     assert (1, 1) == (loop.job(1).finished_rounds, loop.job(2).finished_rounds)
 
 
+def test_a_job_is_told_to_pause_once() -> None:
+    """It has its grace, and the log is not filled meanwhile."""
+    loop = Loop(2)
+    loop.begin(EASY, deadline_s=90.0, job_id=1)
+    loop.round()
+    loop.begin(EASY, deadline_s=50.0, job_id=2)
+    loop.jobs.confirm_paused = lambda job_id, now_s: None  # type: ignore[method-assign]
+    rounds = loop.run(GRACE_S / 2)
+    assert "revoking" == loop.job(1).state
+    assert 1 == sum(len(done.decision.grants) for done in rounds)
+
+
 def test_a_job_that_ignores_its_pause_is_waited_for_no_longer_than_its_grace() -> None:
     """Then its cores count as free, and enforcement sees to it."""
     loop = Loop(2)
