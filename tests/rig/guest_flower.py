@@ -8,10 +8,11 @@ is killed in turn; what was kept is taken up when all are there again.
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.rig import training_checks
 from tests.rig.checklist import SceneChecklist
@@ -124,9 +125,7 @@ def all_again_the_round_goes_on_from_what_was_kept(scene: FlowerScene) -> object
     kept = [event for event in events if event["event"] == "kept"][-1]
     show_temperature(COOL_C)
     scene.federation = start_flower(scene.stack)
-    taken_up = scene.written.wait_for("taken up", len(events), patience_s=2 * PATIENCE_S)
-    for what in ("steps", "samples"):
-        assert kept[what] == taken_up[what], (kept, taken_up)
+    scene.written.wait_for("taken up", len(events), patience_s=2 * PATIENCE_S)
     scene.wait_until_confined()
     wait_until(
         lambda: lines_of(FOLDER / TOLD)[-1]["event"] == "ends",
@@ -134,11 +133,25 @@ def all_again_the_round_goes_on_from_what_was_kept(scene: FlowerScene) -> object
         patience_s=TIMEOUT_S,
         look_s=0.5,
     )
-    over = [event for event in scene.written.events() if event["event"] == "round over"]
-    assert [1.0] == [event["share"] for event in over], over
-    (answered,) = [line for line in lines_of(FOLDER / TOLD) if line["event"] == "round"]
-    assert over[-1]["samples"] == answered["metrics"]["samples"]
-    return {"taken_up_at": taken_up["steps"], "steps": over[-1]["steps"], **answered["metrics"]}
+    return check_round(scene.written.events(), kept, lines_of(FOLDER / TOLD))
+
+
+def check_round(
+    events: Sequence[dict[str, Any]], kept: dict[str, Any], told: Sequence[dict[str, Any]]
+) -> object:
+    """The new process began where the dead one was; the server got all that both have done.
+
+    A round ends when all is done, or with its deadline.
+    """
+    (taken_up,) = [event for event in events if event["event"] == "taken up"]
+    for what in ("steps", "samples"):
+        assert kept[what] == taken_up[what], (kept, taken_up)
+    assert kept["pid"] != taken_up["pid"]
+    (over,) = [event for event in events if event["event"] == "round over"]
+    (answered,) = [line["metrics"] for line in told if line["event"] == "round"]
+    assert over["samples"] == answered["samples"] > taken_up["samples"], (over, answered)
+    assert over["steps"] == answered["ilgov_steps"]
+    return {"taken_up_at": taken_up["steps"], **answered}
 
 
 @FLOWER.add
