@@ -185,6 +185,9 @@ class GoverningTraining:
         self._looked_s = observation.time_s
         modes = self._listening.modes_of(job)
         found = self._find(observation, job, applications)
+        if self._overstates(observation, job, applications, found):
+            self._remind(job, observation.time_s)
+            return ()
         self._jobs.foresee(job.id, self._planning.outlook(job, found, observation.time_s))
         if reason == LOOK and not self._is_worth(observation, job, applications, found):
             return ()
@@ -241,6 +244,22 @@ class GoverningTraining:
         if waited_s < LOOK_AGAIN_S:
             return None
         return "the limit holds training back" if self._guard.active else LOOK
+
+    def _overstates(
+        self, observation: Observation, job: Job, applications: Foreground, found: Plan
+    ) -> bool:
+        """Whether a plan pauses for applications that are served beside the plan in force.
+
+        Estimates of what they need are rough while a phase begins.
+        """
+        adopted = self._adopted
+        if adopted is None or not adopted.is_for(job) or adopted.plan.mode is None:
+            return False
+        if found.mode is not None or "foreground" not in found.broken:
+            return False
+        if adopted.ids != self._ids(observation, applications) or applications.misses():
+            return False
+        return all(app.rate_ips >= app.target_ips for app in observation.applications)
 
     def _is_worth(
         self, observation: Observation, job: Job, applications: Foreground, found: Plan

@@ -1,7 +1,9 @@
 """Tests of the governing policy, a round at a time: plans, reasons, grants, and the guard."""
 
+import dataclasses
 import math
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from msgspec.structs import replace
 from platforms.platform import ApplicationReading, Migration
 from rm.planner.capability import Capability
 from rm.planner.mode_table import mode_table
+from rm.planner.plans import Plan
 from rm.training.governing import LOOK_AGAIN_S
 from rm.training.guard import HOLD_S, STEP_S
 from rm.training.job import GRACE_S, JobLimits
@@ -224,6 +227,28 @@ def test_a_round_that_lacks_the_cores_of_those_that_stand_still_is_called_late(w
     outlook = loop.jobs.grant_of(1, loop.now_s).outlook
     assert not outlook.meets
     assert outlook.finish_s == pytest.approx(loop.job().left / (4 * 18.44 / 0.9), rel=0.05)
+
+
+def test_training_goes_on_where_estimates_alone_say_that_a_target_is_missed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Just after a phase begins they overstate what an application needs; it misses nothing."""
+    loop = Loop()
+    loop.apps = (app(1, 4, needs_ghz=1.0),)
+    loop.begin(EASY)
+    loop.run(1.0)
+    before = loop.grant
+    assert before is not None
+    find = loop.policy._find
+
+    def overstates(*args: Any, **options: Any) -> Plan:
+        plan = find(*args, **options)
+        return dataclasses.replace(plan, mode=None, broken=("foreground", "deadline"))
+
+    monkeypatch.setattr(loop.policy, "_find", overstates)
+    loop.run(LOOK_AGAIN_S + 1.0)
+    assert before == loop.grant
+    assert loop.job().outlook.meets
 
 
 def test_training_stays_away_from_a_cluster_whose_cores_are_all_threads() -> None:
