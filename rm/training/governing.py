@@ -153,6 +153,8 @@ class GoverningTraining:
                 continue  # it was told
             elif job.state == "granted" or cores or accelerator is not None:
                 grants.append(TrainingGrant(job.id, job.setting, ()))
+            elif job.state == "paused" and job.number == 0 and self._is_put_off(job, planned):
+                grants.append(TrainingGrant(job.id, job.setting, ()))  # else it began by itself
         self._tell(grants)
         return tuple(grants)
 
@@ -405,6 +407,12 @@ class GoverningTraining:
         taken = self._taken(observation)
         cores = training_cores(self._board, unit, count, taken=taken, held=held)
         return TrainingGrant(job.id, setting, cores) if cores else None
+
+    def _is_put_off(self, job: Job, planned: Job | None) -> bool:
+        """Whether there is a plan, and it has nothing for this job."""
+        if planned is None or self._adopted is None or not self._adopted.is_for(planned):
+            return False
+        return job.id != planned.id or self._mode is None
 
     def _taken(self, observation: Observation) -> set[int]:
         """The cores that applications of one thread are on, or are about to be."""

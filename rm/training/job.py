@@ -221,11 +221,13 @@ class Job:
         self._expires_s = now_s + self._silence_s
 
     def revoke(self, now_s: float) -> None:
-        """Take back what it has, as soon as it has paused."""
+        """Take back what it has, as soon as it has paused; one that never had any is to wait."""
         if self.state == "granted":
             self.state = "revoking"
             self.number += 1
             self._pause_by_s = now_s + self.limits.grace_s
+        elif self.state == "paused" and self.number == 0:
+            self.number = 1
 
     def pass_time(self, now_s: float) -> None:
         """End what time ends."""

@@ -484,6 +484,24 @@ def test_a_board_that_is_too_hot_without_training_does_not_train() -> None:
     assert loop.now_s - 0.5 <= loop.inner.migrated_s[-1]
 
 
+@pytest.mark.parametrize("why", ["heat", "another job"])
+def test_a_job_that_gets_nothing_from_the_beginning_is_told_to_wait_once(why: str) -> None:
+    """Its client would begin by itself where nothing was decided about it."""
+    loop = Loop(2, limit_c=30.0 if why == "heat" else 65.0)
+    if why == "heat":
+        loop.temp_c = 44.0
+        loop.apps = tuple(app(core, core, needs_ghz=4.4) for core in (4, 5, 6, 7))
+    else:
+        loop.begin(EASY, deadline_s=30.0, job_id=1)
+    loop.run(1.0)
+    loop.begin(EASY, deadline_s=90.0, job_id=2)
+    assert 0 == loop.job(2).number
+    rounds = loop.run(2.0)
+    assert ("paused", None, 1) == (loop.job(2).state, loop.job(2).grant, loop.job(2).number)
+    told = [one for done in rounds for one in done.decision.grants if one.job_id == 2]
+    assert [True] == [one.pauses for one in told]
+
+
 def test_a_job_may_ask_for_a_lower_limit_and_less_power() -> None:
     """Both hold for training beside the board's own."""
     loop = Loop(limit_c=80.0, limits=JobLimits(temp_c=45.0, power_w=0.3))
