@@ -174,11 +174,11 @@ def test_what_is_no_message_of_a_job_closes_the_connection(
         ([TRAIN, {"type": "progress", "samples": 1, "setting": 9}], "setting must be below 3"),
         (
             [{"type": "register", "target": 1.0}, TRAIN],
-            f"process {os.getpid()} must not be registered as an application too",
+            "process PID must not be registered as an application too",
         ),
         (
             [TRAIN, {"type": "register", "target": 1.0}],
-            f"process {os.getpid()} must not have a training job (it has one)",
+            "process PID must not have a training job (it has one)",
         ),
         ([TRAIN, {"type": "end"}, {"type": "paused"}], "a job must be registered by this"),
     ],
@@ -192,7 +192,7 @@ def test_what_is_refused_is_said_and_the_connection_stays(
         for message in before:
             assert "error" not in peer.ask(message)
         answer = peer.ask(last)
-        assert answer["error"].startswith(problem), answer
+        assert answer["error"].startswith(problem.replace("PID", str(os.getpid()))), answer
         assert "closing" not in answer
         assert {"schema": 1} == peer.ask({"type": "status"})
 
