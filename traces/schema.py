@@ -316,7 +316,7 @@ _TRAINING_ROUNDS = Kind(
         Column("start_s", "float64"),
         Column("deadline_s", "float64"),
         Column("samples", "float64"),
-        Column("done", "float64"),
+        Column("done_samples", "float64"),
         Column("end_s", "float64", optional=True),
         Column("told_s", "float64", optional=True),
         Column("attainable", "bool", optional=True),

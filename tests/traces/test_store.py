@@ -210,7 +210,7 @@ def test_every_number_with_a_dimension_carries_its_unit(kind: str) -> None:
     plain = {"busy_cores", "core_utilisation", "features", "labels", "missed_share"}
     plain |= {"shortfall", "shortfall_bound"}
     plain |= {"value", "lower_bound", "gap"}  # in the unit of the objective, which varies
-    units = ("_s", "_v", "_c", "_k", "_w", "_j", "_ips", "_hz", "_per_s", "instructions")
+    units = ("_s", "_v", "_c", "_k", "_w", "_j", "_ips", "_hz", "_per_s", "instructions", "samples")
     for column in KINDS[kind].columns:
         if column.value == "float64" and column.name not in plain:
             assert column.name.endswith(units), column.name

@@ -18,17 +18,17 @@ EARLY = 0.1
 class RoundOutcome(Struct, frozen=True):
     """One federated round in one episode.
 
-    It asks for `samples` reference samples from `start_s` to `deadline_s`; `done` of them were done
-    by `end_s`, or by its deadline (`end_s` None: missed). `told_s` is how long after its start the
-    trainer first heard that it could not be met (None: never). `attainable` says whether the
-    exhaustive policy met it in the same episode (None: not known).
+    It asks for `samples` reference samples from `start_s` to `deadline_s`; `done_samples` of them
+    were done by `end_s`, or by its deadline (`end_s` None: missed). `told_s` is how long after its
+    start the trainer first heard that it could not be met (None: never). `attainable` says whether
+    the exhaustive policy met it in the same episode (None: not known).
     """
 
     number: int
     start_s: float
     deadline_s: float
     samples: float
-    done: float
+    done_samples: float
     end_s: float | None
     told_s: float | None = None
     attainable: bool | None = None

@@ -155,7 +155,7 @@ def _round_bars(
 
 def _round_text(item: RoundOutcome) -> str:
     ended = (
-        f"missed with {item.done / item.samples:.0%} done"
+        f"missed with {item.done_samples / item.samples:.0%} done"
         if item.missed
         else f"done after {item.time_s:.1f} s"
     )

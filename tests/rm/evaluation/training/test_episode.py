@@ -53,9 +53,9 @@ def test_rounds_and_applications_are_the_same_whatever_the_policy(nice: Training
 
 def test_what_was_trained_is_what_the_rounds_say(nice: TrainingOutcome) -> None:
     """With the reference setting a sample is a reference sample."""
-    done = sum(item.done for item in nice.rounds)
+    done = sum(item.done_samples for item in nice.rounds)
     assert done == pytest.approx(nice.reference_samples) == pytest.approx(nice.samples)
-    assert sum(item.done for item in nice.rounds if item.missed) == nice.lost_samples
+    assert sum(item.done_samples for item in nice.rounds if item.missed) == nice.lost_samples
     assert any(not item.missed for item in nice.rounds)
     assert SETUP.training.curve is not None
     assert SETUP.training.curve.to_goal(16) == pytest.approx(nice.samples_to_target)

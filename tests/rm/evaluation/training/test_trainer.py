@@ -73,7 +73,7 @@ def test_without_a_grant_a_round_is_missed_at_its_deadline_and_dropped() -> None
     run = _Run(Round(0, 1.0, 3.0, 10.0), Round(1, 5.0, 6.0, 10.0))
     run.until(4.0)
     (missed,) = run.trainer.outcomes
-    assert (True, 0.0, 2.0) == (missed.missed, missed.done, missed.time_s)
+    assert (True, 0.0, 2.0) == (missed.missed, missed.done_samples, missed.time_s)
     assert 0.0 == run.board.training[0].left
     assert not run.jobs.get(1, 4.0).has_work
 
@@ -84,8 +84,8 @@ def test_what_a_missed_round_did_is_lost() -> None:
     run.until(4.0, TrainingGrant(1, BATCH_16, BIG))
     (missed,) = run.trainer.outcomes
     assert missed.missed
-    assert missed.done == pytest.approx(2.0 * _rate(BATCH_16), rel=0.1)
-    assert run.trainer.lost_samples == run.trainer.reference_samples == missed.done
+    assert missed.done_samples == pytest.approx(2.0 * _rate(BATCH_16), rel=0.1)
+    assert run.trainer.lost_samples == run.trainer.reference_samples == missed.done_samples
 
 
 def test_a_round_that_nobody_can_meet_is_told_of_at_once() -> None:
@@ -130,4 +130,4 @@ def test_rounds_that_an_episode_did_not_reach_are_missed() -> None:
     run.until(4.0, TrainingGrant(1, BATCH_16, BIG))
     run.trainer.give_up(4.0)
     assert [True, True] == [item.missed for item in run.trainer.outcomes]
-    assert 0.0 == run.trainer.outcomes[1].done
+    assert 0.0 == run.trainer.outcomes[1].done_samples
