@@ -89,7 +89,7 @@ def test_a_hot_accelerator_is_held_below_the_limit() -> None:
     held = _Episode(share=0.9, limit_c=limit_c)
     assert held.hottest_c <= limit_c + ORIN.sensors[0].step_k
     assert max(held.clocks) < max(free.clocks)
-    assert 0.0 < held.trainer.outcomes[0].done
+    assert 0.0 < held.trainer.outcomes[0].done_samples
 
 
 @pytest.mark.parametrize("share", [0.05, 0.5])

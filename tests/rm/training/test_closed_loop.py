@@ -98,7 +98,7 @@ def test_the_limit_is_kept_on_a_warm_board_with_rounds_that_ask_for_more(cooling
     assert outcome.over_sensor_k <= SENSOR_STEP_K
     assert outcome.over_k <= SENSOR_STEP_K
     assert outcome.peak_temp_c > 46.0
-    assert sum(one.done for one in outcome.rounds) > 0.0
+    assert sum(one.done_samples for one in outcome.rounds) > 0.0
 
 
 class _Noted:
