@@ -2,16 +2,35 @@
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Protocol, TypeVar
 
 from msgspec import Struct
 from scipy.special import stdtrit
 
 from platforms.errors import InvalidInput
-from rm.evaluation.outcome import EpisodeOutcome
+from rm.evaluation.outcome import ApplicationOutcome, EpisodeOutcome
 
 CONFIDENCE = 0.95
 """How much confidence the intervals of `differences` carry."""
+
+
+class Outcome(Protocol):
+    """What outcomes of all kinds of episodes have, to be summed up."""
+
+    @property
+    def policy(self) -> str: ...  # noqa: D102 -- see `EpisodeOutcome`
+    @property
+    def cooling(self) -> str: ...  # noqa: D102
+    @property
+    def seed(self) -> int: ...  # noqa: D102
+    @property
+    def mean_temp_c(self) -> float: ...  # noqa: D102
+    @property
+    def applications(self) -> tuple[ApplicationOutcome, ...]: ...  # noqa: D102
+
+
+_Outcome = TypeVar("_Outcome", bound=Outcome)
 
 
 class Spread(Struct, frozen=True):
@@ -128,7 +147,7 @@ def geometric_interval(ratios: Sequence[float]) -> Interval:
     return Interval(mean=math.exp(found.mean), low=low, high=high, n=found.n)
 
 
-def missed_share(outcome: EpisodeOutcome) -> float:
+def missed_share(outcome: Outcome) -> float:
     """The share of an episode's applications that missed their target (0 where there were none)."""
     return _share(sum(app.missed for app in outcome.applications), outcome)
 
@@ -142,14 +161,12 @@ def missed_attainable_share(outcome: EpisodeOutcome) -> float | None:
     return None if count is None else _share(count, outcome)
 
 
-def grouped(
-    outcomes: Sequence[EpisodeOutcome],
-) -> dict[tuple[str, str], tuple[EpisodeOutcome, ...]]:
+def grouped(outcomes: Sequence[_Outcome]) -> dict[tuple[str, str], tuple[_Outcome, ...]]:
     """The outcomes of each (policy, cooling), ordered by seed.
 
     Raises ValueError where a seed occurs twice in a group.
     """
-    groups: dict[tuple[str, str], list[EpisodeOutcome]] = {}
+    groups: dict[tuple[str, str], list[_Outcome]] = {}
     for outcome in outcomes:
         groups.setdefault((outcome.policy, outcome.cooling), []).append(outcome)
     for (policy, cooling), group in groups.items():
@@ -159,20 +176,29 @@ def grouped(
     return {key: tuple(sorted(group, key=lambda o: o.seed)) for key, group in groups.items()}
 
 
+def in_order(outcomes: Sequence[_Outcome]) -> list[tuple[_Outcome, ...]]:
+    """The groups of `grouped`: coolings as they first occur, coolest policies first."""
+    coolings = list(dict.fromkeys(outcome.cooling for outcome in outcomes))
+
+    def place(group: tuple[_Outcome, ...]) -> tuple[int, float, str]:
+        mean_temp_c = statistics.fmean(outcome.mean_temp_c for outcome in group)
+        return coolings.index(group[0].cooling), mean_temp_c, group[0].policy
+
+    return sorted(grouped(outcomes).values(), key=place)
+
+
 def summarise(outcomes: Sequence[EpisodeOutcome]) -> tuple[SummaryRow, ...]:
     """One row per policy and cooling: coolings as they first occur, coolest policies first."""
-    coolings = list(dict.fromkeys(outcome.cooling for outcome in outcomes))
-    rows = [_row(group) for group in grouped(outcomes).values()]
-    return tuple(
-        sorted(rows, key=lambda r: (coolings.index(r.cooling), r.mean_temp_c.mean, r.policy))
-    )
+    return tuple(_row(group) for group in in_order(outcomes))
 
 
-def differences(outcomes: Sequence[EpisodeOutcome], *, reference: str) -> tuple[Difference, ...]:
-    """Every other policy's temperatures minus those of the policy `reference`, seed by seed.
+def paired(
+    outcomes: Sequence[_Outcome], *, reference: str
+) -> Iterator[list[tuple[_Outcome, _Outcome]]]:
+    """Every other policy's outcomes with those of the policy `reference`, seed by seed.
 
-    Only seeds that both ran count; there is no row where they share none. Rows are ordered as those
-    of `summarise`. Raises InvalidInput where no outcome is of `reference`.
+    Only seeds that both ran count; a policy and cooling of which they share none is left out. The
+    order is that of `in_order`. Raises InvalidInput where no outcome is of `reference`.
     """
     groups = grouped(outcomes)
     policies = sorted({policy for policy, _ in groups})
@@ -181,13 +207,19 @@ def differences(outcomes: Sequence[EpisodeOutcome], *, reference: str) -> tuple[
             f"the reference policy must be one of those evaluated, {', '.join(policies)} "
             f"(got {reference!r})"
         )
-    found = []
-    for row in summarise(outcomes):
-        base = {o.seed: o for o in groups.get((reference, row.cooling), ())}
-        pairs = [(o, base[o.seed]) for o in groups[row.policy, row.cooling] if o.seed in base]
-        if row.policy != reference and pairs:
-            found.append(_difference(pairs))
-    return tuple(found)
+    for group in in_order(outcomes):
+        base = {o.seed: o for o in groups.get((reference, group[0].cooling), ())}
+        pairs = [(o, base[o.seed]) for o in group if o.seed in base]
+        if group[0].policy != reference and pairs:
+            yield pairs
+
+
+def differences(outcomes: Sequence[EpisodeOutcome], *, reference: str) -> tuple[Difference, ...]:
+    """Every other policy's temperatures minus those of the policy `reference`, seed by seed.
+
+    As `paired` pairs them. Raises InvalidInput where no outcome is of `reference`.
+    """
+    return tuple(_difference(pairs) for pairs in paired(outcomes, reference=reference))
 
 
 def _difference(pairs: Sequence[tuple[EpisodeOutcome, EpisodeOutcome]]) -> Difference:
@@ -253,5 +285,5 @@ def _finished_share(outcome: EpisodeOutcome) -> float:
     return _share(sum(app.end_s is not None for app in outcome.applications), outcome)
 
 
-def _share(count: int, outcome: EpisodeOutcome) -> float:
+def _share(count: int, outcome: Outcome) -> float:
     return count / len(outcome.applications) if outcome.applications else 0.0

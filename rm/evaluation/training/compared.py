@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from rm.evaluation.figure_style import PolicyStyle, policy_styles
+from rm.evaluation.summary import grouped
 from rm.evaluation.training.outcome import TrainingOutcome
-from rm.evaluation.training.summary import TrainingRow, all_differences, grouped, summarise
+from rm.evaluation.training.summary import TrainingRow, all_differences, summarise
 
 _STYLES = {
     "exhaustive": PolicyStyle("#000000", "star", "dot"),

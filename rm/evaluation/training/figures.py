@@ -13,10 +13,10 @@ from rm.evaluation.figure_style import (
     row_height_px,
 )
 from rm.evaluation.marks import dot, error, label, link, open_dot, seed_dots
-from rm.evaluation.summary import Spread
+from rm.evaluation.summary import Spread, missed_share
 from rm.evaluation.training.compared import TrainingComparison
 from rm.evaluation.training.outcome import TrainingOutcome
-from rm.evaluation.training.summary import TrainingRow, missed_round_share, missed_share
+from rm.evaluation.training.summary import TrainingRow, missed_round_share
 from traces.report_frame import INK, QUIET
 
 

@@ -19,8 +19,8 @@ from platforms.atomic_file import replacing
 from platforms.board import Board
 from platforms.errors import InvalidInput
 from rm.evaluation.outcome import ApplicationOutcome
+from rm.evaluation.summary import grouped
 from rm.evaluation.training.outcome import RoundOutcome, TrainingMoment, TrainingOutcome
-from rm.evaluation.training.summary import grouped
 from traces.store import arrow_schema, read_table, write_table
 
 _PARTS = {

@@ -5,8 +5,15 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from platforms.errors import InvalidInput
-from rm.evaluation.summary import Interval, Spread, interval, spread
+from rm.evaluation.summary import (
+    Interval,
+    Spread,
+    in_order,
+    interval,
+    missed_share,
+    paired,
+    spread,
+)
 from rm.evaluation.training.outcome import NONE, TrainingOutcome
 
 REFERENCES = ("nice", NONE)
@@ -79,41 +86,14 @@ class TrainingDifference(Struct, frozen=True, kw_only=True):
     missed_rounds_percent: Interval
 
 
-def missed_share(outcome: TrainingOutcome) -> float:
-    """The share of an episode's applications that missed their target (0 where there were none)."""
-    missed = sum(app.missed for app in outcome.applications)
-    return missed / len(outcome.applications) if outcome.applications else 0.0
-
-
 def missed_round_share(outcome: TrainingOutcome) -> float:
     """The share of an episode's rounds that were missed."""
     return statistics.fmean(item.missed for item in outcome.rounds)
 
 
-def grouped(
-    outcomes: Sequence[TrainingOutcome],
-) -> dict[tuple[str, str], tuple[TrainingOutcome, ...]]:
-    """The outcomes of each (policy, cooling), ordered by seed.
-
-    Raises ValueError where a seed occurs twice in a group.
-    """
-    groups: dict[tuple[str, str], list[TrainingOutcome]] = {}
-    for outcome in outcomes:
-        groups.setdefault((outcome.policy, outcome.cooling), []).append(outcome)
-    for (policy, cooling), group in groups.items():
-        seeds = sorted(outcome.seed for outcome in group)
-        if len(set(seeds)) < len(seeds):
-            raise ValueError(f"{policy} under {cooling} must have every seed once (got {seeds})")
-    return {key: tuple(sorted(group, key=lambda o: o.seed)) for key, group in groups.items()}
-
-
 def summarise(outcomes: Sequence[TrainingOutcome]) -> tuple[TrainingRow, ...]:
     """One row per policy and cooling: coolings as they first occur, coolest policies first."""
-    coolings = list(dict.fromkeys(outcome.cooling for outcome in outcomes))
-    rows = [_row(group) for group in grouped(outcomes).values()]
-    return tuple(
-        sorted(rows, key=lambda r: (coolings.index(r.cooling), r.mean_temp_c.mean, r.policy))
-    )
+    return tuple(_row(group) for group in in_order(outcomes))
 
 
 def differences(
@@ -123,20 +103,7 @@ def differences(
 
     Raises InvalidInput where no outcome is of `reference`.
     """
-    groups = grouped(outcomes)
-    policies = sorted({policy for policy, _ in groups})
-    if reference not in policies:
-        raise InvalidInput(
-            f"the reference policy must be one of those evaluated, {', '.join(policies)} "
-            f"(got {reference!r})"
-        )
-    found = []
-    for row in summarise(outcomes):
-        base = {o.seed: o for o in groups.get((reference, row.cooling), ())}
-        pairs = [(o, base[o.seed]) for o in groups[row.policy, row.cooling] if o.seed in base]
-        if row.policy != reference and pairs:
-            found.append(_difference(pairs))
-    return tuple(found)
+    return tuple(_difference(pairs) for pairs in paired(outcomes, reference=reference))
 
 
 def all_differences(outcomes: Sequence[TrainingOutcome]) -> tuple[TrainingDifference, ...]:
