@@ -5,27 +5,19 @@ episode, ``timeline.parquet`` one per moment of an episode. The columns are thos
 `outcome`; policy, cooling and seed stand in all three and join them.
 """
 
-import hashlib
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pyarrow as pa
 
-from platforms.atomic_file import replacing
 from platforms.board import Board
-from platforms.errors import InvalidInput
 from rm.evaluation.outcome import ApplicationOutcome, EpisodeOutcome, Moment
-from traces.store import arrow_schema, read_table, write_table
+from rm.evaluation.outcome_files import Run, by_run, read_outcomes, run_of, write_outcomes
+from traces.store import arrow_schema
 
-_KINDS = ("episodes", "applications", "timeline")
-_DIGEST = "outcomes_sha256"
-
-_Row = dict[str, Any]
-_Run = tuple[str, str, int]
+_PARTS = {"episodes": "", "applications": "applications", "timeline": "timeline"}
+"""The files, and which part of an outcome has a row in each."""
 
 
 def write_results(
@@ -42,14 +34,10 @@ def write_results(
     cooling and seed, or where all outcomes together have no application or no moment.
     """
     _check_distinct(outcomes)
-    tables = {kind: _table(kind, outcomes) for kind in _KINDS}
-    metadata = {"board": (plant or board).name, _DIGEST: _digest(tables)}
+    metadata = {"board": (plant or board).name}
     if plant:
         metadata["policies_board"] = board.name
-    with ExitStack() as files:
-        for kind, table in tables.items():
-            temporary = files.enter_context(replacing(_path(folder, kind)))
-            write_table(temporary, table, kind=kind, metadata=metadata)
+    write_outcomes(folder, outcomes, _PARTS, metadata)
 
 
 def read_results(folder: Path) -> tuple[EpisodeOutcome, ...]:
@@ -57,28 +45,11 @@ def read_results(folder: Path) -> tuple[EpisodeOutcome, ...]:
 
     Raises InvalidInput where a file is missing or damaged, or the three do not belong together.
     """
-    tables: dict[str, pa.Table] = {}
-    written = set()
-    for kind in _KINDS:
-        tables[kind], metadata = read_table(_path(folder, kind), kind=kind)
-        written.add(metadata.get(_DIGEST))
-    found = _digest(tables)
-    if written != {found}:
-        files = ", ".join(f"{kind}.parquet" for kind in _KINDS)
-        raise InvalidInput(
-            f"{folder}: {files} must be as one evaluation wrote them "
-            f"(their contents have {_DIGEST} {found[:12]}, got "
-            f"{', '.join(sorted(str(digest)[:12] for digest in written))}); evaluate again"
-        )
-    return tuple(_outcomes(tables))
-
-
-def _path(folder: Path, kind: str) -> Path:
-    return folder / f"{kind}.parquet"
+    return tuple(_outcomes(read_outcomes(folder, _PARTS)))
 
 
 def _check_distinct(outcomes: Sequence[EpisodeOutcome]) -> None:
-    seen: set[_Run] = set()
+    seen: set[Run] = set()
     for outcome in outcomes:
         run = (outcome.policy, outcome.cooling, outcome.seed)
         if run in seen:
@@ -88,47 +59,13 @@ def _check_distinct(outcomes: Sequence[EpisodeOutcome]) -> None:
         seen.add(run)
 
 
-def _table(kind: str, outcomes: Iterable[EpisodeOutcome]) -> pa.Table:
-    schema = arrow_schema(kind)
-    rows = [row for outcome in outcomes for row in _rows(kind, outcome, schema.names)]
-    return pa.Table.from_pylist(rows, schema=schema)
-
-
-def _rows(kind: str, outcome: EpisodeOutcome, columns: Sequence[str]) -> Iterator[_Row]:
-    run = {"policy": outcome.policy, "cooling": outcome.cooling, "seed": outcome.seed}
-    parts: dict[str, Sequence[object]] = {
-        "episodes": (outcome,),
-        "applications": outcome.applications,
-        "timeline": outcome.timeline,
-    }
-    for part in parts[kind]:
-        yield {name: run[name] if name in run else getattr(part, name) for name in columns}
-
-
-def _digest(tables: Mapping[str, pa.Table]) -> str:
-    """SHA-256 of all that the tables hold. It shows where files of two evaluations are mixed."""
-    content = [tables[kind].select(arrow_schema(kind).names).to_pylist() for kind in _KINDS]
-    return hashlib.sha256(msgspec.json.encode(content)).hexdigest()
-
-
 def _outcomes(tables: Mapping[str, pa.Table]) -> Iterator[EpisodeOutcome]:
-    applications = _by_run(tables["applications"])
-    timeline = _by_run(tables["timeline"])
+    applications = by_run(tables["applications"])
+    timeline = by_run(tables["timeline"])
     for row in tables["episodes"].to_pylist():
-        run = _run(row)
+        run = run_of(row)
         yield EpisodeOutcome(
             **{name: row[name] for name in arrow_schema("episodes").names},
             applications=tuple(msgspec.convert(applications[run], list[ApplicationOutcome])),
             timeline=tuple(msgspec.convert(timeline[run], list[Moment])),
         )
-
-
-def _by_run(table: pa.Table) -> defaultdict[_Run, list[_Row]]:
-    rows: defaultdict[_Run, list[_Row]] = defaultdict(list)
-    for row in table.to_pylist():
-        rows[_run(row)].append(row)
-    return rows
-
-
-def _run(row: _Row) -> _Run:
-    return row["policy"], row["cooling"], row["seed"]

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from platforms.errors import InvalidInput
-from rm.evaluation import results
+from rm.evaluation import outcome_files
 from rm.evaluation.outcome import EpisodeOutcome
 from rm.evaluation.results import read_results, write_results
 from tests.rm import fake_outcomes
@@ -76,14 +76,14 @@ def test_a_failure_leaves_the_earlier_results_untouched(
     """Two new files beside an old one would be read as one evaluation."""
     write(tmp_path, outcomes)
     before = contents(tmp_path)
-    write_table = results.write_table
+    write_table = outcome_files.write_table
 
     def fail_at_the_last(path: Path, table: pa.Table, *, kind: str, metadata: Any) -> None:
         if kind == "timeline":
             raise OSError("no space left on device")
         write_table(path, table, kind=kind, metadata=metadata)
 
-    monkeypatch.setattr(results, "write_table", fail_at_the_last)
+    monkeypatch.setattr(outcome_files, "write_table", fail_at_the_last)
     with pytest.raises(OSError, match="no space"):
         write(tmp_path, outcomes[:2])
     assert before == contents(tmp_path)
