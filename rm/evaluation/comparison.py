@@ -11,7 +11,7 @@ from platforms.board import Board
 from platforms.errors import InvalidInput
 from platforms.simulated.simulated_board import SimulatedBoard
 from rm.evaluation.episode import EpisodeSetup, Finished, run_episode
-from rm.evaluation.kept import KeptEpisodes, find_kept, run_kept
+from rm.evaluation.kept import KeptEpisodes, run_kept, run_missing
 from rm.evaluation.outcome import ORACLE, EpisodeOutcome
 from rm.policies.registry import PolicyContext, policy_factory
 from traces.workers import run_jobs
@@ -62,13 +62,7 @@ def compare_keeping(
 ) -> tuple[Finished, ...]:
     """As `compare`, with wall times; what is kept is taken over, what is finished is kept."""
     episodes = [kept.place(setup) for setup in setups]
-    found = {episode.path: finished for episode in episodes if (finished := find_kept(episode))}
-    for finished in found.values():
-        on_done(finished)
-    missing = [episode for episode in episodes if episode.path not in found]
-    made = run_jobs(run_kept, missing, workers=workers, on_done=on_done)
-    found |= {episode.path: finished for episode, finished in zip(missing, made, strict=True)}
-    all_ = [found[episode.path] for episode in episodes]
+    all_ = run_missing(episodes, Finished, run_kept, workers=workers, on_done=on_done)
     marked = mark_attainable([finished.outcome for finished in all_])
     return tuple(
         structs.replace(finished, outcome=outcome)

@@ -16,7 +16,7 @@ from rm.evaluation.figure_style import (
     policy_styles,
     row_height_px,
 )
-from rm.evaluation.marks import dot, error, label, link, open_dot, root, seed_dots
+from rm.evaluation.marks import dot, error, estimate, label, link, open_dot, root, seed_dots
 from rm.evaluation.outcome import MISS_BELOW, EpisodeOutcome
 from rm.evaluation.regret import regrets
 from rm.evaluation.summary import (
@@ -71,8 +71,8 @@ def temperature_figure(data: Comparison) -> go.Figure:
         peaks = [outcome.peak_temp_c for outcome in data.groups[row.policy, row.cooling]]
         panels.add(link(row.mean_temp_c, row.peak_temp_c, line, style), row.cooling)
         panels.add(seed_dots(means + peaks, line + 0.24, style), row.cooling)
-        panels.add(_estimate(row, row.mean_temp_c, line, style, hollow=False), row.cooling)
-        panels.add(_estimate(row, row.peak_temp_c, line, style, hollow=True), row.cooling)
+        panels.add(estimate(row, row.mean_temp_c, line, style, hollow=False), row.cooling)
+        panels.add(estimate(row, row.peak_temp_c, line, style, hollow=True), row.cooling)
     filled = {"color": QUIET, "size": 10, "symbol": "circle"}
     hollow = {
         "color": "white",
@@ -198,27 +198,6 @@ def _temperature_ranges(
             high = max(high, value.mean + 2 * (value.sd or 0.0))
         ends[row.cooling] = low, high
     return equally_wide(ends)
-
-
-def _estimate(
-    row: SummaryRow, value: Spread, line: float, style: PolicyStyle, *, hollow: bool
-) -> go.Scatter:
-    marker = {"color": style.colour, "size": 10, "symbol": "circle"}
-    if hollow:
-        edge = {"color": style.colour, "width": 2}
-        marker = {"color": "white", "size": 9, "symbol": "diamond", "line": edge}
-    what = "peak" if hollow else "mean"
-    sd = "" if value.sd is None else f" ± {value.sd:.2f}"
-    return go.Scatter(
-        x=[value.mean],
-        y=[line],
-        mode="markers",
-        marker=marker,
-        error_x=error(value, colour=style.colour),
-        hovertemplate=f"{row.policy}, {row.cooling}<br>{what} {value.mean:.2f}{sd} °C"
-        f" ({value.n} seeds)<extra></extra>",
-        showlegend=False,
-    )
 
 
 def _misses(

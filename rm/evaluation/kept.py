@@ -6,7 +6,7 @@ that ran it writes it, as a whole or not at all, so Ctrl-C and kill -9 are safe 
 
 import hashlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from importlib.metadata import EntryPoint, version
 from importlib.util import find_spec
@@ -21,6 +21,7 @@ from platforms.atomic_file import replacing
 from rm.evaluation.episode import EpisodeSetup, Finished, run_timed_episode
 from rm.manifest import path_digest, source_digest
 from rm.policies.registry import policy_entry
+from traces.workers import run_jobs
 
 FOLDER = "unfinished"
 """Below the folder of the results; gone when these are written."""
@@ -82,11 +83,6 @@ def _distribution(point: EntryPoint) -> str:
     return f"{point.dist.name} {point.dist.version}" if point.dist else ""
 
 
-def find_kept(episode: KeptEpisode[EpisodeSetup]) -> Finished | None:
-    """The episode as it was kept, or None where it was not, or is damaged."""
-    return read_kept(episode, Finished)
-
-
 def read_kept(episode: KeptEpisode[Any], kind: type[Done]) -> Done | None:
     """What was kept of an episode, of this kind, or None where nothing was, or it is damaged."""
     try:
@@ -100,6 +96,26 @@ def keep(episode: KeptEpisode[Any], done: Done) -> Done:
     with replacing(episode.path) as temporary:
         temporary.write_bytes(msgspec.msgpack.encode(done))
     return done
+
+
+def run_missing(
+    episodes: Sequence[KeptEpisode[Setup]],
+    kind: type[Done],
+    run: Callable[[KeptEpisode[Setup]], Done],
+    *,
+    workers: int,
+    on_done: Callable[[Done], None],
+) -> list[Done]:
+    """What came of every episode, in their order: as it was kept, or `run` now."""
+    found = {
+        episode.path: done for episode in episodes if (done := read_kept(episode, kind)) is not None
+    }
+    for done in found.values():
+        on_done(done)
+    missing = [episode for episode in episodes if episode.path not in found]
+    made = run_jobs(run, missing, workers=workers, on_done=on_done)
+    found |= {episode.path: done for episode, done in zip(missing, made, strict=True)}
+    return [found[episode.path] for episode in episodes]
 
 
 def run_kept(episode: KeptEpisode[EpisodeSetup]) -> Finished:

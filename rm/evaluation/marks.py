@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Protocol
 
 import plotly.graph_objects as go
 
@@ -41,6 +42,37 @@ def link(mean: Spread, peak: Spread, line: float, style: PolicyStyle) -> go.Scat
         mode="lines",
         line={"color": pale(style.colour, 0.3), "width": 2},
         hoverinfo="skip",
+        showlegend=False,
+    )
+
+
+class _Row(Protocol):
+    """Whose temperatures are marked."""
+
+    @property
+    def policy(self) -> str: ...
+    @property
+    def cooling(self) -> str: ...
+
+
+def estimate(
+    row: _Row, value: Spread, line: float, style: PolicyStyle, *, hollow: bool
+) -> go.Scatter:
+    """A mean temperature with its spread, or (`hollow`) a peak one."""
+    marker = {"color": style.colour, "size": 10, "symbol": "circle"}
+    if hollow:
+        edge = {"color": style.colour, "width": 2}
+        marker = {"color": "white", "size": 9, "symbol": "diamond", "line": edge}
+    what = "peak" if hollow else "mean"
+    sd = "" if value.sd is None else f" ± {value.sd:.2f}"
+    return go.Scatter(
+        x=[value.mean],
+        y=[line],
+        mode="markers",
+        marker=marker,
+        error_x=error(value, colour=style.colour),
+        hovertemplate=f"{row.policy}, {row.cooling}<br>{what} {value.mean:.2f}{sd} °C"
+        f" ({value.n} seeds)<extra></extra>",
         showlegend=False,
     )
 

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from platforms.application_file import find_applications
 from platforms.board_file import load_board
 from rm.evaluation.comparison import compare, compare_keeping
-from rm.evaluation.episode import EpisodeSetup
-from rm.evaluation.kept import KeptEpisodes, find_kept, run_kept
+from rm.evaluation.episode import EpisodeSetup, Finished
+from rm.evaluation.kept import KeptEpisodes, read_kept, run_kept
 from rm.evaluation.workload import WorkloadParameters
 
 BOARD = load_board("hikey970")
@@ -34,10 +34,10 @@ def test_an_episode_comes_back_as_it_was(tmp_path: Path) -> None:
     """To the last bit, wall times included."""
     kept = KeptEpisodes(tmp_path)
     episode = kept.place(SETUP)
-    assert find_kept(episode) is None
-    assert run_kept(episode) == find_kept(episode)
+    assert read_kept(episode, Finished) is None
+    assert run_kept(episode) == read_kept(episode, Finished)
     kept.forget()
-    assert find_kept(episode) is None
+    assert read_kept(episode, Finished) is None
     assert [] == list(tmp_path.iterdir())
 
 

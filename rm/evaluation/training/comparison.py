@@ -7,7 +7,7 @@ import numpy as np
 from msgspec import structs
 
 from platforms.simulated.simulated_board import SimulatedBoard
-from rm.evaluation.kept import KeptEpisode, KeptEpisodes, keep, read_kept
+from rm.evaluation.kept import KeptEpisode, KeptEpisodes, keep, run_missing
 from rm.evaluation.training.episode import TrainingSetup, run_training_episode
 from rm.evaluation.training.outcome import EXHAUSTIVE, TrainingOutcome
 from rm.planner.plans import Limits
@@ -45,17 +45,9 @@ def compare_training(
         made = run_jobs(run_training_episode, setups, workers=workers, on_done=on_done)
         return mark_attainable(made)
     episodes = [kept.place(setup) for setup in setups]
-    found = {
-        episode.path: outcome
-        for episode in episodes
-        if (outcome := read_kept(episode, TrainingOutcome)) is not None
-    }
-    for outcome in found.values():
-        on_done(outcome)
-    missing = [episode for episode in episodes if episode.path not in found]
-    outcomes = run_jobs(run_kept_training, missing, workers=workers, on_done=on_done)
-    found |= {episode.path: outcome for episode, outcome in zip(missing, outcomes, strict=True)}
-    return mark_attainable([found[episode.path] for episode in episodes])
+    return mark_attainable(
+        run_missing(episodes, TrainingOutcome, run_kept_training, workers=workers, on_done=on_done)
+    )
 
 
 def run_kept_training(episode: KeptEpisode[TrainingSetup]) -> TrainingOutcome:

@@ -12,7 +12,7 @@ from rm.evaluation.figure_style import (
     pale,
     row_height_px,
 )
-from rm.evaluation.marks import dot, error, label, link, open_dot, seed_dots
+from rm.evaluation.marks import dot, error, estimate, label, link, open_dot, seed_dots
 from rm.evaluation.summary import Spread, missed_share
 from rm.evaluation.training.compared import TrainingComparison
 from rm.evaluation.training.outcome import TrainingOutcome
@@ -34,8 +34,8 @@ def temperature_figure(data: TrainingComparison) -> go.Figure:
         temps_c = [o.mean_temp_c for o in group] + [o.peak_temp_c for o in group]
         panels.add(link(row.mean_temp_c, row.peak_temp_c, line, style), row.cooling)
         panels.add(seed_dots(temps_c, line + 0.24, style), row.cooling)
-        panels.add(_estimate(row, row.mean_temp_c, line, style, hollow=False), row.cooling)
-        panels.add(_estimate(row, row.peak_temp_c, line, style, hollow=True), row.cooling)
+        panels.add(estimate(row, row.mean_temp_c, line, style, hollow=False), row.cooling)
+        panels.add(estimate(row, row.peak_temp_c, line, style, hollow=True), row.cooling)
     for cooling, limit_c in data.limits_c.items():
         panels.add(_limit(limit_c, len(data.policies)), cooling)
     hollow = {"color": "white", "size": 9, "symbol": "diamond", "line": _edge(QUIET, 2)}
@@ -139,27 +139,6 @@ def _limit(limit_c: float, lines: int) -> go.Scatter:
         mode="lines",
         line={"color": INK, "width": 1.2, "dash": "dot"},
         hovertemplate=f"limit {limit_c:.1f} °C<extra></extra>",
-        showlegend=False,
-    )
-
-
-def _estimate(
-    row: TrainingRow, value: Spread, line: float, style: PolicyStyle, *, hollow: bool
-) -> go.Scatter:
-    marker = {"color": style.colour, "size": 10, "symbol": "circle"}
-    if hollow:
-        edge = _edge(style.colour, 2)
-        marker = {"color": "white", "size": 9, "symbol": "diamond", "line": edge}
-    what = "peak" if hollow else "mean"
-    sd = "" if value.sd is None else f" ± {value.sd:.2f}"
-    return go.Scatter(
-        x=[value.mean],
-        y=[line],
-        mode="markers",
-        marker=marker,
-        error_x=error(value, colour=style.colour),
-        hovertemplate=f"{row.policy}, {row.cooling}<br>{what} {value.mean:.2f}{sd} °C"
-        f" ({value.n} seeds)<extra></extra>",
         showlegend=False,
     )
 
