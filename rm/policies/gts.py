@@ -1,9 +1,17 @@
 """Global Task Scheduling (big cores first) with one of Linux's cpufreq governors, or DVFS by QoS.
 
 GTS moves every busy task to the big cluster while it has an idle core, and leaves the others on
-LITTLE. The cpufreq governors see the clusters' utilisation only; they know nothing of targets.
-Programs that compute all the time keep a core 100 % busy, so ondemand asks for the highest
-frequency.
+LITTLE. It never was in mainline, so no kernel documents it: the scheduler patches for big.LITTLE MP
+move a task up above 700 and down below 512 of 1024 load (hmp_up_threshold, hmp_down_threshold, as a
+vendor's tree has them). Taken here: every application computes all the time and so is above the
+first; none is moved down. TOP-IL's paper names GTS as the scheduler of its baselines, as recalled.
+
+The cpufreq governors see the clusters' utilisation only; they know nothing of targets. Source:
+Documentation/admin-guide/pm/cpufreq.rst and od_update in drivers/cpufreq/cpufreq_ondemand.c (Linux
+4.9 to 6); performance and powersave are the two ends of the table. Tunables have the kernel's
+defaults: no powersave_bias, a sampling_down_factor of 1, and nobody is nice. Samples are taken once
+a round of the governor, every 50 ms, where the kernel's documentation has 2 to 10 ms. Programs that
+compute all the time keep a core 100 % busy, so ondemand asks for the highest frequency.
 """
 
 from collections.abc import Callable
@@ -11,18 +19,22 @@ from functools import partial
 
 from platforms.board import Board
 from platforms.platform import Migration, Observation
-from rm.dvfs import QosScaling, opp_at_least
+from rm.dvfs import QosScaling
 from rm.policies.registry import PolicyContext
 
 UP_THRESHOLD = 0.95
-"""ondemand jumps to the highest frequency above this utilisation (Linux's default for fine-grained
-accounting), and below it picks a frequency in proportion."""
+"""ondemand jumps to the highest frequency above this utilisation, and picks one in proportion below
+it (up_threshold; Linux's default where idle time is accounted to the microsecond,
+MICRO_FREQUENCY_UP_THRESHOLD)."""
 
 Cpufreq = Callable[[Observation], tuple[int, ...]]
 
 
 def ondemand(board: Board, observation: Observation) -> tuple[int, ...]:
-    """Linux's ondemand: the highest frequency when busy, else in proportion to the busiest core."""
+    """Linux's ondemand: the highest frequency when busy, else in proportion to the busiest core.
+
+    In proportion is ``min + load * (max - min)``, and the operating point closest to that.
+    """
     chosen = []
     for cluster in board.clusters:
         busiest = max(observation.core_utilisation[core] for core in cluster.cores)
@@ -30,8 +42,18 @@ def ondemand(board: Board, observation: Observation) -> tuple[int, ...]:
         if busiest > UP_THRESHOLD:
             chosen.append(len(cluster.opps) - 1)
         else:
-            chosen.append(opp_at_least(cluster.freqs_hz, low_hz + busiest * (high_hz - low_hz)))
+            chosen.append(closest_opp(cluster.freqs_hz, low_hz + busiest * (high_hz - low_hz)))
     return tuple(chosen)
+
+
+def closest_opp(freqs_hz: tuple[int, ...], wanted_hz: float) -> int:
+    """Index of the operating point nearest to a frequency, the lower of two (CPUFREQ_RELATION_C).
+
+    >>> [closest_opp((500, 1000), wanted_hz) for wanted_hz in (0.0, 750.0, 751.0)]
+    [0, 0, 1]
+    """
+    distances_hz = [abs(freq_hz - wanted_hz) for freq_hz in freqs_hz]
+    return distances_hz.index(min(distances_hz))
 
 
 def powersave(board: Board, observation: Observation) -> tuple[int, ...]:

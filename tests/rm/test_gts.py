@@ -6,7 +6,15 @@ from hypothesis import strategies as st
 
 from platforms.board_file import load_board
 from platforms.platform import Migration, Observation
-from rm.policies.gts import UP_THRESHOLD, Gts, make_ondemand, make_powersave, ondemand, powersave
+from rm.policies.gts import (
+    UP_THRESHOLD,
+    Gts,
+    closest_opp,
+    make_ondemand,
+    make_powersave,
+    ondemand,
+    powersave,
+)
 from rm.policies.registry import PolicyContext
 from tests.platforms.programs import simulated
 from tests.rm.readings import HIKEY, observation, reading
@@ -93,7 +101,7 @@ def test_ondemand_jumps_to_the_top_above_its_threshold() -> None:
 
 @pytest.mark.parametrize("utilisation", [0.0, 0.2, 0.5, 0.8, UP_THRESHOLD])
 def test_below_the_threshold_ondemand_picks_in_proportion(utilisation: float) -> None:
-    """The lowest point that reaches min + utilisation x (max - min)."""
+    """No point is nearer to min + utilisation x (max - min): not the next higher one."""
     for cluster, opp in zip(
         HIKEY.clusters,
         ondemand(HIKEY, _with_utilisation(utilisation, utilisation)),
@@ -101,8 +109,21 @@ def test_below_the_threshold_ondemand_picks_in_proportion(utilisation: float) ->
     ):
         low_hz, high_hz = cluster.freqs_hz[0], cluster.freqs_hz[-1]
         wanted_hz = low_hz + utilisation * (high_hz - low_hz)
-        assert cluster.freqs_hz[opp] >= wanted_hz * (1 - 1e-6)
-        assert opp == 0 or cluster.freqs_hz[opp - 1] < wanted_hz
+        nearest_hz = min(abs(freq_hz - wanted_hz) for freq_hz in cluster.freqs_hz)
+        assert nearest_hz == abs(cluster.freqs_hz[opp] - wanted_hz)
+
+
+@pytest.mark.parametrize(
+    ("wanted_hz", "expected"), [(0.0, 0), (1249.0, 1), (1251.0, 2), (1250.0, 1), (9e9, 2)]
+)
+def test_the_closest_point_is_taken_and_of_two_the_lower(wanted_hz: float, expected: int) -> None:
+    """CPUFREQ_RELATION_C of a table in ascending order."""
+    assert expected == closest_opp((500, 1000, 1500), wanted_hz)
+
+
+def test_ondemand_rounds_down_where_the_lower_point_is_nearer() -> None:
+    """A load of 8 % on big: 682 + 0.08 x 1680 is 816 MHz, and the next point is 1018 MHz."""
+    assert (0, 0) == ondemand(HIKEY, _with_utilisation(0.0, 0.08))
 
 
 @given(st.lists(st.floats(0.0, 1.0), min_size=8, max_size=8))
