@@ -1,7 +1,8 @@
 """Measure how long the exact joint search takes: with more applications, and with more cores.
 
-All times are wall times of one thread. They belong to the machine and its load, so no two runs give
-the same; decisions, proofs and nodes are the same for the same seed and version.
+All times are processor times of one thread: who else uses the machine does not lengthen them by
+waiting. They belong to the machine still, so no two runs give the same; decisions, proofs and nodes
+are the same for the same seed and version.
 """
 
 import time
@@ -41,9 +42,9 @@ class Case(Struct, frozen=True):
 class ScalingPoint(Struct, frozen=True, kw_only=True):
     """What the solutions of one case took.
 
-    `*_ms` are wall times per solution, milliseconds. `certified_share` is the share of solutions
-    that were proven optimal, `missed_share` that of those that miss a target. `median_nodes` counts
-    the choices that the search tried.
+    `*_ms` are processor times per solution, milliseconds. `certified_share` is the share of
+    solutions that were proven optimal, `missed_share` that of those that miss a target.
+    `median_nodes` counts the choices that the search tried.
     """
 
     board: str
@@ -93,10 +94,13 @@ def measure_case(
     case: Case,
     measurement: Measurement,
     on_solved: Callable[[Solution], None] = lambda solution: None,
+    *,
+    clock: Callable[[], float] = time.process_time,
 ) -> ScalingPoint:
     """Solve the scenarios of a case one after the other; `on_solved` hears each solution.
 
     One more is solved first and not counted: the search is compiled, or its code loaded, then.
+    `clock` gives seconds.
     """
     board = case.board
     models = WhatIf(board, board.cooling_named(measurement.cooling))
@@ -105,9 +109,9 @@ def measure_case(
     times_s, solutions = [], []
     for number in range(measurement.scenarios):
         apps = _scenario(case, measurement, number)
-        begun_s = time.perf_counter()
+        begun_s = clock()
         solutions.append(search.solve(apps))
-        times_s.append(time.perf_counter() - begun_s)
+        times_s.append(clock() - begun_s)
         on_solved(solutions[-1])
     median_ms, p95_ms, max_ms = (float(q) for q in 1e3 * np.quantile(times_s, (0.5, 0.95, 1.0)))
     return ScalingPoint(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _SUITE = "parsec"
 _NOTE = (
-    "Times are wall times of this machine under its present load: another run gives others. "
+    "Times are processor times of this machine: another one, or another run, gives others. "
     "Decisions, proofs and nodes depend on the options and the version of ilgov alone."
 )
 

@@ -17,8 +17,8 @@ _CUT_COLOUR, _CUT_SYMBOL = "#222222", "pentagon"
 _HEIGHT_PX = 440
 
 _CAPTION = (
-    "Wall time per solution on one core, logarithmic; solid: median, dotted: 95th percentile of "
-    "the scenarios. Left: whole boards. Right: {cut} with cores left out, {applications} "
+    "Processor time per solution on one core, logarithmic; solid: median, dotted: 95th percentile "
+    "of the scenarios. Left: whole boards. Right: {cut} with cores left out, {applications} "
     "applications; where there are fewer cores than applications, these share cores."
 )
 
@@ -53,7 +53,7 @@ def scaling_figure(scaling: Scaling) -> go.Figure:
 
 def _title_axes(figure: go.Figure, scaling: Scaling) -> None:
     figure.update_yaxes(type="log", minor={"showgrid": True, "gridcolor": "#f3f3f3"})
-    figure.update_yaxes(title_text="time per solution, ms", col=1)
+    figure.update_yaxes(title_text="processor time per solution, ms", col=1)
     applications = sorted({point.applications for point in scaling.by_applications})
     figure.update_xaxes(title_text="applications", tickvals=applications, col=1)
     cores = [point.cores for point in scaling.by_cores]

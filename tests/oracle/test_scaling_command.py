@@ -66,7 +66,7 @@ def test_both_files_hold_every_board_and_number_of_applications(
         assert 0.0 < point["median_ms"] <= point["p95_ms"] <= point["max_ms"]
         assert 2 == point["solutions"]
         assert point["board"] in stdout
-    assert document["note"].startswith("Times are wall times of this machine")
+    assert document["note"].startswith("Times are processor times of this machine")
 
 
 def test_the_page_needs_nothing_from_elsewhere_and_draws_time_on_a_logarithm(
@@ -117,6 +117,15 @@ def test_shares_and_nodes_are_those_of_the_solutions_that_were_timed(budget: int
     assert pytest.approx(sum(s.optimal for s in said) / 7) == point.certified_share
     assert pytest.approx(sum(s.shortfall > 1e-6 for s in said) / 7) == point.missed_share
     assert sorted(s.nodes for s in said)[3] == point.median_nodes
+
+
+def test_a_time_is_what_passed_on_the_clock_while_a_scenario_was_solved() -> None:
+    """Here 2 ms for the first, then 4, 6 and 8 ms; drawing the scenarios is not counted."""
+    ticks = iter((0.0, 0.002, 1.0, 1.004, 2.0, 2.006, 3.0, 3.008))
+    case = Case(load_board("hikey970"), 1)
+    point = measure_case(case, measurement(scenarios=4), clock=lambda: next(ticks))
+    assert pytest.approx(5.0) == point.median_ms
+    assert pytest.approx(8.0) == point.max_ms
 
 
 def test_a_search_that_is_cut_short_is_not_counted_as_certified() -> None:
