@@ -32,7 +32,7 @@ def placements(asked: Question) -> Iterator[Placement]:
         allowed = asked.allowed_clusters[number] if asked.allowed_clusters else everywhere
         own = [clusters[x].cores for x in sorted(allowed)]
         several = [cores for cores in own if len(cores) > 1 or not roomy]
-        one = [(core,) for cores in own for core in cores]
+        one: list[tuple[int, ...]] = [(core,) for cores in own for core in cores]
         choices.append(one if app.threads == 1 else several)
     for placement in itertools.product(*choices):
         used = [core for cores in placement for core in cores]

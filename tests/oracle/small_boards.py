@@ -34,10 +34,16 @@ def cluster(
     points: int,
     strength: float,
     sleeps: bool = False,
+    paired: bool = False,
 ) -> Cluster:
-    """A cluster whose power grows as that of real ones; `strength` scales clock and power."""
+    """A cluster whose power grows as that of real ones; `strength` scales clock and power.
+
+    `paired`: two points, from the lowest on, have one voltage, that of the higher.
+    """
     freqs_hz = np.sort(rng.uniform(0.4e9, 2.0e9, size=points)) * strength
     volts = 0.6 + 0.4 * (freqs_hz / freqs_hz[-1])
+    if paired:
+        volts = volts[np.minimum(np.arange(points) | 1, points - 1)]
     leakage = 0.04 * strength
     busy_w = leakage * volts**3 + 0.15 * strength**2 * volts**2 * freqs_hz / 1e9
     opps = [
@@ -104,6 +110,7 @@ def board(
     sizes: tuple[int, ...] = (2, 2),
     sleeps: bool = False,
     uneven: bool = False,
+    paired: bool = False,
     bandwidth_bytes_per_s: float = 5e9,
 ) -> Board:
     """A board with a weak, a strong and perhaps a prime cluster and a few operating points each."""
@@ -116,6 +123,7 @@ def board(
             points=points,
             strength=1.0 + 0.3 * i,
             sleeps=sleeps,
+            paired=paired,
         )
         for i in range(len(sizes))
     )

@@ -103,6 +103,37 @@ def test_eight_alike_applications_are_no_riddle() -> None:
 REFERENCE_LIKE = board(np.random.default_rng(2), sizes=(4, 4), points=4)
 
 
+def test_of_two_points_at_one_voltage_the_higher_is_taken_where_it_lets_an_application_move() -> (
+    None
+):
+    """LITTLE's 1210 and 1402 MHz both have 850 mV, and only the second is fast enough."""
+    little, _ = REFERENCE.clusters
+    low, high = 2, 3
+    assert little.opps[low].volt_v == little.opps[high].volt_v
+    (program,) = find_applications(["splash2x.barnes"])
+    program = msgspec.structs.replace(program, phases=())
+    slow_ips, fast_ips = (program.ips(little, little.freqs_hz[at]) for at in (low, high))
+    now_on_big = Wanted(0, program, 0, (slow_ips + fast_ips) / 2.0, 1, (4,))
+    search = JointSearch(WhatIf(REFERENCE, REFERENCE.cooling_named("fan")), move_k=0.01)
+    found = search.solve([now_on_big])
+    assert found.optimal
+    assert found.placement[0][0] in little.cores
+    assert high == found.opp_index[0]
+    stays = search.solve([now_on_big], allowed_clusters=[frozenset({1})])
+    assert found.value < stays.value - 0.1
+
+
+def test_where_the_lower_of_two_points_at_one_voltage_is_enough_it_is_cooler() -> None:
+    """The voltage is the same, and every switch costs."""
+    little, _ = REFERENCE.clusters
+    (program,) = find_applications(["splash2x.barnes"])
+    program = msgspec.structs.replace(program, phases=())
+    target_ips = 0.99 * program.ips(little, little.freqs_hz[2])
+    app = Wanted(0, program, 0, target_ips, 1, (0,))
+    found = JointSearch(WhatIf(REFERENCE, REFERENCE.cooling_named("fan"))).solve([app])
+    assert (2, 0) == found.opp_index
+
+
 def test_allowed_clusters_are_kept_to() -> None:
     """Whatever it costs."""
     models = WhatIf(on(5), COOLING)

@@ -23,6 +23,7 @@ BOARDS = {
     "three clusters": {"sizes": (2, 1, 1), "points": 2},
     "uneven, never asleep": {"sizes": (1, 2), "points": 3, "uneven": True},
     "uneven, with sleep states": {"sizes": (3, 1), "points": 2, "uneven": True, "sleeps": True},
+    "two points at one voltage": {"sizes": (2, 2), "points": 3, "paired": True},
 }
 
 many = settings(
