@@ -29,17 +29,17 @@ class LittleFirst:
     def migrate(self, observation: Observation) -> tuple[Migration, ...]:
         """Serve the least demanding first, so that the weak cores go to those they suffice for."""
         self._remember(observation)
-        taken = [False] * self._board.core_count
+        users = [0] * self._board.core_count
         for app in observation.applications:
             for used in app.cores:
-                taken[used] = True
+                users[used] += 1
         moves = []
         single = (app for app in observation.applications if app.threads == 1)
         for app in sorted(single, key=lambda app: app.target_ips):
-            core = self._better_core(app, observation, taken)
+            core = self._better_core(app, users)
             if core is not None:
-                taken[app.cores[0]] = False
-                taken[core] = True
+                users[app.cores[0]] -= 1
+                users[core] += 1
                 moves.append(Migration(app.id, (core,)))
         return tuple(moves)
 
@@ -57,16 +57,14 @@ class LittleFirst:
                 freq_hz = board.clusters[cluster].freqs_hz[observation.opp_index[cluster]]
                 self._seen_ips_per_hz[app.id, cluster] = app.rate_ips / freq_hz
 
-    def _better_core(
-        self, app: ApplicationReading, observation: Observation, taken: list[bool]
-    ) -> int | None:
+    def _better_core(self, app: ApplicationReading, users: list[int]) -> int | None:
         present = self._board.cluster_of_core[app.cores[0]]
         for cluster in self._weakest_first:
             if cluster == present:
                 if self._serves(app, present):
                     return None
                 continue
-            idle = [core for core in self._board.clusters[cluster].cores if not taken[core]]
+            idle = [core for core in self._board.clusters[cluster].cores if users[core] == 0]
             if idle and self._serves(app, cluster):
                 return idle[0]
         return None

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from platforms.application import Job
 from platforms.application_file import shipped_applications
@@ -47,6 +48,17 @@ def test_the_least_demanding_get_the_little_cores() -> None:
     smaller = reading(9, cores=(5,), rate_ips=BIG_LOWEST_IPS, target_ips=0.1e9)
     seen = observation(*settled, larger, smaller)
     assert (Migration(9, (3,)),) == LittleFirst(HIKEY).migrate(seen)
+
+
+def test_a_core_that_one_of_two_leaves_is_not_free() -> None:
+    """Core 4 has two: the modest one goes to LITTLE, and who comes up takes core 5."""
+    modest = reading(0, cores=(4,), rate_ips=BIG_LOWEST_IPS, target_ips=0.1e9)
+    stays = reading(1, cores=(4,), rate_ips=BIG_LOWEST_IPS, target_ips=1.4e9)
+    slow = reading(2, cores=(0,), rate_ips=0.3e9, target_ips=0.8e9)
+    seen = observation(modest, stays, slow, opp_index=(6, 0))
+    policy = LittleFirst(HIKEY)
+    policy.migrate(observation(replace(modest, cores=(5,)), opp_index=(6, 0)))
+    assert (Migration(0, (1,)), Migration(2, (5,))) == policy.migrate(seen)
 
 
 def test_applications_of_several_threads_stay() -> None:
