@@ -19,9 +19,10 @@ class WorkloadParameters(Struct, frozen=True, kw_only=True):
     take it `shortest_work_s` to `longest_work_s` there, whatever its target: who runs it faster is
     done with it earlier. `variation` is the spread of the applications around their profiles.
 
-    By default four to seven applications run at a time, and any one target is within what a LITTLE
-    core of the HiKey 970 gives alone (44 to 69 % of a big one's best). The gap between policies
-    depends on this choice: the README shows how.
+    By default six applications run at a time in the mean where they are held at their targets (more
+    than the HiKey 970's eight cores for a seventh of the time), three where all run at full speed;
+    and any one target is within what a LITTLE core of it gives alone (44 to 69 % of a big one's
+    best). The gap between policies depends on this choice: the README shows how.
     """
 
     arrivals: int = 20

@@ -164,5 +164,6 @@ def test_the_oracle_is_found_out() -> None:
 
 def test_every_policy_of_the_comparison_is_among_those_tested() -> None:
     """Those of the project; a third party's are tested as well where they are installed."""
-    ours = {"topil", "gts-ondemand", "gts-powersave", "gts-performance", "gts-qos", "little-first"}
-    assert ours | {"eas-schedutil", "eas-schedutil-ipa"} <= set(BLIND)
+    ours = {"gts-ondemand", "gts-powersave", "gts-performance", "gts-qos", "little-first"}
+    ours |= {"eas-schedutil", "eas-schedutil-ipa", "toprl", "topil", "ilgov"}
+    assert ours <= set(BLIND)

@@ -40,7 +40,7 @@ def drawn(
     *,
     stall_aware: bool = True,
 ) -> Situation:
-    """A situation at random, with exact estimates: one to twelve applications anywhere."""
+    """A situation at random, with exact estimates: one to fourteen applications anywhere."""
     strongest = board.clusters[board.clusters_by_capacity[-1]]
     highest = rng.uniform(2 * LOWEST_TARGET, HIGHEST_TARGET)
     wanted = []
