@@ -6,10 +6,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from oracle.joint import JointSearch
+from oracle.joint import JointSearch, Solution
 from oracle.policy import OraclePolicy, make
-from oracle.whatif import Outcome, Wanted
-from platforms.application import Job
+from oracle.whatif import Wanted
+from platforms.application import Job, Phase
 from platforms.application_file import find_applications
 from platforms.board_file import load_board
 from platforms.errors import InvalidInput
@@ -85,24 +85,75 @@ def test_its_decisions_are_the_joint_searchs() -> None:
         assert app.rate_ips >= 0.999 * app.target_ips
 
 
-def test_equal_situations_are_solved_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twenty times a second, for the points, is no time to search."""
-    solved: list[int] = []
+@pytest.fixture
+def solved(monkeypatch: pytest.MonkeyPatch) -> list[list[Wanted]]:
+    """The questions that the search is asked, from now on."""
+    asked: list[list[Wanted]] = []
     solve = JointSearch.solve
 
-    def counted(self: JointSearch, apps: list[Wanted]) -> Outcome:
-        solved.append(len(apps))
+    def noted(self: JointSearch, apps: list[Wanted]) -> Solution:
+        asked.append(apps)
         return solve(self, apps)
 
-    monkeypatch.setattr(JointSearch, "solve", counted)
-    steady = msgspec.structs.replace(PROFILES[0], phases=())
-    late = msgspec.structs.replace(job(1), profile=steady, arrival_s=0.5)
-    on = simulated(msgspec.structs.replace(job(0), profile=steady), late)
+    monkeypatch.setattr(JointSearch, "solve", noted)
+    return asked
+
+
+def steady(number: int, **changes: Any) -> Job:
+    """An application without phases."""
+    one = job(number)
+    profile = msgspec.structs.replace(one.profile, phases=())
+    return msgspec.structs.replace(one, profile=profile, **changes)
+
+
+def governed(on: SimulatedBoard, *times_s: float) -> OraclePolicy:
+    """A policy that decided at these times."""
     policy = OraclePolicy(on)
-    for time_s in (0.1, 0.2, 0.3, 0.6, 0.7):
+    for time_s in times_s:
         on.advance_to(time_s)
         on.apply(Decision(policy.migrate(on.observe()), policy.scale(on.observe())))
-    assert [1, 2] == solved
+    return policy
+
+
+def test_equal_situations_are_solved_once(solved: list[list[Wanted]]) -> None:
+    """Twenty times a second, for the points, is no time to search."""
+    governed(simulated(steady(0), steady(1, arrival_s=0.5)), 0.1, 0.2, 0.3, 0.6, 0.7)
+    assert [1, 2] == [len(apps) for apps in solved]
+
+
+def test_the_end_of_an_application_is_another_question(solved: list[list[Wanted]]) -> None:
+    """Who is left may have it better now."""
+    governed(simulated(steady(0), steady(1, instructions=1e8)), 0.1, 1.0, 1.1)
+    assert [[0, 1], [0]] == [[app.id for app in apps] for apps in solved]
+
+
+def test_a_change_of_phase_is_another_question(solved: list[list[Wanted]]) -> None:
+    """It needs another frequency, perhaps another core."""
+    slow = Phase(instructions=2e8, cpi_scale=1.5, stall_scale=1.0)
+    fast = Phase(instructions=1e12, cpi_scale=0.7, stall_scale=1.0)
+    changing = msgspec.structs.replace(PROFILES[0], phases=(slow, fast))
+    governed(simulated(msgspec.structs.replace(job(0), profile=changing)), 0.1, 1.0, 1.1)
+    assert [[0], [1]] == [[app.phase for app in apps] for apps in solved]
+
+
+def test_a_fan_that_fails_is_another_question(solved: list[list[Wanted]]) -> None:
+    """The same applications on the same cores, on a board that sheds less heat."""
+    on = SimulatedBoard(
+        BOARD,
+        cooling=BOARD.cooling_named("fan-fails"),
+        rng=np.random.default_rng(0),
+        jobs=(steady(0),),
+        run_s=4.0,
+    )
+    governed(on, 0.5, 1.0, 1.5, 2.5, 3.0)
+    assert 2 == len(solved)
+
+
+def test_a_move_has_to_gain_more_than_it_costs() -> None:
+    """From a core of the wrong cluster it pays, at 0.1 K a move; at 100 K no move does."""
+    on = simulated(steady(0, cores=(4,)))
+    assert OraclePolicy(on).migrate(on.observe())
+    assert () == OraclePolicy(on, move_k=100.0).migrate(on.observe())
 
 
 def test_a_platform_that_is_not_simulated_is_refused() -> None:
