@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,8 +10,12 @@ import msgspec
 import numpy as np
 import onnx
 import pytest
+from msgspec import structs
 
+from benchmarks.shipped_policies import COMMANDS, shipped_of
 from npu_runtime.load import LoadedPolicy, load_policy
+from oracle.demonstrations import OracleParameters
+from platforms.application_file import find_applications
 from platforms.board_file import load_board, shipped_boards
 from rm.checker import check_policy
 from rm.features import table as topil_table
@@ -20,11 +25,15 @@ from rm.policies.registry import PolicyContext, policy_factory
 from rm.policies.shipped_files import FOLDER, shipped
 from rm.speed_priors import SpeedPriors
 from tests.platforms.programs import simulated
+from traces.plan import split_pools
 from traces.schema import board_digest
+from training.imitation.fit_data import FitOptions
 from training.joint.command import configure, options_of, task_of
 from training.joint.priors import measured_priors
+from training.joint.task import HELD_OUT_SHARE
 
 SHIPPED = sorted(FOLDER.glob("*.onnx"))
+OF_TOPIL = [path for path in SHIPPED if path.name.startswith("topil-")]
 NAMES = ("ilgov-hikey970.onnx", "topil-hikey970.onnx")
 
 KNOWN_TO_NPUS = {"Sub", "Div", "Gemm", "Relu"}
@@ -93,6 +102,34 @@ def test_the_policy_of_a_shipped_network_keeps_the_contract(path: Path) -> None:
     board = load_board(name)
     idle = simulated(board=board)
     check_policy(lambda: policy_factory(policy)(PolicyContext(board, idle)), board)
+
+
+def test_every_shipped_file_is_one_that_can_be_made_again_by_one_command() -> None:
+    """``python -m benchmarks.shipped_policies`` compares the bytes, in minutes."""
+    makeable = {name for policy in COMMANDS for name in shipped_of(policy)}
+    assert {path.name for path in FOLDER.iterdir()} == makeable
+    written = {words[words.index("--out") + 1] for c in COMMANDS.values() for words in c[-1:]}
+    assert {f"{{out}}/{name}" for name in makeable if not name.endswith(".json")} == written
+
+
+@pytest.mark.parametrize("path", OF_TOPIL, ids=lambda path: path.name)
+def test_topils_network_is_what_its_commands_make(path: Path) -> None:
+    """``ilgov trace record``, ``oracle labels`` and ``train`` with their defaults, says the report.
+
+    The programs that teach are those that the recorder does not hold out.
+    """
+    metadata = loaded(path).metadata
+    report = json.loads(path.with_name(f"{path.stem}.training.json").read_text("utf-8"))
+    assert structs.asdict(OracleParameters()) == report["oracle"] == metadata.oracle
+    assert "recorded apart" == report["validation_chosen"]
+    assert json.loads(json.dumps(asdict(FitOptions()))) == report["options"]
+    record, _, _ = COMMANDS["topil"]
+    assert not {"--seed", "--scenarios", "--cooling", "--applications"} & set(record)
+    names = [profile.name for profile in find_applications(["cbench"])]
+    rng = np.random.default_rng(0)
+    known, held_out = split_pools(names, held_out_share=HELD_OUT_SHARE, rng=rng)
+    assert sorted(known) == report["training_applications"]
+    assert sorted(held_out) == report["validation"]["applications"]
 
 
 @pytest.mark.parametrize(
