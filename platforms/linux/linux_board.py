@@ -143,7 +143,7 @@ class LinuxBoard:
 
         Applications that are gone by now are passed over.
         """
-        threads = {app.id: app.threads for app in self.read_applications}
+        threads = {app.process.id: app.seat[1] for app in self._read}
         jobs = {job.id: None for job in self._training()} if decision.grants else {}
         for problem in decision_problems(self._board, threads, decision, jobs):
             raise IllegalDecision(problem)
@@ -165,7 +165,7 @@ class LinuxBoard:
         Training jobs are kept to their grants; those that are not there any more are let go.
         """
         try:
-            wanted = {app.id: app.cores for app in self.read_applications}
+            wanted = {app.process.id: app.seat[0] for app in self._read}
             self._machine.seating.hold(self._applications(), wanted, self.cores_online)
             self._hold_training()
         except JournalUnusable as error:

@@ -22,7 +22,7 @@ from platforms.linux.applications.meters import (
 from platforms.linux.counters.counters import Counters
 from platforms.linux.knobs.system_calls import SchedulerCalls, calls_for
 from platforms.linux.managed import ManagedProcess, ProcessKey
-from platforms.linux.processes.cpusets import Cpusets
+from platforms.linux.processes.cpusets import Cpusets, SeenGroups
 from platforms.linux.processes.process_threads import ThreadsOf
 from platforms.linux.processes.processes import ProcessTable
 from platforms.linux.processes.seen_cores import Clusters, CoreMap
@@ -60,7 +60,7 @@ class ApplicationReader:
         self._clock = clock
         self._board = CoreMap(clusters)
         self._table = ProcessTable(root) if table is None else table
-        self._scan = self._table.scan if table is None else self._table.update
+        self._has_own_table = table is None
         self._calls = calls_for(root) if calls is None else calls
         self._cpusets = Cpusets(root)
         self._known: dict[int, FollowedApplication] = {}
@@ -68,7 +68,10 @@ class ApplicationReader:
         self._turn = 0
         self._pids: frozenset[int] = frozenset()
         self.others: frozenset[int] = frozenset()
-        self._scan()
+        if table is None:
+            self._table.scan()
+        else:
+            table.update()
         _say_what_is_missing(counters)
 
     def read(
@@ -101,10 +104,13 @@ class ApplicationReader:
         now_s = self._clock.now_s()
         self._forget_others(managed)
         self._table.watched = self._pids
-        self._scan()
+        if self._has_own_table:
+            self._table.scan()
         newcomers = [process for process in managed if self._recognised(process) is None]
+        others, groups = self._pids | self.others, SeenGroups()
         for known in self._next_in_turn():
-            self._look(known, now_s)
+            known.threads.without = others
+            self._look(known, now_s, groups)
         for process in newcomers[:NEWCOMERS_PER_RESCAN]:
             self._meet(process, now_s)
 
@@ -126,7 +132,7 @@ class ApplicationReader:
     def _recognised(self, process: ManagedProcess) -> FollowedApplication | None:
         """The application if it is known, with the same target and the same heartbeats."""
         known = self._known.get(process.id)
-        if known is None or known.process != process:
+        if known is None or (known.process is not process and known.process != process):
             return None
         known.process = process
         return known
@@ -147,11 +153,10 @@ class ApplicationReader:
         known.look(now_s, self._cpusets.effective_cores(process.key.pid))
         return known
 
-    def _look(self, known: FollowedApplication, now_s: float) -> None:
+    def _look(self, known: FollowedApplication, now_s: float, groups: SeenGroups) -> None:
         """Look at a known application's threads, and open its counters if there are none."""
         process = known.process
-        known.threads.without = (self._pids | self.others) - {process.key.pid}
-        known.look(now_s, self._cpusets.effective_cores(process.key.pid))
+        known.look(now_s, self._cpusets.effective_cores(process.key.pid, groups))
         wants_counters = known.meter.measured_by != "counters" and self._counters.reason is None
         if known.meter.is_lost or wants_counters:
             meter = self._meter(process, known.threads)
@@ -185,7 +190,7 @@ class ApplicationReader:
 
     def _threads(self, process: ManagedProcess) -> ThreadsOf:
         threads = ThreadsOf(self._root, process.key, table=self._table)
-        threads.without = (self._pids | self.others) - {process.key.pid}
+        threads.without = self._pids | self.others
         return threads
 
     def _lister(self, threads: ThreadsOf) -> Callable[[], Iterable[int]]:
@@ -202,7 +207,7 @@ class ApplicationReader:
     def _forget_others(self, managed: Sequence[ManagedProcess]) -> None:
         present = {process.id for process in managed}
         gone = [self._known.pop(number).process.key for number in self._known.keys() - present]
-        still = {known.process.key for known in self._known.values()}
+        still = {known.process.key for known in self._known.values()} if gone else ()
         for key in gone:
             if key not in still:  # it may have become another application, with a new id
                 self._counters.release(key)

@@ -65,6 +65,7 @@ class FollowedApplication:
         self._mask: Set[int] = frozenset()
         self._tid = process.key.pid
         self._place: tuple[tuple[int, ...], int] = ((), 0)
+        self._placed_by: tuple[object, ...] = ()
         self._cluster = 0
         self._measured: Measured | None = None
         self.reading: ApplicationReading | None = None
@@ -121,6 +122,11 @@ class FollowedApplication:
             )
         return True
 
+    @property
+    def seat(self) -> tuple[tuple[int, ...], int]:
+        """Its cores, and the number of threads that they are for, as in `state`."""
+        return self._place
+
     def state(self) -> ReadApplication:
         """All that was read the last time."""
         measured = self._measured or Measured(None, 0.0)
@@ -148,6 +154,10 @@ class FollowedApplication:
 
     def _settle(self) -> None:
         """Find out its cores from mask, threads and the core that it last ran on."""
+        placed_by = (self._mask, self._busy, self._last_core, self._usable)
+        if placed_by == self._placed_by:
+            return
+        self._placed_by = placed_by
         before = self._place[0]
         self._place = seen_cores(
             self._board,

@@ -11,6 +11,9 @@ from platforms.linux.processes.process_files import read_once, unified_cgroup
 
 _GROUPS = "sys/fs/cgroup"
 
+SeenGroups = dict[bytes, frozenset[int] | None]
+"""The cores that groups leave, by what ``/proc/PID/cgroup`` says: most processes share theirs."""
+
 
 class Cpusets:
     """Control groups with a cpuset, below ``/sys/fs/cgroup``."""
@@ -18,11 +21,24 @@ class Cpusets:
     def __init__(self, root: Path) -> None:
         """`root` is the root of the file system."""
         self._root = root
+        self._proc = str(root / "proc")
         self._top = str(root / _GROUPS)
 
-    def effective_cores(self, pid: int) -> frozenset[int] | None:
-        """The cores that the process's group may use; None where no cpuset says so."""
-        folder = self._folder(pid)
+    def effective_cores(self, pid: int, seen: SeenGroups | None = None) -> frozenset[int] | None:
+        """The cores that the process's group may use; None where no cpuset says so.
+
+        Who asks for several processes at a time may give the same `seen` for all of them.
+        """
+        text = self._text(pid)
+        if text is None or seen is None:
+            return self._left(text)
+        if text not in seen:
+            seen[text] = self._left(text)
+        return seen[text]
+
+    def _left(self, text: bytes | None) -> frozenset[int] | None:
+        """The cores of the nearest cpuset."""
+        folder = self._folder(text)
         while folder is not None and folder.startswith(self._top):
             cores = _cores(f"{folder}/cpuset.cpus.effective")
             if cores:
@@ -36,7 +52,7 @@ class Cpusets:
         As the path under the root, ``/sys/fs/cgroup/...``. None where they are not in one group, it
         holds others or groups of its own, or has no cpuset: only its own masks may place them then.
         """
-        folders = {self._folder(pid) for pid in pids}
+        folders = {self._folder(self._text(pid)) for pid in pids}
         name = folders.pop() if len(folders) == 1 else None
         if name is None or name == self._top:
             return None
@@ -47,12 +63,16 @@ class Cpusets:
         knob = folder / "cpuset.cpus"
         return f"/{knob.relative_to(self._root)}" if knob.exists() else None
 
-    def _folder(self, pid: int) -> str | None:
-        """The folder of a process's group in the unified hierarchy."""
+    def _text(self, pid: int) -> bytes | None:
+        """What the kernel says of a process's groups; None when it has ended."""
         try:
-            path = unified_cgroup(read_once(f"{self._root}/proc/{pid}/cgroup"))
+            return read_once(f"{self._proc}/{pid}/cgroup")
         except OSError:
             return None
+
+    def _folder(self, text: bytes | None) -> str | None:
+        """The folder of a group in the unified hierarchy."""
+        path = None if text is None else unified_cgroup(text)
         if path is None or ".." in path.split("/"):  # "..": outside this namespace of groups
             return None
         return f"{self._top}/{path.strip('/')}".rstrip("/")

@@ -51,7 +51,7 @@ def parse_stat(line: bytes) -> Stat:
     ('a) (b c', 1, 42, 3, 54321, 5)
     """
     begin, end = line.find(b"(") + 1, line.rfind(b")")
-    fields = line[end + 1 :].split()
+    fields = line[end + 2 :].split(b" ", 37)  # what comes after the core stays in one piece
     if begin < 1 or end < begin or len(fields) < 37:
         raise ValueError(f"a line of /proc/PID/stat must have 39 fields or more (got {line!r})")
     return Stat(

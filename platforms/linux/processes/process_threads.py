@@ -28,7 +28,7 @@ class ThreadsOf:
     """The threads of the process `key` and its descendants, as of `table`'s last scan of processes.
 
     `cpu_s` is the CPU time that `busy` has seen so far, seconds. Processes in `without` are not
-    part of it, nor are their descendants.
+    part of it, nor are their descendants, but for the process itself.
     """
 
     def __init__(self, root: Path, key: ProcessKey, *, table: ProcessTable | None = None) -> None:
@@ -45,15 +45,12 @@ class ThreadsOf:
 
     def tids(self) -> tuple[int, ...]:
         """All threads that there are now; none when the process has ended."""
-        return tuple([tid for _, tid in self._listed()])
+        return tuple([tid for _, tids in self._listed() for tid in tids])
 
     def by_process(self) -> tuple[tuple[ProcessKey, tuple[int, ...]], ...]:
         """All threads that there are now, by process, the application's own first."""
-        found: dict[int, list[int]] = {}
-        for pid, tid in self._listed():
-            found.setdefault(pid, []).append(tid)
-        keys = [(self._key_of(pid), tids) for pid, tids in found.items()]
-        return tuple([(key, tuple(tids)) for key, tids in keys if key is not None])
+        keys = [(self._key_of(pid), tids) for pid, tids in self._listed()]
+        return tuple([(key, tids) for key, tids in keys if key is not None])
 
     @property
     def busiest(self) -> int:
@@ -67,12 +64,12 @@ class ThreadsOf:
         """
         before, self._seen = self._seen, self._cpu_times_s()
         if before is not None and window_s > 0.0:
-            used = {
-                thread: max(0.0, cpu_s - before.get(thread, 0.0))
-                for thread, cpu_s in self._seen.items()
-            }
-            self._note({thread: cpu_s / window_s for thread, cpu_s in used.items()})
-            self.cpu_s += sum(used.values())
+            shares = {}
+            for thread, cpu_s in self._seen.items():
+                used_s = max(0.0, cpu_s - before.get(thread, 0.0))
+                shares[thread] = used_s / window_s
+                self.cpu_s += used_s
+            self._note(shares)
         return max(1, len(self._busy))
 
     def last_core(self) -> int | None:
@@ -90,8 +87,8 @@ class ThreadsOf:
         elif self._busiest not in shares:
             self._busiest = (self._key.pid, self._key.pid)
 
-    def _listed(self) -> list[tuple[int, int]]:
-        """Process and thread numbers, of one process after the other."""
+    def _listed(self) -> list[tuple[int, tuple[int, ...]]]:
+        """Every process that has threads, with their numbers."""
         first = self._first = read_stat(f"{self._proc}/{self._key.pid}/stat")
         if first is None or first.start_ticks != self._key.start_ticks or first.is_dead:
             return []
@@ -99,16 +96,18 @@ class ThreadsOf:
         for pid in self._family():
             with suppress(OSError):  # it has ended
                 names = os.listdir(f"{self._proc}/{pid}/task")  # noqa: PTH208 - in every scan
-                found += [(pid, int(name)) for name in names]
+                if names:
+                    found.append((pid, tuple([int(name) for name in names])))
         return found
 
     def _cpu_times_s(self) -> dict[tuple[int, int], float]:
         """CPU time of each thread so far, seconds, at most `MOST_THREADS` of them."""
+        threads = [(pid, tid) for pid, tids in self._listed() for tid in tids]
         found = {}
-        for pid, tid in self._listed()[:MOST_THREADS]:
-            cpu_s = self._cpu_s(f"{self._proc}/{pid}/task/{tid}")
+        for thread in threads[:MOST_THREADS]:
+            cpu_s = self._cpu_s(f"{self._proc}/{thread[0]}/task/{thread[1]}")
             if cpu_s is not None:
-                found[pid, tid] = cpu_s
+                found[thread] = cpu_s
         return found
 
     def _key_of(self, pid: int) -> ProcessKey | None:

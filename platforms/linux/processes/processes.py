@@ -3,11 +3,12 @@
 A scan lists ``/proc`` and knows a process again by the inode number of its folder, which the kernel
 gives anew to every process; so a process that is known costs no file to open. It is read when it is
 first seen, at the next scan (it may have become another program by then), and from then on in
-turns.
+turns. Where a list is the one before, as mostly, nothing else is looked at for it.
 """
 
 import os
 from collections.abc import Container, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,11 +51,16 @@ class ProcessInfo(Struct, frozen=True, kw_only=True):
     unit: str
 
 
-@dataclass
+_Identity = int | tuple[int, int]
+"""What tells a process's folder from a later one with its name: its inode's number, and the time of
+its last change where that is not enough."""
+
+
+@dataclass(slots=True)
 class _Known:
     """A process as of the scan that read it last; `info` None where it is dead or hidden."""
 
-    identity: tuple[int, int]
+    identity: _Identity
     parent: int
     info: ProcessInfo | None
     fresh: bool
@@ -76,41 +82,58 @@ class ProcessTable:
         self._inodes_are_unique = root == Path("/")
         self._known: dict[int, _Known] = {}
         self._scans = 0
+        # All entries of the last list, and whether it still has to be gone through.
+        self._listed: dict[str, _Identity] = {}
+        self._is_behind = True
+        # What follows from `_known`, None until somebody asks.
+        self._seen: tuple[ProcessInfo, ...] | None = None
+        self._parents: dict[int, int] | None = None
         self._children: dict[int, list[int]] | None = None
         self.watched: frozenset[int] = frozenset()
         self.hidden = 0
 
     def scan(self) -> tuple[ProcessInfo, ...]:
-        """Look at the processes again; the living ones that can be read."""
+        """Look at the processes again; the living ones that can be read.
+
+        The same tuple as before where all of them are as they were.
+        """
         newcomers = self.update()
+        turn, watched = -self._scans % TURNS, self.watched
         for pid, known in list(self._known.items()):
-            if pid in newcomers:
-                continue
             if known.fresh:
-                self._read(pid, known.identity, fresh=False)
-            elif pid in self.watched or (pid + self._scans) % TURNS == 0:
+                if pid not in newcomers:
+                    self._read(pid, known.identity, fresh=False)
+            elif pid % TURNS == turn or pid in watched:
                 self._read(pid, known.identity, fresh=False, known=known)
         self._scans += 1
-        seen = [known.info for known in self._known.values() if not known.dead]
-        self.hidden = seen.count(None)
-        return tuple([info for info in seen if info is not None])
+        if self._seen is None:
+            living = [known.info for known in self._known.values() if not known.dead]
+            self._seen = tuple([info for info in living if info is not None])
+            self.hidden = len(living) - len(self._seen)
+        return self._seen
 
     def update(self) -> frozenset[int]:
         """Look only at who has come, whose numbers are returned, and at who is gone."""
         listed = self._list()
-        for pid in self._known.keys() - listed.keys():
-            del self._known[pid]
-        first = not self._scans and not self._known
+        if listed == self._listed and not self._is_behind:
+            return frozenset()
+        present = {int(name): entry for name, entry in listed.items() if name.isdecimal()}
+        for pid in self._known.keys() - present.keys():
+            self._forget(pid)
+        most = MOST_NEWCOMERS if self._scans or self._known else len(present)
         newcomers: list[int] = []
-        for pid, identity in listed.items():
+        self._listed, self._is_behind = listed, False
+        for pid, identity in present.items():
             known = self._known.get(pid)
-            if known is None or known.identity != identity:
-                self._known.pop(pid, None)
-                if first or len(newcomers) < MOST_NEWCOMERS:
-                    newcomers.append(pid)
-                    self._read(pid, identity, fresh=True)
+            if known is not None and known.identity == identity:
+                continue
+            self._forget(pid)
+            if len(newcomers) < most:
+                newcomers.append(pid)
+                self._read(pid, identity, fresh=True)
+            else:
+                self._is_behind = True
         self._follow_orphans()
-        self._children = None
         return frozenset(newcomers)
 
     def info(self, pid: int) -> ProcessInfo | None:
@@ -130,8 +153,10 @@ class ProcessTable:
 
     @property
     def parents(self) -> Mapping[int, int]:
-        """The parent of every process as of the last scan."""
-        return {pid: known.parent for pid, known in self._known.items() if not known.dead}
+        """The parent of every process as of the last scan; the same mapping until one changes."""
+        if self._parents is None:
+            self._parents = {pid: one.parent for pid, one in self._known.items() if not one.dead}
+        return self._parents
 
     def family(self, pid: int, *, without: Container[int] = ()) -> tuple[int, ...]:
         """A process and its descendants as of the last scan, it first.
@@ -140,33 +165,43 @@ class ProcessTable:
         """
         if self._children is None:
             self._children = _children(self.parents)
+        if pid not in self._children:
+            return (pid,)
         found, position = [pid], 0
         while position < len(found):
             found += [c for c in self._children.get(found[position], ()) if c not in without]
             position += 1
         return tuple(found)
 
-    def _list(self) -> dict[int, tuple[int, int]]:
-        """The identity of every process folder: inode number, and time of change where needed."""
-        found = {}
+    def _list(self) -> dict[str, _Identity]:
+        """The identity of every entry of ``/proc``, by name: of processes, and of what else is."""
         with os.scandir(self._proc) as entries:
+            if self._inodes_are_unique:
+                return {entry.name: entry.inode() for entry in entries}
+            found: dict[str, _Identity] = {}
             for entry in entries:
-                if entry.name.isdecimal():
-                    try:
-                        found[int(entry.name)] = (entry.inode(), self._changed_ns(entry))
-                    except OSError:
-                        continue  # it ended while the folder was listed
-        return found
+                with suppress(OSError):  # it ended while the folder was listed
+                    changed_ns = entry.stat(follow_symlinks=False).st_ctime_ns
+                    found[entry.name] = (entry.inode(), changed_ns)
+            return found
 
-    def _changed_ns(self, entry: "os.DirEntry[str]") -> int:
-        if self._inodes_are_unique:
-            return 0
-        return entry.stat(follow_symlinks=False).st_ctime_ns
+    def _know(self, pid: int, known: _Known) -> None:
+        """Take a process down as it was read."""
+        before = self._known.get(pid)
+        self._known[pid] = known
+        if before is None or before.info is not known.info or before.dead != known.dead:
+            self._seen = self._parents = self._children = None
+        elif before.parent != known.parent:
+            self._parents = self._children = None
+
+    def _forget(self, pid: int) -> None:
+        if self._known.pop(pid, None) is not None:
+            self._seen = self._parents = self._children = None
 
     def _read(
         self,
         pid: int,
-        identity: tuple[int, int],
+        identity: _Identity,
         *,
         fresh: bool,
         known: _Known | None = None,
@@ -176,24 +211,31 @@ class ProcessTable:
         if stat is not None and not stat.is_dead:
             info = None if known is None else known.info
             if info is None or info.name != stat.name or self._is_full_turn(pid):
-                info = self._describe(pid, stat)
-            self._known[pid] = _Known(identity, stat.parent, info, fresh)
+                now = self._describe(pid, stat)
+                info = info if info == now else now
+            self._know(pid, _Known(identity, stat.parent, info, fresh))
         elif stat is not None:
-            self._known[pid] = _Known(identity, stat.parent, None, fresh, dead=True)
+            self._know(pid, _Known(identity, stat.parent, None, fresh, dead=True))
         elif os.path.exists(f"{self._proc}/{pid}"):  # noqa: PTH110 - no Path for every process
-            self._known[pid] = _Known(identity, 0, None, fresh)
+            self._know(pid, _Known(identity, 0, None, fresh))
         else:
-            self._known.pop(pid, None)
+            self._forget(pid)
 
     def _is_full_turn(self, pid: int) -> bool:
         return (pid + self._scans) // TURNS % FULL_TURNS == 0
 
     def _follow_orphans(self) -> None:
-        """Read the parent again of those whose parent is gone: another process took them."""
+        """Read the parent again of those whose parent is gone: another process took them.
+
+        One who is taken by a process that was not seen yet is looked at the next time as well.
+        """
         for pid, known in self._known.items():
             if known.parent and known.parent not in self._known:
                 stat = read_stat(f"{self._proc}/{pid}/stat")
                 known.parent = stat.parent if stat is not None else 0
+                self._parents = self._children = None
+                if known.parent and known.parent not in self._known:
+                    self._is_behind = True
 
     def _describe(self, pid: int, stat: Stat) -> ProcessInfo:
         folder = f"{self._proc}/{pid}"

@@ -203,8 +203,9 @@ class Seating:
 
         The nearest are of the same cluster.
         """
-        if wanted & online:
-            return wanted & online
+        running = wanted & online
+        if running:
+            return running
         if seat is not None and seat.wanted == wanted and seat.cores <= online:
             return seat.cores
         candidates = self._neighbours(wanted, online) or sorted(online)

@@ -7,7 +7,7 @@ is part of that application and does not become one of its own by a rule; a clie
 import logging
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Protocol
 
@@ -80,6 +80,8 @@ class Applications:
         self._grants: dict[ProcessKey, Grant] = {}
         self._next_id = 1
         self._managed: tuple[ManagedProcess, ...] | None = ()
+        self._scanned: Sequence[ProcessInfo] = ()
+        self._living: frozenset[ProcessKey] = frozenset()
         self._said_full_s = -math.inf
         self._now_s = 0.0
         self._lines = TokenBucket(LINES_PER_S, BURST_LINES, self._now_s)
@@ -104,9 +106,15 @@ class Applications:
         return grant is not None and grant.source == "client"
 
     def update(self, processes: Sequence[ProcessInfo], now_s: float) -> None:
-        """Take over what a scan has found: drop who has ended, manage who fits a rule now."""
+        """Take over what a scan has found: drop who has ended, manage who fits a rule now.
+
+        `processes` is not to change afterwards: where it comes again nothing in it is new.
+        """
         self._now_s = now_s
-        living = {process.key for process in processes}
+        if processes is not self._scanned:
+            self._scanned = processes
+            self._living = frozenset([process.key for process in processes])
+        living = self._living
         self._drop_ended(living)
         matched = {
             key: found
@@ -201,7 +209,7 @@ class Applications:
         if uid != 0 and not known and mine[uid] >= self._most_per_user:
             raise Refused(f"applications of a user must be at most {self._most_per_user}")
 
-    def _drop_ended(self, living: set[ProcessKey]) -> None:
+    def _drop_ended(self, living: Set[ProcessKey]) -> None:
         """A scan may leave out who is new; it is asked for by itself."""
         for key in [key for key in self._grants if key not in living]:
             if not self.processes.is_alive(key):

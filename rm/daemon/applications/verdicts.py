@@ -17,11 +17,14 @@ class Verdicts:
         self._root = root
         self._known: dict[ProcessKey, tuple[ProcessInfo, Rule | None]] = {}
         self._rules = compiled(rules, root=root)
+        self._asked: tuple[Sequence[ProcessInfo], Mapping[int, int]] = ((), {})
+        self._matched: dict[ProcessKey, tuple[ProcessInfo, Rule]] = {}
 
     def set_rules(self, rules: Iterable[ApplicationRule]) -> None:
         """Judge by other rules from now on."""
         self._rules = compiled(rules, root=self._root)
         self._known.clear()
+        self._asked = ((), {})
 
     def rule_for(self, process: ProcessInfo) -> Rule | None:
         """The first rule that fits a process."""
@@ -30,7 +33,18 @@ class Verdicts:
     def matched(
         self, processes: Sequence[ProcessInfo], parents: Mapping[int, int]
     ) -> dict[ProcessKey, tuple[ProcessInfo, Rule]]:
-        """Those of all `processes` that fit a rule, but for who has an ancestor that does."""
+        """Those of all `processes` that fit a rule, but for who has an ancestor that does.
+
+        The same objects as before say the same as before: both must be left as they are.
+        """
+        if processes is not self._asked[0] or parents is not self._asked[1]:
+            self._asked = (processes, parents)
+            self._matched = self._judged(processes, parents)
+        return self._matched
+
+    def _judged(
+        self, processes: Sequence[ProcessInfo], parents: Mapping[int, int]
+    ) -> dict[ProcessKey, tuple[ProcessInfo, Rule]]:
         found = {}
         before, self._known = self._known, {}
         for process in processes:
