@@ -31,7 +31,7 @@ from rm.evaluation.outcome import ORACLE, EpisodeOutcome
 from rm.evaluation.page import Plot, definitions_html, figure_html, page, paragraph, section_html
 from rm.evaluation.regret_figure import regret_figure
 from rm.evaluation.summary import differences
-from rm.evaluation.table import SIMULATED, proof_text
+from rm.evaluation.table import SIMULATED, proof_text, throttling_text
 from rm.evaluation.timeline_figure import Timelines, timeline_figure
 from rm.evaluation.timing import REFERENCE, PolicyTimes
 
@@ -139,9 +139,18 @@ def _what_was_run(
         ("cooling setups", escape("; ".join(cooling_text(name, board) for name in data.coolings))),
         ("seeds", ", ".join(map(str, seeds))),
         ("episodes", f"{len(outcomes)}, each of {horizon} s"),
+        ("throttled", escape(_throttling(data, board))),
         ("made by", f"<code>{escape(command)}</code>"),
         ("versions", escape(", ".join(versions()))),
     ]
+
+
+def _throttling(data: Comparison, board: Board) -> str:
+    """What the board's own protection did, by its trip point."""
+    if board.protection is None:
+        return f"none: {board.name} has no trip points"
+    trip_c = board.protection.target_c
+    return f"{throttling_text(data.rows)} (share of the time; trip point {trip_c:g} °C)"
 
 
 def cooling_text(name: str, board: Board) -> str:

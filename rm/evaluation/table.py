@@ -84,6 +84,19 @@ def proof_text(rows: Sequence[SummaryRow]) -> str:
     return f"The optimum was proven at {proven} of {judged} looks." if judged else ""
 
 
+def throttling_text(rows: Sequence[SummaryRow]) -> str:
+    """Whom the kernel's protection slowed down under which cooling, and for what share of the time.
+
+    The mean over seeds; "none" where that happened to nobody.
+    """
+    parts = []
+    for cooling in dict.fromkeys(row.cooling for row in rows):
+        slowed = [row for row in rows if row.cooling == cooling and row.throttled_share.mean > 0.0]
+        shares = [f"{row.policy} {100 * row.throttled_share.mean:.1f} %" for row in slowed]
+        parts += [f"{cooling}: {', '.join(shares)}"] if shares else []
+    return "; ".join(parts) or "none"
+
+
 def missed_by_text(row: SummaryRow) -> str:
     """By how much of their target those that missed stayed below it: mean, and the worst."""
     if row.missed_by_mean is None or row.missed_by_worst is None:

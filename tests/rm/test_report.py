@@ -93,6 +93,24 @@ def test_the_page_names_everything_that_was_run(page: str) -> None:
         assert text in own
 
 
+def test_the_page_says_who_was_throttled_by_the_boards_trip_point(tmp_path: Path) -> None:
+    """And that nobody was: silence could as well mean that nobody looked."""
+    calm = fake_outcomes.outcomes(policies=("topil", "oracle"), coolings=("fan",), seeds=(1, 2))
+    cool = [replace(outcome, throttled_s=0.0) for outcome in calm]
+    hot = [replace(cool[0], throttled_s=0.2 * cool[0].duration_s), *cool[1:]]
+    pages = [own_part(written(tmp_path / "page.html", tuple(part))) for part in (cool, hot)]
+    assert "none (share of the time; trip point 85 °C)" in pages[0]
+    assert "fan: topil 10.0 % (share of the time; trip point 85 °C)" in pages[1]
+
+
+def test_a_board_without_trip_points_says_so(tmp_path: Path) -> None:
+    """Then nothing could have been throttled."""
+    bare = replace(fake_outcomes.board(), protection=None)
+    path = tmp_path / "page.html"
+    write_report(path, fake_outcomes.outcomes(), board=bare, command=COMMAND)
+    assert "none: hikey970 has no trip points" in path.read_text("utf-8")
+
+
 def test_the_page_says_that_temperatures_are_simulated(page: str) -> None:
     """Nobody may take them for measurements."""
     assert "Temperatures are simulated" in page
