@@ -109,7 +109,8 @@ class Client:
     ) -> bool:
         """Have a process managed (None: this one), at `target` in `unit`, until it or we end.
 
-        Without a target the daemon's configuration must name the process. Only root registers other
+        Without a target the daemon's configuration must name the process. Where not all targets can
+        be met, those with a lower `priority` (-1000 to 1000) give way. Only root registers other
         users' processes, or with a priority above 0. Returns whether a daemon has granted it; False
         where none answers: it is asked for again as soon as one does. Raises Refused, and
         ValueError for what can never be granted.

@@ -90,13 +90,20 @@ def _applications(applications: Sequence[ApplicationStatus]) -> Iterator[str]:
             rate(app.rate),
             rate(app.target),
             app.unit,
-            {True: "met", False: "missed", None: "unknown"}[app.met],
+            _target_state(app),
             app.measured_by,
         )
         for app in applications
     ]
     headers = ("application", "pid", "cores", "threads", "rate", "target", "unit", "state")
     yield from _table((*headers, "measured by"), rows)
+
+
+def _target_state(app: ApplicationStatus) -> str:
+    """Whether the target is met; if not, whether more important ones are the reason."""
+    if app.met is not True and app.counted < 1.0:
+        return f"gives way ({_PERCENT * app.counted:.0f} % counts)"
+    return {True: "met", False: "missed", None: "unknown"}[app.met]
 
 
 def _training(status: Status) -> Iterator[Iterator[str]]:

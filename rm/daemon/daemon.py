@@ -329,7 +329,11 @@ class Daemon:
 
     def _load_policy(self, configuration: Configuration) -> PolicyWithNetwork:
         return load_policy_with_network(
-            configuration, self._board, self._opened.platform, self._root
+            configuration,
+            self._board,
+            self._opened.platform,
+            self._root,
+            applications=self._applications.managed,
         )
 
     def _interfered(self, now_s: float, path: str, asked: str, found: str) -> None:
@@ -359,7 +363,7 @@ class Daemon:
                 temperature_statuses(opened, self._last, now_s=now_s, problems=problems)
             ),
             applications=tuple(
-                application_status(process, read.get(process.id))
+                application_status(process, read.get(process.id), self._loaded.eased)
                 for process in self._applications.managed()
             ),
             training=tuple(training_statuses(self._desk, self._enforcement, now_s)),
@@ -392,7 +396,7 @@ class Daemon:
         read = {app.id: app for app in self._opened.platform.read_applications}
         for process in self._applications.managed():
             if process.id == number:
-                return application_status(process, read.get(number))
+                return application_status(process, read.get(number), self._loaded.eased)
         return None
 
     def _summary(self) -> str:

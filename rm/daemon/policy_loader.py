@@ -1,6 +1,7 @@
 """The policy that the configuration names, with the network that it rates mappings by."""
 
 import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from platforms.platform import Platform
 from rm.daemon.configuration.settings import Configuration
 from rm.policies.registry import PolicyContext, policy_factory
 from rm.policy import Policy
+from rm.priorities import ByPriority, Ranked
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +30,12 @@ class PolicyWithNetwork:
         """Why the network is answered by the CPU, if it is."""
         backend = self._isolated
         return None if backend is None else backend.degraded
+
+    @property
+    def eased(self) -> Mapping[int, float]:
+        """By id what counts of those targets of which not all does now."""
+        eased: Mapping[int, float] = getattr(self.policy, "eased", {})
+        return eased
 
     def tend(self) -> None:
         """Look after the back end's process; once in a migration period."""
@@ -46,9 +54,14 @@ class PolicyWithNetwork:
 
 
 def load_policy_with_network(
-    configuration: Configuration, board: Board, platform: Platform, root: Path
+    configuration: Configuration,
+    board: Board,
+    platform: Platform,
+    root: Path,
+    *,
+    applications: Callable[[], Sequence[Ranked]] = lambda: (),
 ) -> PolicyWithNetwork:
-    """The policy for `board`, its file below `root`.
+    """The policy for `board`, its file below `root`; it heeds the priorities of `applications`.
 
     Raises InvalidInput, PolicyFileError, BackendUnavailable, and whatever a policy of others does.
     """
@@ -60,7 +73,7 @@ def load_policy_with_network(
         backend=configuration.backend,
         deadline_s=configuration.npu_deadline_s,
     )
-    policy = policy_factory(configuration.policy)(context)
+    policy = ByPriority(policy_factory(configuration.policy)(context), applications)
     network = context.networks[-1] if context.networks else None
     if network is not None:
         device = network.capabilities.device

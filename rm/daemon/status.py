@@ -47,7 +47,11 @@ class TemperatureStatus(Struct, frozen=True, kw_only=True):
 
 
 class ApplicationStatus(Struct, frozen=True, kw_only=True):
-    """An application against its target, both in `unit`; `rate` None where nothing measures it."""
+    """An application against its target, both in `unit`; `rate` None where nothing measures it.
+
+    `counted` is the share of its target that counts now: less than 1 where it gives way to more
+    important ones.
+    """
 
     id: int
     name: str
@@ -61,6 +65,7 @@ class ApplicationStatus(Struct, frozen=True, kw_only=True):
     unit: RateUnit
     met: bool | None
     measured_by: str
+    counted: float = 1.0
 
 
 class TrainingRoundStatus(Struct, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
+from types import MappingProxyType
 
 from npu_runtime.isolation import Counts as IsolationCounts
 from npu_runtime.isolation import IsolatedBackend
@@ -71,8 +72,15 @@ def temperature_statuses(
         )
 
 
-def application_status(process: ManagedProcess, read: ReadApplication | None) -> ApplicationStatus:
-    """An application against its target; `read` is None until it was looked at."""
+def application_status(
+    process: ManagedProcess,
+    read: ReadApplication | None,
+    eased: Mapping[int, float] = MappingProxyType({}),
+) -> ApplicationStatus:
+    """An application against its target; `read` is None until it was looked at.
+
+    `eased` is by id what counts of those targets of which not all does.
+    """
     in_beats = process.target.unit == "heartbeats/s"
     rate = None if read is None else read.heartbeats_per_s if in_beats else read.rate_ips
     return ApplicationStatus(
@@ -88,6 +96,7 @@ def application_status(process: ManagedProcess, read: ReadApplication | None) ->
         unit=process.target.unit,
         met=None if rate is None else rate >= NEARLY * process.target.value,
         measured_by=read.measured_by if read else "nothing yet",
+        counted=eased.get(process.id, 1.0),
     )
 
 

@@ -44,6 +44,16 @@ def test_it_shows_who_steers_what_is_hot_and_who_misses_a_target(ilgov: Ilgov, p
     assert "silent 1400 0-3 4 - 1.20 G instructions/s unknown none" in lines
 
 
+def test_who_gives_way_to_more_important_ones_is_told(ilgov: Ilgov, path: Path) -> None:
+    """It misses its target by the owner's own wish; the JSON has the share as well."""
+    slow = replace(STATUS.applications[1], counted=0.6)
+    status = replace(STATUS, applications=(slow,))
+    _, stdout, _ = asked(ilgov, path, status)
+    assert "instructions/s gives way (60 % counts) counters" in " ".join(stdout.split())
+    _, stdout, _ = asked(ilgov, path, status, "--json")
+    assert 0.6 == json.loads(stdout)["applications"][0]["counted"]
+
+
 def test_hands_off_comes_with_its_reason(ilgov: Ilgov, path: Path) -> None:
     """It is what the owner wants to know; the exit code says only that a daemon answers."""
     status = replace(STATUS, state="hands-off", reason="sensor soc is stuck", dry_run=True)

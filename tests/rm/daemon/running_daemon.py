@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -153,13 +153,23 @@ class LivingApplications:
     """Fake processes that compute all the time, and beat as often as clock and core let them."""
 
     def __init__(
-        self, daemon: RunningDaemon, pids: Sequence[int], *, target: float, period_s: float = 0.03
+        self,
+        daemon: RunningDaemon,
+        pids: Sequence[int],
+        *,
+        target: float,
+        period_s: float = 0.03,
+        important: Collection[int] = (),
     ) -> None:
-        """Registers every pid with `target` heartbeats/s; they share their cores."""
+        """Registers every pid with `target` heartbeats/s; they share their cores.
+
+        Those that are `important` have a higher priority than the others.
+        """
         self._daemon = daemon
         self._pids = list(pids)
         self._target = target
         self._period_s = period_s
+        self._important = important
         self._lock = threading.Lock()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._live, daemon=True)
@@ -187,7 +197,13 @@ class LivingApplications:
         owed = dict.fromkeys(self._pids, 0.0)
         with Client(socket_path=str(self._daemon.socket)) as client:
             for pid in list(self._pids):
-                client.register(target=self._target, unit="heartbeats/s", name=f"app{pid}", pid=pid)
+                client.register(
+                    target=self._target,
+                    unit="heartbeats/s",
+                    name=f"app{pid}",
+                    pid=pid,
+                    priority=int(pid in self._important),
+                )
             lived_s = time.monotonic()
             while not self._done.wait(self._period_s):
                 before_s, lived_s = lived_s, time.monotonic()

@@ -66,6 +66,28 @@ def test_applications_meet_their_targets_and_the_decisions_are_logged(tmp_path: 
         assert {"temp_c", "freq_hz", "choice_hz", "gain", "limited_by", "loop_s"} <= line.keys()
 
 
+def test_where_not_all_targets_can_be_met_the_important_one_is(tmp_path: Path) -> None:
+    """Ten programs want most of a big core each; nine give way to one."""
+    pids = list(range(100, 110))
+    with RunningDaemon(tmp_path) as daemon:
+        for pid in pids:
+            daemon.root.add_process(pid)
+        daemon.before = daemon.root.snapshot()
+        daemon.start()
+
+        def important_alone_is_met() -> bool:
+            apps = {app.name: app for app in daemon.status().applications}
+            others = [app for name, app in apps.items() if name != "app105"]
+            eased = [app.counted for app in others]
+            return len(apps) == 10 and apps["app105"].met is True and max(eased) < 1.0
+
+        with LivingApplications(daemon, pids, target=150.0, important={105}):
+            daemon.wait_until(important_alone_is_met, "the important application to be served")
+        assert "for the sake of more important applications" in daemon.log
+        assert 0 == daemon.end()
+        assert {} == daemon.changes()
+
+
 def test_a_dry_run_decides_and_writes_nothing(tmp_path: Path) -> None:
     """Not a knob, not a journal: for those who want to see first."""
     with RunningDaemon(tmp_path, arguments=["--dry-run"]) as daemon:

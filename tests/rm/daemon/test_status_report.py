@@ -156,3 +156,10 @@ def test_a_policy_without_a_network_has_no_back_end() -> None:
     """Null in JSON."""
     assert backend_status(None) is None
     assert b"null" == json.encode(backend_status(None))
+
+
+def test_what_gives_way_says_how_much_of_its_target_counts() -> None:
+    """The target itself stays what was asked for."""
+    shown = application_status(managed(), READ, {7: 0.4})
+    assert (0.4, managed().target.value) == (shown.counted, shown.target)
+    assert 1.0 == application_status(managed(), READ, {8: 0.4}).counted
