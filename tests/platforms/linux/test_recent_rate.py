@@ -1,5 +1,7 @@
 """Tests of rates of what comes in lumps, and of the work in a lump."""
 
+import random
+
 import pytest
 
 from platforms.linux.applications.per_heartbeat import WorkPerHeartbeat
@@ -7,9 +9,11 @@ from platforms.linux.applications.recent_counts import RecentCounts
 from platforms.linux.applications.recent_rate import (
     LEAST_WINDOW_S,
     MOST_WINDOW_S,
+    WINDOWS,
     RecentRate,
     window_for,
 )
+from rm.dvfs import opp_at_least
 
 PERIOD_S = 0.05
 GHZ = 1e9
@@ -28,7 +32,7 @@ def test_the_rate_is_the_mean_over_the_window() -> None:
     for period in range(100):
         rate.add(work=1 + period % 2, time_s=PERIOD_S, freq_hz=GHZ)
     assert 30.0 == pytest.approx(rate.mean_per_s)
-    assert 1.0 == pytest.approx(rate.time_s)
+    assert WINDOWS * 1.0 == pytest.approx(rate.time_s)
 
 
 def test_what_is_older_than_the_window_is_forgotten() -> None:
@@ -49,7 +53,7 @@ def test_the_rate_follows_the_frequency_at_once() -> None:
     assert (20.0, 40.0) == pytest.approx((rate.at(GHZ), rate.at(2 * GHZ)))
     for _ in range(10):
         rate.add(work=2.0, time_s=PERIOD_S, freq_hz=2 * GHZ)
-    assert (40.0, 30.0) == pytest.approx((rate.at(2 * GHZ), rate.mean_per_s))
+    assert (40.0, 40.0 / 1.5) == pytest.approx((rate.at(2 * GHZ), rate.mean_per_s))
 
 
 def test_scaling_by_the_rate_finds_the_frequency_without_overshoot() -> None:
@@ -60,6 +64,61 @@ def test_scaling_by_the_rate_finds_the_frequency_without_overshoot() -> None:
         freq_hz = freq_hz * target / rate.at(freq_hz)
         asked.append(freq_hz)
     assert [1.5 * GHZ] * 60 == pytest.approx(asked)
+
+
+FREQS_HZ = tuple(200_000_000 * step for step in range(2, 10))
+BEATS_PER_S = 40.0
+
+
+def _changes_of_clock(rate: RecentRate, ideal_hz: float, dice: random.Random) -> int:
+    """In 50 s, of a program that would just meet its target at `ideal_hz`, beating unevenly."""
+    opp, phase, size, changes = 4, 0.0, 1.0, 0
+    for period in range(1200):
+        phase += BEATS_PER_S * FREQS_HZ[opp] / ideal_hz * PERIOD_S
+        beats = 0
+        while phase >= size:
+            phase, size, beats = phase - size, max(0.2, dice.gauss(1.0, 0.2)), beats + 1
+        seen = rate.add(float(beats), PERIOD_S, FREQS_HZ[opp])
+        before = opp
+        opp = opp_at_least(FREQS_HZ, FREQS_HZ[opp] * BEATS_PER_S / seen) if seen else 7
+        changes += opp != before and period >= 200
+    return changes
+
+
+def test_a_steady_program_of_few_heartbeats_gets_a_steady_clock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Changes are less than half as many as by one window alone."""
+
+    def all_changes() -> int:
+        dice = random.Random(0)
+        ideals_hz = [(0.5 + 0.1 * step) * GHZ for step in range(12)]
+        window_s = window_for(BEATS_PER_S)
+        return sum(_changes_of_clock(RecentRate(window_s=window_s), f, dice) for f in ideals_hz)
+
+    steady = all_changes()
+    monkeypatch.setattr("platforms.linux.applications.recent_rate.WINDOWS", 1)
+    assert all_changes() > 2 * steady
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.7, 1.4])
+def test_a_change_is_seen_within_two_windows(factor: float) -> None:
+    """Of a rate that was steady for long: what was before it is forgotten at once."""
+    rate = RecentRate(window_s=1.0)
+    phase = 0.0
+    for period in range(240):
+        before, phase = phase, phase + 10.0 * (factor if period >= 200 else 1.0) * PERIOD_S
+        seen = rate.add(float(int(phase) - int(before)), PERIOD_S, GHZ)
+    assert 10.0 * factor == pytest.approx(seen, abs=1.0)
+    assert rate.time_s <= 2.0
+
+
+def test_small_changes_are_seen_in_time() -> None:
+    """Those that one window does not tell from a heartbeat more or less."""
+    rate = RecentRate(window_s=1.0)
+    for period in range(300):
+        rate.add(0.55 if period >= 200 else 0.5, PERIOD_S, GHZ)
+    assert 11.0 == pytest.approx(rate.at(GHZ))
 
 
 def test_before_anything_came_the_rate_is_zero() -> None:
