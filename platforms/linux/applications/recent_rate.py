@@ -30,6 +30,9 @@ UNLIKE = 2.0
 """Heartbeats that the last window may differ by: more is a change, and for another window it alone
 counts."""
 
+_Sums = tuple[float, float, float]
+"""Work, seconds, clock cycles."""
+
 
 def window_for(target_per_s: float) -> float:
     """Seconds over which to look at something that is to come `target_per_s` times a second.
@@ -52,6 +55,8 @@ class RecentRate:
 
     def __init__(self, *, window_s: float) -> None:
         self._window_s = window_s - 1e-9
+        self._marks: deque[_Sums]
+        self._last: deque[_Sums]
         self._longest_s = max(window_s, min(WINDOWS * window_s, MOST_WINDOW_S)) - 1e-9
         self.clear()
 
@@ -87,8 +92,7 @@ class RecentRate:
     def clear(self) -> None:
         """Begin a new window: what was seen is not comparable with what comes."""
         # Sums over all time, as they were after each part; what counts begins at the first of them.
-        marks: deque[tuple[float, float, float]] = deque([(0.0, 0.0, 0.0)])
-        self._marks, self._last = marks, marks.copy()
+        self._marks, self._last = deque([(0.0, 0.0, 0.0)]), deque([(0.0, 0.0, 0.0)])
         self._settled_s = 0.0
 
     @property
