@@ -57,6 +57,7 @@ class RecentRate:
         self._window_s = window_s - 1e-9
         self._marks: deque[_Sums]
         self._last: deque[_Sums]
+        self._settled_s: float
         self._longest_s = max(window_s, min(WINDOWS * window_s, MOST_WINDOW_S)) - 1e-9
         self.clear()
 
