@@ -4,10 +4,12 @@ One plant and two managed programs all the time; the daemon is started anew wher
 it. Every check says how long the reaction took, in the guest's seconds.
 """
 
+import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,13 +27,25 @@ from tests.rig.governed import (
     write_configuration,
 )
 from tests.rig.knobs import Snapshot, differences, snapshot
-from tests.rig.world import OUT, Application, Waited, application, plant, wait_until
+from tests.rig.world import (
+    OUT,
+    Application,
+    Waited,
+    application,
+    plant,
+    process,
+    wait_until,
+)
 
 WATCHED = "big-thermal"
 HEARTBEAT_INSTRUCTIONS = 2e7
 BURST = 3
 POLICY = Path("/sys/devices/system/cpu/cpufreq/policy4")
 LOWEST_KHZ = 408_000
+CROWD = 120
+"""Threads whose cores of before take more than a page of the journal."""
+
+DECISIONS = OUT / "faults.decisions.jsonl"
 
 _SHORT_PATIENCE = """
 [safety]
@@ -182,6 +196,50 @@ def another_writer_is_left_the_field(scene: Scene) -> object:
 
 
 @FAULTS.add
+def a_reload_under_load_takes_over_without_a_gap(scene: Scene) -> object:
+    """SIGHUP: another policy steers on, the knobs are never given back, and nobody is forgotten."""
+    governor = scene.steered()
+    before = governor.status()
+    governors = set()
+
+    def steers_by(policy: str) -> bool:
+        governors.add((POLICY / "scaling_governor").read_text().strip())
+        return governor.says(lambda s: s.policy == policy)
+
+    write_configuration(f'policy = "little-first"\n{_SHORT_PATIENCE}', decisions=DECISIONS)
+    governor.process.send_signal(signal.SIGHUP)
+    taken_over_s = wait_until(lambda: steers_by("little-first"), "the new policy", look_s=0.01)
+    time.sleep(1.0)
+    after = governor.status()
+    assert "normal" == after.state
+    assert before.counts.hands_off == after.counts.hands_off
+    assert {app.id for app in before.applications} == {app.id for app in after.applications}
+    assert {"userspace"} == governors
+    missed = after.loop.missed_rounds - before.loop.missed_rounds
+    write_configuration(_SHORT_PATIENCE, decisions=DECISIONS)
+    governor.process.send_signal(signal.SIGHUP)
+    back_s = wait_until(lambda: steers_by("ilgov"), "the policy before", look_s=0.01)
+    return {"taken_over_s": taken_over_s, "back_s": back_s, "missed_rounds": missed}
+
+
+@FAULTS.add
+def a_reload_of_a_wrong_file_changes_nothing(scene: Scene) -> object:
+    """It is refused in the log, and the daemon steers on."""
+    governor = scene.steered()
+    good = scene.configuration.read_text()
+    scene.configuration.write_text(good + "\n[safety]\nstuck_for_s = -1\n")
+    try:
+        governor.process.send_signal(signal.SIGHUP)
+        refused_s = wait_until(lambda: "reload refused" in governor.text(), "a line in the log")
+        status = governor.status()
+    finally:
+        scene.configuration.write_text(good)
+    assert ("normal", "ilgov") == (status.state, status.policy)
+    assert scene.not_as_before(), "it must have gone on steering"
+    return {"refused_s": refused_s}
+
+
+@FAULTS.add
 def sigterm_gives_the_knobs_back(scene: Scene) -> object:
     """Before the process ends."""
     code, stop_s = scene.steered().stop()
@@ -213,6 +271,80 @@ def after_kill_9_the_next_start_knows_how_the_knobs_were(scene: Scene) -> object
     return {"exit_code": code}
 
 
+@FAULTS.add
+def a_full_disk_gives_the_knobs_back_until_there_is_room(scene: Scene) -> object:
+    """What a program of many threads has to be put back to does not fit: it is not moved."""
+    scene.close()
+    with _tiny_disk() as folder:
+        write_configuration(f'state_dir = "{folder}"\n{_SHORT_PATIENCE}', decisions=DECISIONS)
+        try:
+            governor = scene.steered()
+            filler = folder / "filler"
+            _fill(filler)
+            with _crowd() as pid:
+                cores = _cores_of(pid)
+                hands_off_s = governor.wait_for_state("hands-off", patience_s=40.0)
+                reason = governor.status().reason or ""
+                given_back_s = _until_given_back(scene)
+                assert cores == _cores_of(pid), "a thread of the crowd was moved"
+                filler.unlink()
+                back_s = governor.wait_until(
+                    lambda s: s.state == "normal" and cores != _cores_of(pid),
+                    "the crowd on cores of its own",
+                    patience_s=60.0,
+                )
+                code, _ = governor.stop()
+                assert cores == _cores_of(pid)
+        finally:
+            scene.close()
+            write_configuration(_SHORT_PATIENCE, decisions=DECISIONS)
+    assert "undo.jsonl" in reason, reason
+    assert "No space left on device" in governor.text()
+    assert (0, {}) == (code, scene.not_as_before())
+    return {
+        "hands_off_s": hands_off_s,
+        "given_back_s": given_back_s,
+        "back_s": back_s,
+        "reason": reason,
+    }
+
+
+def _cores_of(pid: int) -> Snapshot:
+    """Where each thread of a process may run."""
+    return {key: cores for key, cores in snapshot([pid]).items() if key.startswith("affinity")}
+
+
+@contextmanager
+def _tiny_disk() -> Iterator[Path]:
+    """A file system of two pages: one that the journal begins, and one more."""
+    folder = Path("/run/ilgov-tiny")
+    folder.mkdir(mode=0o700)
+    words = ["mount", "-t", "tmpfs", "-o", "size=8k,mode=700", "tmpfs", str(folder)]
+    subprocess.run(words, check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+        folder.rmdir()
+
+
+def _fill(path: Path) -> None:
+    """Write until the disk is full."""
+    with suppress(OSError), path.open("wb", buffering=0) as file:
+        while True:
+            file.write(b"x")
+
+
+@contextmanager
+def _crowd() -> Iterator[int]:
+    """A program of many threads that is registered; its process."""
+    words = ["--socket", SOCKET, "--threads", CROWD]
+    with process("tests.rig.crowd", *words) as child:
+        tasks = Path(f"/proc/{child.pid}/task")
+        wait_until(lambda: len(list(tasks.iterdir())) > CROWD, "the crowd's threads")
+        yield child.pid
+
+
 def _managed(governor: Daemon, program: Application) -> ApplicationStatus:
     apps = governor.status().applications
     return next(app for app in apps if app.pid == program.process.pid)
@@ -232,7 +364,7 @@ def _program(name: str, profile: str, target: float) -> Iterator[Application]:
 
 def main(report: Path) -> int:
     """All checks, one after the other."""
-    configuration = write_configuration(_SHORT_PATIENCE, decisions=OUT / "faults.decisions.jsonl")
+    configuration = write_configuration(_SHORT_PATIENCE, decisions=DECISIONS)
     with (
         plant("faults", cooling="heatsink"),
         _program("counting", "automotive_bitcount", 40.0) as first,
