@@ -8,6 +8,8 @@ import struct
 from collections.abc import Iterator, Sequence
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from platforms.linux.counters import thread_counters
 from platforms.linux.counters.perf_event import Event
@@ -159,13 +161,54 @@ def test_a_thread_that_has_just_ended_is_passed_over(pmus: RecordedPmus) -> None
     assert 0 == counters.descriptors
 
 
-def test_a_counter_that_shows_nothing_is_an_error(counters: ThreadCounters) -> None:
-    """An end of file is what the kernel gives for an event in error."""
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_counter_that_shows_nothing_is_an_error(
+    pmus: RecordedPmus, counters: ThreadCounters, number: int
+) -> None:
+    """An end of file is what the kernel gives for an event in error, whatever the others show."""
+    pmus.show((50 * MS, 50 * MS, 4000, 5000, 60), (50 * MS, 0, 0, 0, 0))
+    counters.read()
     empty = os.open(os.devnull, os.O_RDONLY)
-    counters._leaders[0] = empty
+    counters._leaders[number] = empty
+    pmus.show((90 * MS, 90 * MS, 9000, 9000, 99), (90 * MS, 0, 0, 0, 0))
     with pytest.raises(OSError, match="shows nothing"):
         counters.read()
     os.close(empty)
+
+
+@given(
+    steps=st.lists(
+        st.lists(st.tuples(*[st.integers(0, 10**9)] * 3), min_size=4, max_size=4),
+        min_size=1,
+        max_size=3,
+    )
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+def test_what_is_counted_is_the_sum_over_all_groups(
+    monkeypatch: pytest.MonkeyPatch, steps: list[list[tuple[int, int, int]]]
+) -> None:
+    """Of two threads on two PMUs, each of which counts half of the time."""
+    recorded = RecordedPmus()
+    monkeypatch.setattr(thread_counters, "open_group", recorded.open_group)
+    counters = ThreadCounters(GROUPS, grouped=True)
+    counters.add(7)
+    counters.add(8)
+    shown = [(1 << 40, 1 << 39, 5 << 50, 1 << 58, 0)] * 4
+    recorded.show(*shown)
+    counters.start()
+    for step in steps:
+        shown = [
+            (enabled + 2 * MS, running + MS, i + x, c + y, a + z)
+            for (enabled, running, i, c, a), (x, y, z) in zip(shown, step, strict=True)
+        ]
+        recorded.show(*shown)
+        wanted = [float(sum(values)) for values in zip(*step, strict=True)]
+        count = counters.read()
+        assert wanted == [count.instructions, count.cycles, count.l2d]
+        assert (0.004, 0.004) == pytest.approx((count.ran_s, count.counted_s))
+    counters.close()
+    for _, end in recorded.ends:
+        os.close(end)
 
 
 def test_groups_without_all_events_give_zero_for_the_rest(pmus: RecordedPmus) -> None:
