@@ -64,25 +64,20 @@ class CoreTime:
         The earlier of both. A core that is offline, or came online just now, has 0. Where the
         account cannot be read the shares stay as they are.
         """
-        rows, past, now = self._read(), self._past, _Account()
-        if not rows:
+        now, past = self._read(), self._past
+        if not now:
             return self._shares
-        first = rows[0]
-        least, ticks = self._least_ticks, _ticks(first)
+        core, ticks = next((core, sum(spent)) for core, spent in now.items())
+        least = self._least_ticks
         # The first core's account may begin anew: what is far ahead of it is as old as far behind.
-        while len(past) > 1 and abs(ticks - sum(past[1].get(first.core, _NEVER))) >= least:
+        while len(past) > 1 and abs(ticks - sum(past[1].get(core, _NEVER))) >= least:
             past.popleft()
         before, cores = past[0] if past else {}, self._cores
         shares = [0.0] * cores
-        for row in rows:
-            core = row.core
-            # Waiting for a disk is idle; what guests had is in the first two columns already.
-            busy = row.user + row.nice + row.system + row.irq + row.softirq + row.steal
-            idle = row.idle + row.waiting
-            now[core] = busy, idle
+        for core, (busy_ticks, idle_ticks) in now.items():
             was = before.get(core)
-            if was is not None and busy > was[0] and core < cores:
-                busy, idle = busy - was[0], idle - was[1]
+            if was is not None and busy_ticks > was[0] and core < cores:
+                busy, idle = busy_ticks - was[0], idle_ticks - was[1]
                 shares[core] = busy / (busy + idle) if idle > 0 else 1.0
         past.append(now)
         self._shares = tuple(shares)
@@ -92,29 +87,32 @@ class CoreTime:
         """Close the file."""
         self._file.close()
 
-    def _read(self) -> list[_Columns]:
-        """The lines of the cores that are online, none where they cannot be read."""
+    def _read(self) -> _Account:
+        """The account of the cores that are online, none where it cannot be read."""
         try:
             return parse_account(self._file.read_start(self._most_bytes))
         except (Unreadable, ValueError, msgspec.DecodeError):
-            return []
+            return {}
 
 
-def _ticks(row: _Columns) -> int:
-    """How far a core's account has come."""
-    busy = row.user + row.nice + row.system + row.irq + row.softirq + row.steal
-    return busy + row.idle + row.waiting
+def parse_account(text: bytes) -> _Account:
+    r"""What all cores did by ``/proc/stat``; DecodeError where it does not say that.
 
+    Waiting for a disk is idle; what guests had is in the first two columns already.
 
-def parse_account(text: bytes) -> list[_Columns]:
-    r"""The lines of all cores in ``/proc/stat``; DecodeError for what is none.
-
-    >>> parse_account(b"cpu  9 9 9 9\ncpu0 5 1 2 90 3 1 1 0 0 0\ncpu4 7 0 0 80\nintr 0")[1]
-    _Columns(core=4, user=7, nice=0, system=0, idle=80, waiting=0, irq=0, softirq=0, steal=0)
+    >>> parse_account(b"cpu  9 9 9 9\ncpu0 5 1 2 90 3 1 1 0 0 0\ncpu4 7 0 0 80\nintr 0")
+    {0: (10, 93), 4: (7, 80)}
     """
     begin, end = text.find(b"\ncpu"), text.find(b"\nintr")
     lines = text[begin + 4 : end if end >= 0 else None]
-    return _decode(b"[[%b]]" % lines.replace(b"\ncpu", b"],[").replace(b" ", b","))
+    rows = _decode(b"[[%b]]" % lines.replace(b"\ncpu", b"],[").replace(b" ", b","))
+    return {
+        row.core: (
+            row.user + row.nice + row.system + row.irq + row.softirq + row.steal,
+            row.idle + row.waiting,
+        )
+        for row in rows
+    }
 
 
 def _possible(root: Path) -> int:
