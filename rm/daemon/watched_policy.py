@@ -58,8 +58,9 @@ class WatchedPolicy:
         """The policy's migrations, if it has any that are legal."""
         try:
             moves = tuple([_plain(move) for move in self._policy.migrate(observation)])
-            threads = {app.id: app.threads for app in observation.applications}
-            self._check(threads, Decision(moves))
+            if moves:
+                threads = {app.id: app.threads for app in observation.applications}
+                self._check(threads, Decision(moves))
         except Exception as error:  # noqa: BLE001 - whatever it is, the governor goes on
             self._note("migrate", error)
             return ()
@@ -86,6 +87,8 @@ class WatchedPolicy:
             return ()
         try:
             grants = tuple([_plain_grant(grant) for grant in train(observation)])
+            if not grants:
+                return ()  # as mostly
             settings = {job.id: None for job in observation.training}
             for problem in decision_problems(self._board, {}, Decision(grants=grants), settings):
                 raise ValueError(problem)
@@ -101,7 +104,8 @@ class WatchedPolicy:
             return ()
         try:
             opps = tuple([None if x is None else index(x) for x in accelerate(observation)])
-            self._check({}, Decision(accelerator_opp=opps))
+            if opps:
+                self._check({}, Decision(accelerator_opp=opps))
         except Exception as error:  # noqa: BLE001 - whatever it is, the governor goes on
             self._note("accelerate", error)
             return ()

@@ -200,6 +200,8 @@ class TrainingJobs:
 
     def readings(self, now_s: float) -> tuple[TrainingReading, ...]:
         """The jobs as an observation shows them where nobody counts but they themselves."""
+        if not self._jobs:
+            return ()  # as mostly, and in every round
         return tuple(
             TrainingReading(
                 job.id,
@@ -214,6 +216,8 @@ class TrainingJobs:
 
     def overdue(self, now_s: float) -> tuple[Overdue, ...]:
         """The jobs that do not keep to their grants; enforcement acts on these."""
+        if not self._jobs:
+            return ()  # as mostly, and in every round
         return tuple(_overdue(self.alive(now_s)))
 
     # --- inside ---------------------------------------------------------------------------------

@@ -54,8 +54,10 @@ class Enforcement:
         on by their last grants, and none is held to it.
         """
         self._desk.jobs.hand_out(decision.grants, now_s)
-        self.pauses += sum(grant.pauses for grant in decision.grants)
-        self.grants += sum(not grant.pauses for grant in decision.grants)
+        if decision.grants:
+            pauses = [grant.pauses for grant in decision.grants]
+            self.pauses += pauses.count(True)
+            self.grants += pauses.count(False)
         steers = steers and self._enforces
         if steers and not self._steered:
             self._hold_again(now_s)
