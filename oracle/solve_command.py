@@ -98,8 +98,8 @@ def solve(parser: argparse.ArgumentParser) -> None:
         "--budget",
         type=int,
         default=2_000_000,
-        help="nodes that the search may visit before it gives the best found and the gap left "
-        "[%(default)s]",
+        help="nodes that the search may visit before it gives the best found (what a walk from "
+        "better to better finds, at least) and the gap left [%(default)s]",
     )
     parser.add_argument("--json", action="store_true", help="print the decision as JSON")
     parser.set_defaults(run=_run)

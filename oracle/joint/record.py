@@ -67,6 +67,25 @@ def edges(shortfall: float) -> tuple[float, float]:
     return max(0.0, middle - _HALF), middle + _HALF
 
 
+def rank(record: Record) -> tuple[float, float]:
+    """What records are compared by: missed targets first, to `DIGITS`, then the objective."""
+    return round(float(record.numbers[SHORTFALL]), DIGITS), float(record.numbers[VALUE])
+
+
+def anew(record: Record, *, tolerance: float, budget: int) -> Record:
+    """A record that begins with the incumbent of another; nothing was given up yet."""
+    numbers = record.numbers.copy()
+    numbers[PROVEN] = math.inf
+    return Record(
+        record.cores.copy(),
+        record.opps.copy(),
+        numbers,
+        np.zeros_like(record.counts),
+        tolerance,
+        budget,
+    )
+
+
 @compiled
 def hopeless(record: Record, bound: float) -> bool:
     """Whether what is bounded so from below need not be looked at; notes the bound if so."""

@@ -18,9 +18,13 @@ from oracle.whatif import Outcome, Placement, Wanted, WhatIf
 from platforms.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from oracle.joint.demand import Demand
     from oracle.joint.hardware import Hardware
     from oracle.joint.measure import Measure
     from oracle.joint.record import Record
+    from oracle.joint.threads import Crowd
 
 TOLERANCE_K = 1e-3
 """A decision counts as the best when no other is better by more (kelvin, or watts for `power`)."""
@@ -39,7 +43,8 @@ class JointSearch:
 
     `objective` is one of `solution.OBJECTIVES`; `move_k` is what one migrated application costs in
     its unit, added to the objective. Without `sharing` every application has a core of its own.
-    `budget` limits the nodes, `tolerance_k` is how much better another decision may be at most.
+    `budget` limits the nodes; a search that spends it ends with a walk from better to better, which
+    may visit as many once more. `tolerance_k` is how much better another decision may be at most.
     """
 
     models: WhatIf
@@ -129,6 +134,16 @@ class JointSearch:
         return board, rated, free(rated)
 
 
+PATIENCE = 30_000
+"""Nodes after which a search for the least sum of missed targets begins anew, from what a walk from
+better to better finds. Nearly all need fewer; of the others some need a tenth of the time then, and
+one that was nearly done needs twice as much (RK3588 and HiKey 970, 6 to 12 applications)."""
+
+
+LEAST_MISS = 0.5 * 10.0**-DIGITS
+"""Where no decision meets all targets, every one misses more than this: less counts as met."""
+
+
 class _Found(NamedTuple):
     """What came of one pass: the decision, if any, and whether the pass went through."""
 
@@ -137,6 +152,7 @@ class _Found(NamedTuple):
     shortfall: float
     proven: float
     finished: bool
+    record: "Record"
 
 
 class _Instance:
@@ -166,49 +182,49 @@ class _Instance:
         """All targets met if that can be, the least sum missed otherwise."""
         if len(self._apps) > MOST or any(app.threads > 1 for app in self._apps):
             return self._one_by_one()
-        met = self._pass(0.0)
-        if met.placement is not None:
+        met = self._pass(self._record(0.0))
+        if not met.finished:
+            met = self._or_walked(met)
+        if met.placement is not None and round(met.shortfall, DIGITS) == 0.0:
             return self._solution(met, 0.0)
-        guess = self._pass(math.inf, guess=True)
-        if guess.placement is None:
-            raise InvalidInput(self._impossible())
-        least = self._pass(guess.shortfall)
-        bound = least.shortfall if least.finished else 0.0
-        if least.placement is None:
-            least = guess._replace(proven=least.proven)
-        return self._solution(least, bound if met.finished else 0.0)
+        least = self._least()
+        if met.finished and least.finished:
+            return self._solution(least, least.shortfall)
+        return self._solution(least, LEAST_MISS if met.finished else 0.0)
+
+    def _least(self) -> _Found:
+        """The least sum missed, and then the coolest decision that misses no more."""
+        from oracle.joint.record import anew, rank
+
+        guess = self._guess()
+        least = self._pass(self._record(guess.shortfall, most=min(PATIENCE, self._left)))
+        if not least.finished:
+            start = min(least.record, self._walked, key=rank)
+            again = anew(start, tolerance=self._search.tolerance_k, budget=self._left)
+            least = self._pass(again)
+        return guess._replace(proven=least.proven) if least.placement is None else least
+
+    def _or_walked(self, found: _Found) -> _Found:
+        """What a pass found before its budget was spent, or what a walk finds if that is better."""
+        from oracle.joint.record import rank
+
+        if not rank(self._walked) < rank(found.record):
+            return found
+        return self._found(self._walked, finished=False)._replace(proven=found.proven)
 
     def _one_by_one(self) -> Solution:
         """All decisions where the budget allows that, else the best one found on a walk."""
-        from oracle.joint.enumeration import try_all, walk
-        from oracle.joint.record import NODES, SHORTFALL, empty_record
+        from oracle.joint.enumeration import try_all
         from oracle.joint.relaxation import least_value
-        from oracle.joint.threads import crowd, decisions
+        from oracle.joint.threads import decisions
 
-        search = self._search
-        who = crowd(search.models, self._apps, self._asked.allowed, sharing=search.sharing)
-        record = empty_record(
-            len(self._apps),
-            len(self._board.sizes),
-            shortfall=math.inf,
-            tolerance=0.0,
-            budget=search.budget,
-        )
-        few = decisions(self._board, who) <= search.budget
-        if (who.choices[:, 0] >= 0).all():
-            (try_all if few else walk)(self._board, self._asked, self._rated, who, record)
-        self._nodes = int(record.counts[NODES])
-        if record.cores[0] < 0:
+        few = decisions(self._board, self._crowd) <= self._search.budget
+        found = self._found(self._tried(try_all) if few else self._walked, finished=few)
+        if found.placement is None:
             raise InvalidInput(self._impossible())
-        clusters = self._search.models.board.clusters
-        placement = tuple(
-            (int(at),) if app.threads == 1 else clusters[at].cores
-            for app, at in zip(self._apps, record.cores, strict=True)
-        )
-        found = _Found(placement, self._opps_of(placement, record), 0.0, math.inf, few)
-        missed = float(record.numbers[SHORTFALL])
+        missed = found.shortfall
         if few:
-            return self._solution(found, missed)
+            return self._solution(found._replace(proven=math.inf), missed)
         threads = np.array([app.threads for app in self._apps])
         bound = least_value(self._board, self._asked, self._rated, threads, missed)
         return self._solution(found._replace(proven=bound), 0.0)
@@ -221,32 +237,90 @@ class _Instance:
             "allow more clusters, or sharing"
         )
 
-    def _pass(self, shortfall: float, *, guess: bool = False) -> _Found:
-        """One search over all decisions that miss no more, or a guess that misses little."""
-        from oracle.joint import slices
-        from oracle.joint.record import NODES, PROVEN, RUNAWAY, SHORTFALL, empty_record
+    @cached_property
+    def _crowd(self) -> "Crowd":
+        from oracle.joint.threads import crowd
 
-        left = max(0, self._search.budget - self._nodes)
-        record = empty_record(
+        search = self._search
+        return crowd(search.models, self._apps, self._asked.allowed, sharing=search.sharing)
+
+    @cached_property
+    def _walked(self) -> "Record":
+        """What a walk from one decision to a better one ends at."""
+        from oracle.joint.enumeration import walk
+
+        return self._tried(walk)
+
+    def _tried(
+        self, how: "Callable[[Hardware, Demand, Measure, Crowd, Record], object]"
+    ) -> "Record":
+        """What is found by trying decisions, with a budget of its own; nothing is proven."""
+        record = self._record(math.inf, most=self._search.budget, tolerance_k=0.0)
+        if (self._crowd.choices[:, 0] >= 0).all():
+            how(self._board, self._asked, self._rated, self._crowd, record)
+        return self._counted(record)
+
+    def _guess(self) -> _Found:
+        """A decision that misses little; InvalidInput where there is none at all."""
+        from oracle.joint import slices
+
+        record = self._record(math.inf, most=1)
+        slices.guess(self._board, self._asked, self._free, record)
+        guess = self._found(self._counted(record), finished=False)
+        if guess.placement is None:
+            raise InvalidInput(self._impossible())
+        return guess
+
+    def _pass(self, record: "Record") -> _Found:
+        """Search all decisions that may be better than the record's."""
+        from oracle.joint import slices
+        from oracle.joint.record import NODES
+
+        slices.search(self._board, self._asked, self._rated, record)
+        finished = int(record.counts[NODES]) < record.budget
+        return self._found(self._counted(record), finished=finished)
+
+    def _record(
+        self, shortfall: float, *, most: int | None = None, tolerance_k: float | None = None
+    ) -> "Record":
+        """Nothing found yet; only what misses as little as `shortfall` counts."""
+        from oracle.joint.record import empty_record
+
+        return empty_record(
             len(self._apps),
             len(self._board.sizes),
             shortfall=shortfall,
-            tolerance=self._search.tolerance_k,
-            budget=1 if guess else left,
+            tolerance=self._search.tolerance_k if tolerance_k is None else tolerance_k,
+            budget=self._left if most is None else most,
         )
-        if guess:
-            slices.guess(self._board, self._asked, self._free, record)
-        else:
-            slices.search(self._board, self._asked, self._rated, record)
-        nodes = int(record.counts[NODES])
-        self._nodes += nodes
-        placement = tuple((int(core),) for core in record.cores)
+
+    @property
+    def _left(self) -> int:
+        """Nodes of the budget."""
+        return max(0, self._search.budget - self._nodes)
+
+    def _counted(self, record: "Record") -> "Record":
+        from oracle.joint.record import NODES
+
+        self._nodes += int(record.counts[NODES])
+        return record
+
+    def _found(self, record: "Record", *, finished: bool) -> _Found:
+        from oracle.joint.record import PROVEN, RUNAWAY, SHORTFALL
+
+        clusters = self._search.models.board.clusters
+        placement = tuple(
+            (int(at),) if app.threads == 1 else clusters[at].cores
+            for app, at in zip(self._apps, record.cores, strict=True)
+        )
+        proven = float(record.numbers[PROVEN])
         return _Found(
             placement if record.cores[0] >= 0 else None,
             self._opps_of(placement, record),
             float(record.numbers[SHORTFALL]),
-            float(record.numbers[PROVEN]) if record.numbers[PROVEN] < RUNAWAY else math.inf,
-            nodes < left,
+            proven if proven < RUNAWAY else math.inf,
+            finished,
+            record,
         )
 
     def _opps_of(self, placement: Placement, record: "Record") -> tuple[int, ...]:

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from oracle.joint import JointSearch
+from oracle.joint import search as joint_search
 from oracle.joint.search import TOLERANCE_K
 from oracle.whatif import Wanted, WhatIf
 from platforms.application_file import find_applications
+from platforms.board import Board
 from platforms.board_file import load_board
 from platforms.errors import InvalidInput
 from rm.evaluation.workload import WorkloadParameters, draw_workload
@@ -116,6 +118,43 @@ def test_a_search_that_is_cut_short_keeps_a_valid_bound(seed: int, budget: int) 
         assert found.value == pytest.approx(full.value, abs=2 * TOLERANCE_K)
 
 
+@settings(many, max_examples=40)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_a_search_that_begins_anew_from_a_walk_finds_the_same(seed: int) -> None:
+    """As it does where the first guess at what has to be missed leads nowhere."""
+    asked, search = drawn("two clusters", seed)
+    try:
+        shortfall, value = best(asked)
+    except ValueError:
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(joint_search, "PATIENCE", 2)
+        found = search.solve(asked.apps, allowed_clusters=asked.allowed_clusters)
+    assert found.optimal
+    assert shortfall == round(found.shortfall, 6)
+    assert found.value == value or value - 1e-9 <= found.value <= value + TOLERANCE_K
+    assert found.lower_bound <= value + 1e-9
+
+
+@pytest.mark.parametrize("highest", [0.4, 1.0])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_search_without_time_finds_what_a_walk_finds_or_better(highest: float, seed: int) -> None:
+    """Whether the targets can be met or not; a poor first guess is no answer."""
+    on = load_board("rk3588")
+    models = WhatIf(on, on.cooling_named("fan"))
+    apps = eight(seed, on=on, highest=highest)
+    short = JointSearch(models, budget=40).solve(apps)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(joint_search, "MOST", 0)
+        walked = JointSearch(models).solve(apps)
+    as_good = (round(walked.shortfall, 6), walked.value + TOLERANCE_K)
+    assert (round(short.shortfall, 6), short.value) <= as_good
+    full = JointSearch(models).solve(apps)
+    assert full.optimal
+    assert short.lower_bound <= full.value or short.shortfall > full.shortfall
+    assert short.shortfall_bound <= full.shortfall + 1e-6
+
+
 def test_some_searches_are_cut_short_indeed() -> None:
     """The test above would hold of a search that ignores its budget."""
     apps = eight()
@@ -125,13 +164,13 @@ def test_some_searches_are_cut_short_indeed() -> None:
     assert found.gap > TOLERANCE_K
 
 
-def eight() -> list[Wanted]:
-    """Eight PARSEC applications as an evaluation draws them."""
+def eight(seed: int = 0, *, on: Board | None = None, highest: float = 0.4) -> list[Wanted]:
+    """Eight PARSEC applications as an evaluation draws them, for the HiKey 970 or another board."""
     jobs = draw_workload(
-        load_board("hikey970"),
+        on or load_board("hikey970"),
         find_applications(["parsec"]),
-        WorkloadParameters(arrivals=8),
-        np.random.default_rng(0),
+        WorkloadParameters(arrivals=8, highest_target=highest),
+        np.random.default_rng(seed),
     )
     return [
         Wanted(job.id, job.profile, 0, job.target_ips, 1, (number,))
