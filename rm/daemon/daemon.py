@@ -218,7 +218,8 @@ class Daemon:
         self._last = observation
         now_s = self._clock.now_s()
         self._enforcement.after_round(decision, now_s, steers=self._supervisor.steers)
-        self._write_log(observation, decision, now_s - observation.time_s)
+        if not self._log.is_off:
+            self._write_log(observation, decision, now_s - observation.time_s)
         if now_s >= self._next_scan_s:
             self._look_for_processes(now_s)
         if self._reload_asked:

@@ -132,6 +132,11 @@ class DecisionLog:
         if path is not None and which != "off":
             self._file = LineFile(path, max_bytes=max_bytes, kept_files=kept_files)
 
+    @property
+    def is_off(self) -> bool:
+        """Whether no round ever gets a line."""
+        return self._which == "off"
+
     def wants(self, *, changes: bool) -> bool:
         """Whether a round gets a line, where `changes` says if it changed or refused something."""
         return self._which == "all" or (self._which == "changes" and changes)

@@ -81,14 +81,15 @@ class WatchedPolicy:
         return opps
 
     def train(self, observation: Observation) -> tuple[TrainingGrant, ...]:
-        """The policy's grants, if it has any that are legal; none where it knows no training."""
-        train = getattr(self._policy, "train", None)
+        """The policy's grants, if it has any that are legal; none where it knows no training.
+
+        Where nobody trains it is not asked.
+        """
+        train = getattr(self._policy, "train", None) if observation.training else None
         if train is None:
             return ()
         try:
             grants = tuple([_plain_grant(grant) for grant in train(observation)])
-            if not grants:
-                return ()  # as mostly
             settings = {job.id: None for job in observation.training}
             for problem in decision_problems(self._board, {}, Decision(grants=grants), settings):
                 raise ValueError(problem)
@@ -98,14 +99,16 @@ class WatchedPolicy:
         return grants
 
     def accelerate(self, observation: Observation) -> tuple[int | None, ...]:
-        """The policy's operating points of accelerators, if it has any that are legal."""
-        accelerate = getattr(self._policy, "accelerate", None)
+        """The policy's operating points of accelerators, if it has any that are legal.
+
+        Where nobody trains it is not asked.
+        """
+        accelerate = getattr(self._policy, "accelerate", None) if observation.training else None
         if accelerate is None:
             return ()
         try:
             opps = tuple([None if x is None else index(x) for x in accelerate(observation)])
-            if opps:
-                self._check({}, Decision(accelerator_opp=opps))
+            self._check({}, Decision(accelerator_opp=opps))
         except Exception as error:  # noqa: BLE001 - whatever it is, the governor goes on
             self._note("accelerate", error)
             return ()

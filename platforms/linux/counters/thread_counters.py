@@ -154,6 +154,7 @@ class ThreadCounters:
         return done
 
 
+_number = int.from_bytes
 _steps = struct.Struct(f"<{_MOST_WORDS}q").unpack
 
 
@@ -170,7 +171,7 @@ def _sum(groups: Sequence[bytes]) -> int:
     """
     total = 0
     for group in groups:
-        total += int.from_bytes(group, "little")
+        total += _number(group, "little")
     return total
 
 

@@ -237,7 +237,7 @@ TRAINING = replace(SEEN, training=(TrainingReading(3, 0.0, 0.0, (), waits=False)
 def test_a_policy_that_knows_no_training_grants_nothing() -> None:
     """It is asked all the same: another one may take its place at any time."""
     policy = watched()
-    assert ((), (), None) == (policy.train(SEEN), policy.accelerate(SEEN), policy.reason)
+    assert ((), (), None) == (policy.train(TRAINING), policy.accelerate(TRAINING), policy.reason)
 
 
 def test_legal_grants_are_passed_on_in_pythons_own_numbers() -> None:
@@ -272,8 +272,16 @@ def test_whatever_it_grants_wrongly_nothing_is_granted(said: Any, told: str) -> 
 def test_clocks_of_accelerators_that_are_none_are_a_fault() -> None:
     """The HiKey 970's does not train."""
     policy = WatchedPolicy(HIKEY, Trains(accelerate=(1,)))
-    assert () == policy.accelerate(SEEN)
+    assert () == policy.accelerate(TRAINING)
     assert "accelerate failed" in (policy.problem or "")
+
+
+def test_where_nobody_trains_the_policy_is_not_asked_for_training() -> None:
+    """It would cost every round."""
+    asked = raising(RuntimeError("asked"))
+    policy = WatchedPolicy(HIKEY, Trains(train=asked, accelerate=asked))
+    assert ((), ()) == (policy.train(SEEN), policy.accelerate(SEEN))
+    assert policy.problem is None
 
 
 def test_the_policy_inside_tells_of_gains() -> None:
