@@ -1,10 +1,10 @@
 """Whose target is met first where not all can be: those of the less important count for less.
 
-Policies know targets and nothing of priorities. As long as an application misses its target while
-its cores are busy, what the policy is shown of less important ones' targets goes down step by step,
-the least important first. The policy then does what it always does: it packs them onto fewer and
-slower cores, which leaves cores, and heat below a limit of the clocks, to the important one. When
-that one is well again the steps are taken back one by one.
+Policies know targets and nothing of priorities. As long as an application misses its target and
+others may be in its way, what the policy is shown of less important ones' targets goes down step by
+step, the least important first. The policy then does what it always does: it packs them onto fewer
+and slower cores, which leaves cores, and heat below a limit of the clocks, to the important one.
+When that one is well again the steps are taken back one by one.
 """
 
 import logging
@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
+from platforms.board import Board
 from platforms.platform import ApplicationReading, Migration, Observation
 from rm.policy import Policy
 
@@ -67,13 +68,16 @@ class Easing:
     `step` is how many steps are taken now, 0 where everybody's whole target counts.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, board: Board) -> None:
         """Everybody's does."""
+        self._owner = board.cluster_of_core
+        self._strongest = board.clusters_by_capacity[-1]
+        self._top_opps = board.highest_opps
         self.step = 0
         self._attained: dict[int, float] = {}
         self._before: dict[int, float] = {}
         self._seen_s = -math.inf
-        self._missed_s = self._well_s = math.inf
+        self._missed_s = self._well_s = self._stepped_s = math.inf
         self._back_s = self._given_up_s = -math.inf
         self._pause_s = WELL_FOR_S
 
@@ -88,7 +92,9 @@ class Easing:
         missing = [
             app
             for app in apps
-            if priorities.get(app.id, 0) in entitled and self._misses(app, observation)
+            if priorities.get(app.id, 0) in entitled
+            and self._misses(app, observation)
+            and self._is_hindered(app, observation)
         ]
         if missing:
             most = max(priorities.get(app.id, 0) for app in missing)
@@ -127,6 +133,20 @@ class Easing:
         used = sum([observation.core_utilisation[core] for core in app.cores])
         return used >= BUSY * min(app.threads, len(app.cores))
 
+    def _is_hindered(self, app: ApplicationReading, observation: Observation) -> bool:
+        """Whether others may be in its way.
+
+        Not who has cores of the strongest cluster to itself, whose clock nothing holds down.
+        """
+        cluster = self._owner[app.cores[0]]
+        held_down = observation.opp_index[cluster] >= observation.opp_cap[cluster]
+        if held_down and observation.opp_cap[cluster] < self._top_opps[cluster]:
+            return True
+        others = [other for other in observation.applications if other.id != app.id]
+        return cluster != self._strongest or any(
+            core in other.cores for core in app.cores for other in others
+        )
+
     def _step_on(self, now_s: float, missing: Sequence[ApplicationReading], steps: int) -> None:
         self._well_s = math.inf
         self._missed_s = min(self._missed_s, now_s)
@@ -141,9 +161,9 @@ class Easing:
             self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S) if relapse else self._pause_s
             self._back_s = -math.inf
             self.step += 1
-            self._missed_s = now_s
-        elif self.step == steps > 0 and missed_for_s >= IN_VAIN_AFTER_S:
-            self._missed_s = now_s
+            self._missed_s = self._stepped_s = now_s
+        elif self.step == steps > 0 and now_s - self._stepped_s >= IN_VAIN_AFTER_S:
+            self._stepped_s = now_s
             gained = [self._attained[app.id] - self._before.get(app.id, 0.0) for app in missing]
             if max(gained) < LEAST_HELP:
                 self.step, self._given_up_s = 0, now_s
@@ -163,7 +183,9 @@ class ByPriority:
     `demand`, `train`) is that of `policy`, which is shown the whole targets there.
     """
 
-    def __init__(self, policy: Policy, applications: Callable[[], Sequence[Ranked]]) -> None:
+    def __init__(
+        self, policy: Policy, board: Board, applications: Callable[[], Sequence[Ranked]]
+    ) -> None:
         """`applications` gives the same sequence as long as nobody's priority changes."""
         self.name = policy.name
         self._policy = policy
@@ -171,7 +193,8 @@ class ByPriority:
         self._ranked: Sequence[Ranked] = ()
         self._priorities: dict[int, int] = {}
         self._is_even = True
-        self._easing = Easing()
+        self._board = board
+        self._easing = Easing(board)
         self._seen: Observation | None = None
         self._shown: Observation | None = None
         self.eased: dict[int, float] = {}
@@ -195,7 +218,7 @@ class ByPriority:
             self._priorities = {app.id: app.priority for app in ranked}
             self._is_even = len(set(self._priorities.values())) < 2
             if self._is_even:
-                self._easing, self.eased = Easing(), {}
+                self._easing, self.eased = Easing(self._board), {}
         if self._is_even:
             return observation
         if observation is not self._seen or self._shown is None:

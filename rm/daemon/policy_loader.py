@@ -73,7 +73,7 @@ def load_policy_with_network(
         backend=configuration.backend,
         deadline_s=configuration.npu_deadline_s,
     )
-    policy = ByPriority(policy_factory(configuration.policy)(context), applications)
+    policy = ByPriority(policy_factory(configuration.policy)(context), board, applications)
     network = context.networks[-1] if context.networks else None
     if network is not None:
         device = network.capabilities.device

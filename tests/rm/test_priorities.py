@@ -46,7 +46,7 @@ class Days:
     """An easing that is told, round after round, how much everybody reaches of a target."""
 
     def __init__(self, priorities: Mapping[int, int]) -> None:
-        self.easing = Easing()
+        self.easing = Easing(HIKEY)
         self.now_s = 0.0
         self._priorities = priorities
 
@@ -145,6 +145,31 @@ def test_who_wants_no_more_than_it_gets_takes_from_nobody(rate: float, utilisati
     assert {} == days.pass_by(60.0, {0: rate, 1: 1.0}, utilisation=utilisation)
 
 
+STRONGEST_OPPS = HIKEY.highest_opps
+
+
+@pytest.mark.parametrize(
+    ("core", "beside", "cap", "gives_way"),
+    [
+        (4, 5, STRONGEST_OPPS, False),
+        (4, 4, STRONGEST_OPPS, True),
+        (0, 5, STRONGEST_OPPS, True),
+        (4, 5, (0, 3), True),
+    ],
+    ids=["nobody in the way", "a shared core", "a weak core", "a clock that is held down"],
+)
+def test_who_has_the_best_place_to_itself_takes_from_nobody(
+    core: int, beside: int, cap: tuple[int, ...], gives_way: bool
+) -> None:
+    """It is as fast as it can be: what it lacks in a heavy phase, nobody else has."""
+    easing = Easing(HIKEY)
+    for second in range(6):
+        apps = reading(0, cores=(core,), rate_ips=0.7e9), reading(1, cores=(beside,))
+        seen = observation(*apps, opp_index=cap, opp_cap=cap, time_s=float(second))
+        shares = easing.shares(seen, {0: 9, 1: 0})
+    assert gives_way == (1 in shares)
+
+
 def test_when_the_less_important_have_gone_nothing_is_eased() -> None:
     """Nor anybody who comes later at once."""
     days = Days({0: 9, 1: 0, 2: 0})
@@ -179,7 +204,7 @@ class Listening:
 
 def _missing(time_s: float) -> Observation:
     return observation(
-        reading(0, cores=(4,), rate_ips=0.7e9), reading(1, cores=(5,)), time_s=time_s
+        reading(0, cores=(4,), rate_ips=0.7e9), reading(1, cores=(4,)), time_s=time_s
     )
 
 
@@ -187,7 +212,7 @@ def test_among_equals_a_policy_is_shown_what_was_seen() -> None:
     """Itself, so that it costs nothing."""
     policy = Listening()
     ranked = (App(0, 3), App(1, 3))
-    wrapped = ByPriority(policy, lambda: ranked)
+    wrapped = ByPriority(policy, HIKEY, lambda: ranked)
     for number in range(10):
         seen = _missing(float(number))
         wrapped.scale(seen)
@@ -197,7 +222,7 @@ def test_among_equals_a_policy_is_shown_what_was_seen() -> None:
 def test_in_one_round_a_policy_is_shown_the_same_twice(caplog: pytest.LogCaptureFixture) -> None:
     """Targets alone differ from what was seen; the log says whose."""
     policy, ranked = Listening(), (App(0, 3), App(1))
-    wrapped = ByPriority(policy, lambda: ranked)
+    wrapped = ByPriority(policy, HIKEY, lambda: ranked)
     with caplog.at_level(logging.INFO, logger="rm.priorities"):
         for number in range(4):
             seen = _missing(float(number))
@@ -214,7 +239,7 @@ def test_in_one_round_a_policy_is_shown_the_same_twice(caplog: pytest.LogCapture
 def test_a_priority_that_changes_holds_at_once() -> None:
     """A reload may make them all equal."""
     policy, ranked = Listening(), [(App(0, 3), App(1))]
-    wrapped = ByPriority(policy, lambda: ranked[0])
+    wrapped = ByPriority(policy, HIKEY, lambda: ranked[0])
     for number in range(4):
         wrapped.scale(_missing(float(number)))
     assert wrapped.eased
@@ -227,7 +252,7 @@ def test_a_priority_that_changes_holds_at_once() -> None:
 
 def test_what_else_a_policy_tells_is_told() -> None:
     """The gain of its moves; and it has no more than the policy has."""
-    wrapped = ByPriority(Listening(), lambda: ())
+    wrapped = ByPriority(Listening(), HIKEY, lambda: ())
     assert ("listening", 0.25) == (wrapped.name, wrapped.last_gain)
     assert not hasattr(wrapped, "demand")
 
@@ -235,7 +260,7 @@ def test_what_else_a_policy_tells_is_told() -> None:
 def test_it_keeps_every_promise_of_a_policy() -> None:
     """With whatever priorities."""
     ranked = tuple(App(number, number % 3) for number in range(20))
-    check_policy(lambda: ByPriority(LittleFirst(HIKEY), lambda: ranked), HIKEY)
+    check_policy(lambda: ByPriority(LittleFirst(HIKEY), HIKEY, lambda: ranked), HIKEY)
 
 
 # --- on the simulated board ---------------------------------------------------------------------
@@ -259,7 +284,7 @@ def _attained(ranked: Sequence[App], *, seed: int) -> list[float]:
         HIKEY, cooling=HIKEY.cooling_named("fan"), rng=np.random.default_rng(1), jobs=jobs
     )
     inner: Policy = make_ilgov(PolicyContext(HIKEY, board, None, "numpy"))
-    governor = Governor(board, ByPriority(inner, lambda: ranked), board.clock)
+    governor = Governor(board, ByPriority(inner, HIKEY, lambda: ranked), board.clock)
     governor.run(20.0)
     before = {app.job.id: app.done(board.now_s) for app in board.running}
     governor.run(50.0)
