@@ -11,8 +11,6 @@ from platforms.linux.applications.recent_rate import COUNT_ANEW_AFTER_S
 _Sums = tuple[int, float, float, float, float]
 """Heartbeats, instructions, L2D accesses, seconds, clock cycles."""
 
-_NONE: _Sums = (0, 0.0, 0.0, 0.0, 0.0)
-
 
 class RecentCounts:
     """Instructions, L2D accesses and heartbeats of the last `window_s`.
@@ -26,9 +24,6 @@ class RecentCounts:
 
     def __init__(self, *, window_s: float) -> None:
         self._window_s = window_s - 1e-9
-        self._first: _Sums
-        self._last: _Sums
-        self._first_ends_s: float
         self.clear()
 
     def add(
@@ -38,16 +33,16 @@ class RecentCounts:
 
         Returns the rates at that frequency, as `at` does.
         """
-        beats_before, instructions_before, l2d_before, before_s, cycles_before = self._last
+        marks = self._marks
+        beats_before, instructions_before, l2d_before, before_s, cycles_before = marks[-1]
         now_s = before_s + time_s
         instructions += instructions_before
         l2d += l2d_before
         cycles = cycles_before + time_s * freq_hz
-        self._last = mark = (beats_before + beats, instructions, l2d, now_s, cycles)
-        self._marks.append(mark)
-        if now_s >= self._first_ends_s:
-            self._move_on(now_s)
-        _, instructions_before, l2d_before, _, cycles_before = self._first
+        marks.append((beats_before + beats, instructions, l2d, now_s, cycles))
+        while now_s - marks[1][3] >= self._window_s:
+            marks.popleft()
+        _, instructions_before, l2d_before, _, cycles_before = marks[0]
         if now_s > COUNT_ANEW_AFTER_S:
             self._count_anew()
         if cycles <= cycles_before:
@@ -57,43 +52,31 @@ class RecentCounts:
 
     def clear(self) -> None:
         """Begin a new window: what was seen is not comparable with what comes."""
-        # Sums over all time, as they were after each part: where the window begins, the part by
-        # which it is too long from `_first_ends_s` on with those that follow, and the last one.
-        self._first = self._last = _NONE
-        self._marks: deque[_Sums] = deque()
-        self._first_ends_s = 0.0
+        # Sums over all time, as they were after each part; the window begins at the first of them.
+        self._marks: deque[_Sums] = deque([(0, 0.0, 0.0, 0.0, 0.0)])
 
     @property
     def beats_per_s(self) -> float:
         """Heartbeats/s, whatever the frequencies were; 0 before anything was added."""
-        first, last = self._first, self._last
+        first, last = self._marks[0], self._marks[-1]
         passed_s = last[3] - first[3]
         return (last[0] - first[0]) / passed_s if passed_s > 0.0 else 0.0
 
     def at(self, freq_hz: float) -> tuple[float, float]:
         """Instructions/s and L2D accesses/s at this frequency; 0 before anything was added."""
-        first, last = self._first, self._last
+        first, last = self._marks[0], self._marks[-1]
         cycles = last[4] - first[4]
         if cycles <= 0.0:
             return 0.0, 0.0
         share = freq_hz / cycles
         return (last[1] - first[1]) * share, (last[2] - first[2]) * share
 
-    def _move_on(self, now_s: float) -> None:
-        """Let the window begin as late as it may."""
-        marks, begins_s = self._marks, now_s - self._window_s
-        while marks[0][3] <= begins_s:
-            self._first = marks.popleft()
-        self._first_ends_s = marks[0][3] + self._window_s
-
     def _count_anew(self) -> None:
         """Let the sums begin with the window, so that they stay exact."""
-        beats, instructions, l2d, time_s, cycles = self._first
+        beats, instructions, l2d, time_s, cycles = self._marks[0]
         self._marks = deque(
             [
                 (b - beats, i - instructions, a - l2d, t - time_s, c - cycles)
                 for b, i, a, t, c in self._marks
             ]
         )
-        self._first, self._last = _NONE, self._marks[-1]
-        self._first_ends_s -= time_s
