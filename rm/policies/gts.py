@@ -18,6 +18,7 @@ from collections.abc import Callable
 from functools import partial
 
 from platforms.board import Board
+from platforms.nearest_opp import nearest_opp
 from platforms.platform import Migration, Observation
 from rm.dvfs import QosScaling
 from rm.policies.registry import PolicyContext
@@ -42,18 +43,8 @@ def ondemand(board: Board, observation: Observation) -> tuple[int, ...]:
         if busiest > UP_THRESHOLD:
             chosen.append(len(cluster.opps) - 1)
         else:
-            chosen.append(closest_opp(cluster.freqs_hz, low_hz + busiest * (high_hz - low_hz)))
+            chosen.append(nearest_opp(cluster.freqs_hz, low_hz + busiest * (high_hz - low_hz)))
     return tuple(chosen)
-
-
-def closest_opp(freqs_hz: tuple[int, ...], wanted_hz: float) -> int:
-    """Index of the operating point nearest to a frequency, the lower of two (CPUFREQ_RELATION_C).
-
-    >>> [closest_opp((500, 1000), wanted_hz) for wanted_hz in (0.0, 750.0, 751.0)]
-    [0, 0, 1]
-    """
-    distances_hz = [abs(freq_hz - wanted_hz) for freq_hz in freqs_hz]
-    return distances_hz.index(min(distances_hz))
 
 
 def powersave(board: Board, observation: Observation) -> tuple[int, ...]:

@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from platforms.board_file import load_board
+from platforms.nearest_opp import nearest_opp
 from platforms.platform import Migration, Observation
 from rm.policies.gts import (
     UP_THRESHOLD,
     Gts,
-    closest_opp,
     make_ondemand,
     make_powersave,
     ondemand,
@@ -118,7 +118,7 @@ def test_below_the_threshold_ondemand_picks_in_proportion(utilisation: float) ->
 )
 def test_the_closest_point_is_taken_and_of_two_the_lower(wanted_hz: float, expected: int) -> None:
     """CPUFREQ_RELATION_C of a table in ascending order."""
-    assert expected == closest_opp((500, 1000, 1500), wanted_hz)
+    assert expected == nearest_opp((500, 1000, 1500), wanted_hz)
 
 
 def test_ondemand_rounds_down_where_the_lower_point_is_nearer() -> None:

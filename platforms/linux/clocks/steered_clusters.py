@@ -5,7 +5,7 @@ cores are all unplugged has no clock: it reads as its lowest operating point, an
 is allowed, until a core comes back.
 """
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
@@ -17,6 +17,7 @@ from platforms.linux.clocks.clock_domain import Clocked, DomainReading
 from platforms.linux.clocks.frequency_domain import FrequencyDomain
 from platforms.linux.errors import Unreadable, WriteRefused
 from platforms.linux.knobs.knobs import KnobWriter
+from platforms.nearest_opp import nearest_opp
 
 REFUSALS_IN_A_ROW = 3
 """So often refused, and a knob is not relied upon any more."""
@@ -193,7 +194,7 @@ class SteeredClocks:
             self._compare(steered, reading, cap_hz, now_s)
         freqs_hz = cluster.freqs_hz
         cap = max(0, bisect_right(freqs_hz, cap_hz) - 1)
-        opp = min(cap, nearest(freqs_hz, reading.freq_hz))
+        opp = min(cap, nearest_opp(freqs_hz, reading.freq_hz))
         found = ClusterReading(cluster.name, opp, cap, reading.freq_hz, cap_hz, asked_hz)
         is_as_asked = steered.differs_since_s is None and actuator.asked_hz == asked_hz
         is_allowed = asked_hz is None or asked_hz <= cap_hz
@@ -263,17 +264,3 @@ def actuators_for(
             )
         found.append(Cap(domain) if kind == "cap" else SetSpeed(domain))
     return tuple(found)
-
-
-def nearest(freqs_hz: Sequence[int], freq_hz: int) -> int:
-    """Index of the nearest of rising frequencies: some drivers report what the hardware measures.
-
-    >>> [nearest((500, 1000, 2000), freq_hz) for freq_hz in (1, 998, 1499, 1501, 9999)]
-    [0, 1, 1, 2, 2]
-    """
-    above = bisect_left(freqs_hz, freq_hz)
-    if above == len(freqs_hz):
-        return above - 1
-    if above and freq_hz - freqs_hz[above - 1] <= freqs_hz[above] - freq_hz:
-        return above - 1
-    return above

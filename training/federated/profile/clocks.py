@@ -8,13 +8,14 @@ from pathlib import Path
 from platforms.board import Board, Cluster
 from platforms.errors import InvalidInput
 from platforms.linux.clocks.frequency_domain import FrequencyDomain, find_domains
-from platforms.linux.clocks.steered_clusters import SteeredClusters, actuators_for, nearest
+from platforms.linux.clocks.steered_clusters import SteeredClusters, actuators_for
 from platforms.linux.errors import Unreadable
 from platforms.linux.knobs.journal import JOURNAL_NAME, Journal, read_boot_id
 from platforms.linux.knobs.knobs import KnobWriter
 from platforms.linux.knobs.restore import restore
 from platforms.linux.knobs.system_calls import calls_for
 from platforms.linux.root_option import under
+from platforms.nearest_opp import nearest_opp
 from rm.planner.capability import Place
 
 
@@ -32,7 +33,7 @@ class Clocks:
         """
         domain = self._domains.get(cluster.cores)
         seen = _seen(domain) if domain else None
-        return (cluster.freqs_hz[-1 if seen is None else nearest(cluster.freqs_hz, seen)],)
+        return (cluster.freqs_hz[-1 if seen is None else nearest_opp(cluster.freqs_hz, seen)],)
 
     def go_to(self, place: Place) -> None:
         """Nothing can be set."""
