@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from msgspec import Struct
 
+from oracle.scenarios import as_evaluated
 from oracle.whatif import Wanted, WhatIf
 from platforms.application import ApplicationProfile
 from platforms.board import Board
 from platforms.simulated.power import busy_activity
-from rm.evaluation.workload import WorkloadParameters, draw_workload
+from rm.evaluation.workload import WorkloadParameters
 from traces.workers import run_jobs
 
 
@@ -30,21 +31,10 @@ class _Job(Struct, frozen=True):
     draw: Draw
 
 
-def drawn(board: Board, profiles: Sequence[ApplicationProfile], draw: Draw) -> list[Wanted]:
+def drawn(board: Board, profiles: Sequence[ApplicationProfile], draw: Draw) -> tuple[Wanted, ...]:
     """Applications as an evaluation draws them, in any phase."""
-    rng = np.random.default_rng(draw.seed)
     workload = WorkloadParameters(arrivals=draw.count, highest_target=draw.highest)
-    return [
-        Wanted(
-            job.id,
-            job.profile,
-            int(rng.integers(len(job.profile.cycle))),
-            job.target_ips,
-            1,
-            (int(rng.integers(board.core_count)),),
-        )
-        for job in draw_workload(board, profiles, workload, rng)
-    ]
+    return as_evaluated(board, profiles, workload, np.random.default_rng(draw.seed))
 
 
 def enumerated(models: WhatIf, apps: Sequence[Wanted]) -> float:

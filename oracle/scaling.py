@@ -13,11 +13,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from oracle.joint import JointSearch, Solution
+from oracle.scenarios import as_evaluated
 from oracle.smaller_board import smaller_board
 from oracle.whatif import Wanted, WhatIf
 from platforms.application import ApplicationProfile
 from platforms.board import Board
-from rm.evaluation.workload import WorkloadParameters, draw_workload
+from rm.evaluation.workload import WorkloadParameters
 
 CUT_BOARD = "hikey970"
 """The board whose cores are dropped, because its two clusters have equally many."""
@@ -136,15 +137,4 @@ def _scenario(case: Case, measurement: Measurement, number: int) -> tuple[Wanted
     """
     rng = np.random.default_rng([measurement.seed, number])
     drawn = replace(DRAWN, arrivals=case.applications)
-    jobs = draw_workload(case.board, measurement.profiles, drawn, rng)
-    return tuple(
-        Wanted(
-            id=job.id,
-            profile=job.profile,
-            phase=int(rng.integers(len(job.profile.cycle))),
-            target_ips=job.target_ips,
-            threads=1,
-            cores=(int(rng.integers(case.board.core_count)),),
-        )
-        for job in jobs
-    )
+    return as_evaluated(case.board, measurement.profiles, drawn, rng)

@@ -12,6 +12,7 @@ from oracle.whatif import Wanted
 from platforms.application import ApplicationProfile
 from platforms.board import Board
 from platforms.simulated.variation import related, varied
+from rm.evaluation.workload import WorkloadParameters, draw_workload
 
 
 class DrawParameters(Struct, frozen=True, kw_only=True):
@@ -42,6 +43,29 @@ def draw_scenario(
     rng = np.random.default_rng([parameters.seed, number])
     count = int(rng.integers(1, parameters.most_applications + 1))
     return tuple(_draw(board, profiles, parameters, rng, app) for app in range(count))
+
+
+def as_evaluated(
+    board: Board,
+    profiles: Sequence[ApplicationProfile],
+    workload: WorkloadParameters,
+    rng: np.random.Generator,
+) -> tuple[Wanted, ...]:
+    """All applications of an evaluation's workload at once, each with one thread.
+
+    In which phase and on which core is uniform; they may share a core.
+    """
+    return tuple(
+        Wanted(
+            id=job.id,
+            profile=job.profile,
+            phase=int(rng.integers(len(job.profile.cycle))),
+            target_ips=job.target_ips,
+            threads=1,
+            cores=(int(rng.integers(board.core_count)),),
+        )
+        for job in draw_workload(board, profiles, workload, rng)
+    )
 
 
 def _draw(

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from oracle.scenarios import as_evaluated
 from oracle.smaller_board import smaller_board
 from oracle.training import Asked, TrainingSearch
 from oracle.training.search import AS_COOL_K, TOLERANCE_K
@@ -16,7 +17,7 @@ from platforms.application_file import find_applications
 from platforms.board import Board
 from platforms.board_file import load_board
 from platforms.errors import InvalidInput
-from rm.evaluation.workload import WorkloadParameters, draw_workload
+from rm.evaluation.workload import WorkloadParameters
 from rm.mapping.demand import demand
 from rm.planner.capability import modelled_capability
 from rm.planner.heat import HeatModel
@@ -42,18 +43,8 @@ def foreground(board: Board, rng: np.random.Generator, count: int, highest: floa
     """Applications as an evaluation draws them, in any phase, anywhere."""
     if count == 0:
         return []
-    drawn = WorkloadParameters(arrivals=count, highest_target=highest)
-    return [
-        Wanted(
-            job.id,
-            job.profile,
-            int(rng.integers(len(job.profile.cycle))),
-            job.target_ips,
-            1,
-            (int(rng.integers(board.core_count)),),
-        )
-        for job in draw_workload(board, PROFILES, drawn, rng)
-    ]
+    workload = WorkloadParameters(arrivals=count, highest_target=highest)
+    return list(as_evaluated(board, PROFILES, workload, rng))
 
 
 def drawn(board: Board, seed: int, most: int) -> tuple[WhatIf, Asked]:
