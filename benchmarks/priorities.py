@@ -22,7 +22,7 @@ from platforms.board_file import load_board
 from platforms.simulated.simulated_board import SimulatedBoard
 from rm.governor import Governor
 from rm.policies.registry import PolicyContext, policy_factory
-from rm.priorities import ByPriority
+from rm.priorities import ByPriority, Ranked
 
 IMPORTANT = 2
 SETTLE_S = 30.0
@@ -33,7 +33,7 @@ class App(Struct, frozen=True):
     """An application with its priority."""
 
     id: int
-    priority: int
+    priority: int = 0
 
 
 class Load(Struct, frozen=True):
@@ -79,26 +79,40 @@ def main() -> None:
 def reached(load: Load, policy: str, seed: int, unequal: bool) -> tuple[float, float, float]:
     """What the important and the others reach of their targets, and seconds of being held down."""
     known = load_board("hikey970")
-    board = _simulated(load, known, seed)
+    board = simulated(load, known, seed)
     apps = [App(number, int(unequal and number < IMPORTANT)) for number in range(load.apps)]
+    met, held_down_s = attained(board, policy, known, apps, settle_s=SETTLE_S, judged_s=JUDGED_S)
+    return float(np.mean(met[:IMPORTANT])), float(np.mean(met[IMPORTANT:])), held_down_s
+
+
+def attained(
+    board: SimulatedBoard,
+    policy: str,
+    known: Board,
+    ranked: Sequence[Ranked],
+    *,
+    settle_s: float,
+    judged_s: float,
+) -> tuple[list[float], float]:
+    """What each reaches of its target (1 at most) once all has settled, by id.
+
+    And for how many seconds the kernel held the clocks down meanwhile.
+    """
     inner = policy_factory(policy)(PolicyContext(known, board, None, "numpy"))
-    governor = Governor(board, ByPriority(inner, known, lambda: apps), board.clock)
-    governor.run(SETTLE_S)
+    governor = Governor(board, ByPriority(inner, known, lambda: ranked), board.clock)
+    governor.run(settle_s)
     before = {app.job.id: app.done(board.now_s) for app in board.running}
     throttled_s = board.throttled_s
-    governor.run(SETTLE_S + JUDGED_S)
+    governor.run(settle_s + judged_s)
     met = [
-        min(1.0, (app.done(board.now_s) - before[app.job.id]) / JUDGED_S / app.job.target_ips)
+        min(1.0, (app.done(board.now_s) - before[app.job.id]) / judged_s / app.job.target_ips)
         for app in board.running
     ]
-    return (
-        float(np.mean(met[:IMPORTANT])),
-        float(np.mean(met[IMPORTANT:])),
-        board.throttled_s - throttled_s,
-    )
+    return met, board.throttled_s - throttled_s
 
 
-def _simulated(load: Load, known: Board, seed: int) -> SimulatedBoard:
+def simulated(load: Load, known: Board, seed: int) -> SimulatedBoard:
+    """A board that begins with all applications of a load, drawn with a seed."""
     dice, shipped = np.random.default_rng(seed), shipped_applications()
     names = [sorted(shipped)[int(n)] for n in dice.integers(len(shipped), size=load.apps)]
     big = known.clusters[known.clusters_by_capacity[-1]]

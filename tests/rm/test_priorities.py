@@ -2,21 +2,14 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
-from platforms.application import Job
-from platforms.application_file import shipped_applications
+from benchmarks.priorities import App, Load, attained, simulated
 from platforms.platform import Migration, Observation
-from platforms.simulated.simulated_board import SimulatedBoard
 from rm.checker import check_policy
-from rm.governor import Governor
-from rm.policies.ilgov import make as make_ilgov
 from rm.policies.little_first import LittleFirst
-from rm.policies.registry import PolicyContext
-from rm.policy import Policy
 from rm.priorities import (
     IN_VAIN_AFTER_S,
     LONGEST_PAUSE_S,
@@ -32,14 +25,6 @@ from tests.rm.readings import HIKEY, observation, reading
 ROUND_S = 0.5
 STEP_S = PATIENCE_S + ROUND_S
 ALL_STEPS = len(SHARES) - 1
-
-
-@dataclass(frozen=True)
-class App:
-    """An application with its priority."""
-
-    id: int
-    priority: int = 0
 
 
 class Days:
@@ -272,26 +257,9 @@ def _attained(ranked: Sequence[App], *, seed: int) -> list[float]:
     Every target is 0.6 of what a big core gives at its top: too much for eight cores, four of them
     little.
     """
-    dice, shipped = np.random.default_rng(seed), shipped_applications()
-    drawn = dice.integers(len(shipped), size=len(ranked))
-    big = HIKEY.clusters[HIKEY.clusters_by_capacity[-1]]
-    jobs = [
-        Job(id=app.id, profile=profile, target_ips=0.6 * profile.ips(big, big.freqs_hz[-1]))
-        for app, name in zip(ranked, drawn, strict=True)
-        for profile in [shipped[sorted(shipped)[int(name)]]]
-    ]
-    board = SimulatedBoard(
-        HIKEY, cooling=HIKEY.cooling_named("fan"), rng=np.random.default_rng(1), jobs=jobs
-    )
-    inner: Policy = make_ilgov(PolicyContext(HIKEY, board, None, "numpy"))
-    governor = Governor(board, ByPriority(inner, HIKEY, lambda: ranked), board.clock)
-    governor.run(20.0)
-    before = {app.job.id: app.done(board.now_s) for app in board.running}
-    governor.run(50.0)
-    return [
-        (app.done(board.now_s) - before[app.job.id]) / 30.0 / app.job.target_ips
-        for app in board.running
-    ]
+    board = simulated(Load(len(ranked), 0.6), HIKEY, seed)
+    met, _ = attained(board, "ilgov", HIKEY, ranked, settle_s=20.0, judged_s=30.0)
+    return met
 
 
 @pytest.mark.parametrize("seed", [0, 1])
