@@ -1,5 +1,7 @@
 """The baseline without training puts everything on the weakest cluster that serves it."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from msgspec.structs import replace
@@ -7,7 +9,7 @@ from msgspec.structs import replace
 from platforms.application import Job
 from platforms.application_file import shipped_applications
 from platforms.board_file import load_board
-from platforms.platform import Migration
+from platforms.platform import ApplicationReading, Migration
 from platforms.simulated.simulated_board import SimulatedBoard
 from rm.checker import check_policy
 from rm.governor import Governor
@@ -61,10 +63,60 @@ def test_a_core_that_one_of_two_leaves_is_not_free() -> None:
     assert (Migration(0, (1,)), Migration(2, (5,))) == policy.migrate(seen)
 
 
-def test_applications_of_several_threads_stay() -> None:
-    """They are placed on a cluster, not on a core."""
-    app = reading(1, cores=(4, 5, 6, 7), threads=3, rate_ips=2e9, target_ips=0.1e9)
-    assert () == LittleFirst(HIKEY).migrate(observation(app))
+# --- applications of several threads --------------------------------------------------------------
+
+LITTLE_TOP_IPS = 0.7e9
+"""A little less than what such a program is guessed to make of a LITTLE core at 1844 MHz."""
+
+
+def several(number: int = 1, **fields: Any) -> ApplicationReading:
+    """Three threads on the big cluster at its lowest point, which LITTLE cores would serve."""
+    sound: dict[str, Any] = {"cores": (4, 5, 6, 7), "threads": 3, "rate_ips": 3 * BIG_LOWEST_IPS}
+    return reading(number, **(sound | {"target_ips": 3 * LITTLE_TOP_IPS} | fields))
+
+
+def moved(*applications: ApplicationReading) -> dict[int, tuple[int, ...]]:
+    """Who is moved where, by a policy that has seen nothing else."""
+    moves = LittleFirst(HIKEY).migrate(observation(*applications))
+    return {move.application_id: move.cores for move in moves}
+
+
+def test_a_modest_application_of_several_threads_moves_to_the_little_cluster() -> None:
+    """As a single thread of it would, but to all cores."""
+    assert {1: (0, 1, 2, 3)} == moved(several())
+    assert {} == moved(several(target_ips=3 * 1.4e9))
+
+
+def test_no_more_cores_work_for_it_than_it_has_threads() -> None:
+    """What four threads reach on four cores is too much for two."""
+    four = several(threads=4, rate_ips=4 * BIG_LOWEST_IPS, target_ips=4 * LITTLE_TOP_IPS)
+    assert {1: (0, 1, 2, 3)} == moved(four)
+    assert {} == moved(replace(four, threads=2, rate_ips=2 * BIG_LOWEST_IPS))
+
+
+def test_several_threads_go_where_nobody_else_is() -> None:
+    """They get the cores that are left, two at least, if these serve them all."""
+    taken = [reading(10 + core, cores=(core,), target_ips=0.1e9) for core in range(3)]
+    two_are_enough = several(target_ips=2 * LITTLE_TOP_IPS)
+    assert {1: (1, 2, 3)} == moved(two_are_enough, *taken[:1])
+    assert {1: (2, 3)} == moved(two_are_enough, *taken[:2])
+    assert {} == moved(two_are_enough, *taken)
+    assert {} == moved(several(), *taken[:2])
+
+
+def test_single_threads_get_the_cores_that_several_leave_idle_and_these_keep_away() -> None:
+    """Three threads need three of the four cores."""
+    little = several(cores=(0, 1, 2, 3), rate_ips=3 * 0.2e9)
+    single = reading(2, cores=(4,), rate_ips=BIG_LOWEST_IPS, target_ips=0.2e9)
+    assert {1: (0, 1, 2), 2: (3,)} == moved(little, single)
+    there = replace(single, cores=(3,), rate_ips=0.2e9)
+    assert {} == moved(replace(little, cores=(0, 1, 2)), there)
+
+
+def test_who_left_cores_to_another_gets_them_back() -> None:
+    """Two cores are enough, three are as good at a lower clock."""
+    narrow = several(cores=(0, 1), rate_ips=2 * 0.3e9, target_ips=0.6e9)
+    assert {1: (0, 1, 2, 3)} == moved(narrow)
 
 
 @pytest.mark.parametrize("board", ["hikey970", "hikey960", "rk3588"])
