@@ -363,6 +363,24 @@ def test_a_count_that_fails_is_given_up_and_said(
     assert counters.follow(key, process.tids) is None
 
 
+def test_a_count_that_is_refused_for_a_moment_is_read_again(
+    process: RealProcess, counters: PerfCounters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ECHILD as well, while the kernel takes an ended child's group apart: nothing is lost."""
+    key = follow(counters, process)
+    in_use, refusals, read = counters.in_use, iter([True]), os.read
+
+    def refusing_once(descriptor: int, size: int) -> bytes:
+        if next(refusals, False):
+            raise OSError(errno.ECHILD, os.strerror(errno.ECHILD))
+        return read(descriptor, size)
+
+    process.tell(f"work({WORK_S})")
+    monkeypatch.setattr(os, "read", refusing_once)
+    assert counted_s(counters, key) == ABOUT
+    assert in_use == counters.in_use
+
+
 def test_an_unknown_event_or_thread_is_the_kernel_s_error() -> None:
     """Its number says which of the two."""
     need_perf_events()
