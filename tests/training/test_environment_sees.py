@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -58,6 +58,7 @@ def seen(*running: ApplicationReading, board: Board = HIKEY, **shown: object) ->
 
 
 @given(applications(), st.floats(-300.0, 1000.0), st.floats(0.0, 1e6))
+@example([reading(rate_ips=2e-308, l2d_per_s=1.0)], 45.0, 0.5)
 def test_whatever_is_read_the_vector_lies_between_0_and_1(
     running: list[ApplicationReading], temp_c: float, age_s: float
 ) -> None:

@@ -77,7 +77,8 @@ class Encoder:
         self._board = board
         self._empty = [0.0] * len(slot_rows(board))
         self._low = np.array([feature.low for feature in self.features])
-        self._range = np.array([feature.high for feature in self.features]) - self._low
+        self._high = np.array([feature.high for feature in self.features])
+        self._range = self._high - self._low
 
     def readings(self, observation: Observation, slotted: Slotted) -> list[float]:
         """The numbers in the table's units, not cut."""
@@ -95,9 +96,9 @@ class Encoder:
         return numbers
 
     def encode(self, observation: Observation, slotted: Slotted) -> Vector:
-        """The vector: ``(reading - low) / (high - low)``, cut at 0 and 1."""
-        above_low = np.array(self.readings(observation, slotted)) - self._low
-        scaled: Vector = np.clip(above_low / self._range, 0.0, 1.0).astype(np.float32)
+        """The vector: ``(reading - low) / (high - low)`` of every reading, cut at low and high."""
+        cut = np.clip(self.readings(observation, slotted), self._low, self._high)
+        scaled: Vector = ((cut - self._low) / self._range).astype(np.float32)
         return scaled
 
     def _block(self, app: ApplicationReading) -> list[float]:
