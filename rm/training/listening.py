@@ -1,6 +1,6 @@
 """What a policy learns of training and of heat from the rounds that it sees."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from platforms.board import Board
 from platforms.platform import Observation, TrainingReading
@@ -31,11 +31,40 @@ class Listening:
         self.heard: Observation | None = None
 
     def hear(self, observation: Observation, memory_load: float) -> bool:
-        """Learn from a round, in which applications load the memory so; False: it was heard."""
+        """Learn from a round, in which applications load the memory so; False: it was heard.
+
+        While there is no job the round is only remembered.
+        """
         if self.heard is not None and observation.time_s == self.heard.time_s:
             return False
         self.heard = observation
+        self._sensors.hear(observation)
         alive = {job.id: job for job in self._jobs.alive(observation.time_s)}
+        if alive:
+            self._hear_of(alive, observation, memory_load)
+        else:
+            self._modes.clear()
+            self.observer.remember(observation)
+        return True
+
+    @property
+    def hottest_c(self) -> float:
+        """The hottest of the sensors and, as far as the observer knows, of what computes, degC."""
+        field = self.observer.temperatures_c
+        if field is None:
+            return self._sensors.hottest_c
+        return max(self._sensors.hottest_c, float(field[self._watched].max()))
+
+    def modes_of(self, job: Job) -> JobModes:
+        """What can be granted to a job."""
+        if job.id not in self._modes:
+            self._modes[job.id] = JobModes(self._board, job)
+        return self._modes[job.id]
+
+    def _hear_of(
+        self, alive: Mapping[int, Job], observation: Observation, memory_load: float
+    ) -> None:
+        """Learn from a round with these jobs."""
         self._modes = {key: modes for key, modes in self._modes.items() if key in alive}
         switching: dict[int, float] = {}
         node_w: dict[str, float] = {}
@@ -52,22 +81,6 @@ class Listening:
                     if node is not None:
                         node_w[node] = float(modes.table.mean_w[mode])
         self.observer.update(observation, switching, node_w=node_w)
-        self._sensors.hear(observation)
-        return True
-
-    @property
-    def hottest_c(self) -> float:
-        """The hottest of the sensors and, as far as the observer knows, of what computes, degC."""
-        field = self.observer.temperatures_c
-        if field is None:
-            return self._sensors.hottest_c
-        return max(self._sensors.hottest_c, float(field[self._watched].max()))
-
-    def modes_of(self, job: Job) -> JobModes:
-        """What can be granted to a job."""
-        if job.id not in self._modes:
-            self._modes[job.id] = JobModes(self._board, job)
-        return self._modes[job.id]
 
     def _node_of(self, reading: TrainingReading) -> str | None:
         """The thermal node that a job heats beside the cores."""

@@ -15,12 +15,16 @@ sensors."""
 
 
 class SteadySensors:
-    """Listens to every observation. `hottest_c` is the hottest sensor's temperature, degC."""
+    """Listens to every observation."""
 
     def __init__(self) -> None:
-        """Nothing was seen yet: as cold as can be."""
+        """Nothing was seen yet."""
         self._readings: dict[str, deque[tuple[float, float]]] = {}
-        self.hottest_c = -math.inf
+
+    @property
+    def hottest_c(self) -> float:
+        """The hottest sensor's temperature, degC; before the first reading as cold as can be."""
+        return max(map(_steady_c, self._readings.values()), default=-math.inf)
 
     def hear(self, observation: Observation) -> None:
         """Take in a round; a sensor shows a reading until the next one."""
@@ -28,10 +32,11 @@ class SteadySensors:
             if not is_plausible(reading.temp_c):
                 continue
             taken_s = observation.time_s - reading.age_s
-            kept = self._readings.setdefault(reading.sensor, deque(maxlen=READINGS))
+            kept = self._readings.get(reading.sensor)
+            if kept is None:
+                kept = self._readings[reading.sensor] = deque(maxlen=READINGS)
             if not kept or taken_s > kept[-1][0] + 1e-6:
                 kept.append((taken_s, reading.temp_c))
-        self.hottest_c = max(map(_steady_c, self._readings.values()), default=-math.inf)
 
 
 def _steady_c(kept: deque[tuple[float, float]]) -> float:

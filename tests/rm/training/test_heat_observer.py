@@ -1,12 +1,16 @@
 """Tests of the heat observer on the simulated board, whose true temperatures it never sees."""
 
+from collections.abc import Iterator
+from copy import deepcopy
+
 import numpy as np
 import pytest
 from msgspec.structs import replace
 
 from platforms.platform import Decision, Observation, TemperatureReading
 from platforms.simulated.simulated_board import SimulatedBoard
-from rm.training.heat_observer import ACTIVITY, HeatObserver
+from rm.training.heat_filters import ACTIVITY, HeatFilters
+from rm.training.heat_observer import REMEMBERED_S, HeatObserver
 from tests.platforms.programs import COMPUTE, HIKEY, MEMORY, job
 
 FIRST_S = 30.0
@@ -149,6 +153,69 @@ def test_the_same_reading_again_is_not_counted_twice() -> None:
         often.update(_cold(float(number), reading))
         often.update(_cold(number + 0.5, replace(reading, age_s=0.5)))
     assert pytest.approx(once.shares, abs=1e-6) == often.shares
+
+
+def _rounds(cooling: str, until_s: float) -> Iterator[tuple[Observation, np.ndarray]]:
+    """What a daemon without jobs hears of the loaded board, with the true temperatures.
+
+    A round in half a second, while clocks change every 7 s.
+    """
+    simulated = loaded(cooling)
+    opps = [(3, 3), (6, 5), (1, 2), (6, 4)]
+    for number in range(1, round(until_s / 0.5) + 1):
+        simulated.advance_to(number * 0.5 - 0.05)
+        simulated.observe()
+        simulated.advance_to(number * 0.5)
+        yield simulated.observe(), simulated.temperatures_c
+        if number % 14 == 1:
+            simulated.apply(Decision((), opps[number // 14 % len(opps)]))
+
+
+def test_who_asks_soon_is_told_the_same_as_if_rounds_had_been_worked_off_at_once() -> None:
+    """To the last bit, and again after more rounds."""
+    at_once, later = HeatFilters(HIKEY), HeatObserver(HIKEY)
+    for number, (seen, _) in enumerate(_rounds("fan", REMEMBERED_S)):
+        at_once.update(seen)
+        later.remember(seen)
+        if number in (100, 239):
+            assert np.array_equal(at_once.temperatures_c, later.temperatures_c)  # type: ignore[arg-type]
+            assert np.array_equal(at_once.shares, later.shares)
+            assert (at_once.activity, at_once.bias_k) == (later.activity, later.bias_k)
+
+
+def test_who_asks_late_is_told_as_well_as_if_nothing_had_been_forgotten() -> None:
+    """Whatever the cooling and whenever a job comes.
+
+    Measured over 380 arrivals with seven coolings and other programs: all cores within 0.21 K of
+    the truth (root mean square) either way, and within 0.05 K of each other, 0.4 K at worst; the
+    cooling in force found in 94 % of the cases either way.
+    """
+    found = []
+    for cooling in ("fan", "passive", "heatsink", "fan-hot", "passive-35"):
+        at_once, later = HeatFilters(HIKEY), HeatObserver(HIKEY)
+        for seen, truth_c in _rounds(cooling, 300.0):
+            at_once.update(seen)
+            later.remember(seen)
+            if seen.time_s > REMEMBERED_S and seen.time_s % 10.0 == 0.0:
+                asked = deepcopy(later)
+                told_c, expected_c = asked.temperatures_c, at_once.temperatures_c
+                assert told_c is not None
+                assert expected_c is not None
+                assert np.abs(told_c - expected_c)[:8].max() < 0.4
+                assert np.abs(told_c - truth_c)[:8].max() < 0.8
+                found.append(asked.cooling.name == cooling)
+    assert found.count(True) > 0.8 * len(found)
+
+
+def test_what_is_older_than_that_has_no_say() -> None:
+    """Who heard of it and who did not are told the same."""
+    hot, cold = HeatObserver(HIKEY), HeatObserver(HIKEY)
+    hot.remember(_cold(1.0, TemperatureReading("cls0", 80.0, 0.0)))
+    for number in range(10):
+        seen = _cold(500.0 + number, TemperatureReading("cls0", 30.0, 0.0))
+        hot.remember(seen)
+        cold.remember(seen)
+    assert np.array_equal(hot.temperatures_c, cold.temperatures_c)  # type: ignore[arg-type]
 
 
 def test_setups_that_cool_alike_are_followed_once() -> None:
