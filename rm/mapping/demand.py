@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,14 +45,28 @@ class Demand:
 
     def resembles(self, other: "Demand") -> bool:
         """Whether nothing is different enough for another mapping to be the best."""
+        if self.count != other.count:
+            return False
         pairs = zip(self.least_opp, other.least_opp, strict=True)
-        return self.count == other.count and (
-            all(np.array_equal(mine, theirs) for mine, theirs in pairs)
-            and _all_close(self.served, other.served, SAME_SPEED)
-            and _all_close(self.busy, other.busy, SAME_SPEED)
-            and _all_close(self.l2d_per_s, other.l2d_per_s, SAME_TRAFFIC)
-            and _all_close([self.memory], [other.memory], SAME_TRAFFIC)
-        )
+        if any(mine.tobytes() != theirs.tobytes() for mine, theirs in pairs):
+            return False
+        off = np.abs(self._speeds_and_traffic - other._speeds_and_traffic)
+        return bool((off <= other._tolerance).all())
+
+    @cached_property
+    def _speeds_and_traffic(self) -> NDArray[np.float64]:
+        """All that may differ a little, in a row."""
+        arrays = (*self.served, *self.busy, *self.l2d_per_s, self.memory)
+        return np.concatenate([values.ravel() for values in arrays])
+
+    @cached_property
+    def _tolerance(self) -> NDArray[np.float64]:
+        """By how much that may differ."""
+        tolerance = np.abs(self._speeds_and_traffic)
+        speeds = sum(values.size for values in (*self.served, *self.busy))
+        tolerance[:speeds] *= SAME_SPEED
+        tolerance[speeds:] *= SAME_TRAFFIC
+        return tolerance
 
     def first(self, count: int) -> "Demand":
         """The demand of the first so many alone."""
@@ -62,14 +77,6 @@ class Demand:
             tuple(values[:count, : count + 1] for values in self.least_opp),
             self.memory[:count],
         )
-
-
-def _all_close(
-    mine: Sequence[NDArray[np.float64]], theirs: Sequence[NDArray[np.float64]], share: float
-) -> bool:
-    return all(
-        bool((np.abs(a - b) <= share * np.abs(b)).all()) for a, b in zip(mine, theirs, strict=True)
-    )
 
 
 def demand(
@@ -89,15 +96,40 @@ def demand(
     keeps the memory busy. `lowest_opp` is per cluster what others that cannot be moved need.
     """
     served, busy, l2d, least = [], [], [], []
-    sharers = np.arange(len(target_ips) + 1)
-    stalls = np.broadcast_to(stall_s_per_cycle, (len(board.clusters), len(target_ips)))
+    targets = target_ips[:, None]
+    sharers = _sharers(len(target_ips))
+    stalls = stall_s_per_cycle
+    if isinstance(stalls, np.ndarray):
+        stalls = [stalls] * len(board.clusters)
     for x, cluster in enumerate(board.clusters):
-        times = 1.0 / (instruction_s[x] * target_ips[:, None])
-        freqs_hz = np.array(cluster.freqs_hz, dtype=np.float64)
-        meets = times[:, None, :] >= sharers[None, :, None] * (1.0 + MARGIN)
-        opp = np.where(meets.any(axis=2), meets.argmax(axis=2), len(freqs_hz))
+        times = 1.0 / (instruction_s[x] * targets)
+        opp = _first_that_serves(times, sharers)
         served.append(times)
-        busy.append(1.0 / (1.0 + stalls[x][:, None] * freqs_hz))
+        busy.append(1.0 / (1.0 + stalls[x][:, None] * _frequencies(cluster.freqs_hz)))
         l2d.append(l2d_per_instruction[:, None] / instruction_s[x])
-        least.append(np.maximum(opp, lowest_opp[x] if lowest_opp is not None else 0))
+        least.append(np.maximum(opp, lowest_opp[x]) if lowest_opp and lowest_opp[x] else opp)
     return Demand(tuple(served), tuple(busy), tuple(l2d), tuple(least), memory_s * target_ips)
+
+
+def _first_that_serves(
+    times: NDArray[np.float64], sharers: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """The lowest operating point at which a core serves so many, as many as there are if none."""
+    count, points = times.shape
+    served = np.empty((count, 1, points + 1))
+    served[:, 0, :points] = times
+    served[:, 0, points] = np.inf
+    found: NDArray[np.int64] = (served >= sharers).argmax(axis=2)
+    return found
+
+
+@lru_cache
+def _sharers(count: int) -> NDArray[np.float64]:
+    """How many times its target a core must give, by how many share it."""
+    sharers = np.arange(count + 1, dtype=np.float64)
+    return sharers[None, :, None] * np.float64(1.0 + MARGIN)
+
+
+@lru_cache
+def _frequencies(freqs_hz: tuple[int, ...]) -> NDArray[np.float64]:
+    return np.array(freqs_hz, dtype=np.float64)
