@@ -25,11 +25,18 @@ def slowdowns(
     All arguments are (R, K): the core, whatever it is called; the share of its time; the times that
     an instruction computes, stalls, and keeps the memory busy, all in one unit.
     """
-    alone = share * memory / (compute + stall)
-    own = np.where(core[:, :, None] == core[:, None, :], alone[:, None, :], 0.0).sum(axis=2)
+    traffic = share * memory
+    alone = traffic / (compute + stall)
+    own = ((core[:, :, None] == core[:, None, :]) * alone[:, None, :]).sum(axis=2)
     left = 1.0 - np.minimum(own, HIGHEST_LOAD)
-    factor = np.ones_like(share)
-    for _ in range(ROUNDS):
-        load = (share * memory / (compute + stall * factor)).sum(axis=1, keepdims=True)
-        factor = np.maximum(1.0, left / (1.0 - np.minimum(load, HIGHEST_LOAD)))
+    factor = _factor(left, alone)
+    for _ in range(ROUNDS - 1):
+        factor = _factor(left, traffic / (compute + stall * factor))
+    return factor
+
+
+def _factor(left: Floats, loads: Floats) -> Floats:
+    """How much longer accesses take where a core's own leave so much, and these are all loads."""
+    load = loads.sum(axis=1, keepdims=True)
+    factor: Floats = np.maximum(1.0, left / (1.0 - np.minimum(load, HIGHEST_LOAD)))
     return factor
