@@ -6,6 +6,10 @@ move a task up above 700 and down below 512 of 1024 load (hmp_up_threshold, hmp_
 vendor's tree has them). Taken here: every application computes all the time and so is above the
 first; none is moved down. TOP-IL's paper names GTS as the scheduler of its baselines, as recalled.
 
+The kernel moves threads one by one. Here an application's threads have one cluster (`Migration`):
+they move up together once it has an idle core for each. Until then all of them stay where the
+kernel would have moved some.
+
 The cpufreq governors see the clusters' utilisation only; they know nothing of targets. Source:
 Documentation/admin-guide/pm/cpufreq.rst and od_update in drivers/cpufreq/cpufreq_ondemand.c (Linux
 4.9 to 6); performance and powersave are the two ends of the table. Tunables have the kernel's
@@ -14,13 +18,16 @@ a round of the governor, every 50 ms, where the kernel's documentation has 2 to 
 compute all the time keep a core 100 % busy, so ondemand asks for the highest frequency.
 """
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from platforms.board import Board
 from platforms.nearest_opp import nearest_opp
-from platforms.platform import Migration, Observation
+from platforms.platform import ApplicationReading, Migration, Observation
+from platforms.simulated.scheduler import spread
 from rm.dvfs import QosScaling
+from rm.mapping.homes import cores_of_threads
 from rm.policies.registry import PolicyContext
 
 UP_THRESHOLD = 0.95
@@ -69,29 +76,41 @@ class Gts:
 
     def migrate(self, observation: Observation) -> tuple[Migration, ...]:
         """Up-migrate to idle stronger cores; then spread what shares a core onto idle ones."""
-        owner = self._board.cluster_of_core
-        load = [0] * self._board.core_count
-        for app in observation.applications:
-            for core in app.cores:
+        placed = cores_of_threads(self._board, observation.applications)
+        load = [0.0] * self._board.core_count
+        for on in placed:
+            for core in on:
                 load[core] += 1
         moves = []
-        for app in observation.applications:
-            if app.threads > 1:
-                continue
-            core = app.cores[0]
-            rank = self._rank[owner[core]]
-            idle = [i for i, count in enumerate(load) if count == 0]
-            better = [i for i in idle if self._rank[owner[i]] > rank or load[core] > 1]
-            if better:
-                target = max(better, key=lambda i: (self._rank[owner[i]], -i))
-                load[core] -= 1
-                load[target] += 1
-                moves.append(Migration(app.id, (target,)))
+        for app, on in zip(observation.applications, placed, strict=True):
+            cores = self._better_cores(app, on, load)
+            if cores:
+                for core in on:
+                    load[core] -= 1
+                spread(app.threads, cores, load)
+                moves.append(Migration(app.id, cores))
         return tuple(moves)
 
     def scale(self, observation: Observation) -> tuple[int, ...]:
         """Ask the cpufreq governor."""
         return self._cpufreq(observation)
+
+    def _better_cores(
+        self, app: ApplicationReading, on: Sequence[int], load: Sequence[float]
+    ) -> tuple[int, ...]:
+        """An idle core, or a cluster with one for every thread; nothing where none is better."""
+        owner = self._board.cluster_of_core
+        home = owner[app.cores[0]]
+        shares = any(load[core] > 1 for core in on)
+        idle = [core for core, count in enumerate(load) if count == 0]
+        better = [i for i in idle if self._rank[owner[i]] > self._rank[home] or shares]
+        if app.threads > 1:
+            room = Counter(owner[i] for i in better if owner[i] != home)
+            better = [i for i in better if room[owner[i]] >= app.threads]
+        if not better:
+            return ()
+        best = max(better, key=lambda i: (self._rank[owner[i]], -i))
+        return (best,) if app.threads == 1 else self._board.clusters[owner[best]].cores
 
 
 def _ranks(board: Board) -> dict[int, int]:

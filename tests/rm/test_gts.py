@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from platforms.board_file import load_board
 from platforms.nearest_opp import nearest_opp
@@ -66,10 +67,30 @@ def test_equal_clusters_are_no_way_up() -> None:
     assert (Migration(0, (4,)),) == up
 
 
-def test_several_threads_stay_on_their_cluster_and_occupy_it() -> None:
-    """Only single threads are moved."""
-    threaded = reading(0, cores=(4, 5, 6, 7), threads=4)
-    assert () == _moves(observation(threaded, reading(1, cores=(0,))))
+def test_several_threads_on_the_strongest_cluster_stay_and_occupy_it() -> None:
+    """As many of its cores as there are threads: the others are idle."""
+    four = reading(0, cores=(4, 5, 6, 7), threads=4)
+    assert () == _moves(observation(four, reading(1, cores=(0,))))
+    two = reading(0, cores=(4, 5, 6, 7), threads=2)
+    assert (Migration(1, (6,)),) == _moves(observation(two, reading(1, cores=(0,))))
+
+
+def test_several_threads_move_up_together_once_there_is_an_idle_core_for_each() -> None:
+    """The kernel would move those that it has a core for; a migration names one cluster."""
+    three = reading(0, cores=(0, 1, 2, 3), threads=3)
+    taken = [reading(4 + n, cores=(4 + n,)) for n in range(2)]
+    assert (Migration(0, (4, 5, 6, 7)),) == _moves(observation(three, taken[0]))
+    assert () == _moves(observation(three, *taken))
+
+
+def test_several_threads_that_share_cores_move_to_a_cluster_where_each_has_one() -> None:
+    """Down too, where nothing else is idle."""
+    three = reading(0, cores=(4, 5, 6, 7), threads=3)
+    taken = [reading(4 + n, cores=(4 + n,)) for n in range(2)]
+    assert (Migration(0, (0, 1, 2, 3)),) == _moves(observation(three, *taken))
+    little = [reading(1 + n, cores=(1 + n,)) for n in range(2)]
+    moves = _moves(observation(three, *taken, *little))
+    assert 0 not in {move.application_id for move in moves}
 
 
 @given(st.lists(st.integers(0, 7), max_size=12))
@@ -84,6 +105,28 @@ def test_after_its_moves_nobody_wants_to_move_again(cores: list[int]) -> None:
     assert () == moves
     assert len(set(placed.values())) == min(8, len(cores))
     assert len([core for core in set(placed.values()) if core >= 4]) == min(4, len(cores))
+
+
+@given(
+    st.lists(st.integers(0, 7), max_size=8),
+    st.lists(st.tuples(st.integers(2, 6), st.booleans()), max_size=3),
+)
+def test_with_several_threads_about_it_comes_to_rest_as_well(
+    cores: list[int], several: list[tuple[int, bool]]
+) -> None:
+    """Nobody goes to and fro."""
+    clusters = [cluster.cores for cluster in HIKEY.clusters]
+    singles = [reading(n, cores=(core,)) for n, core in enumerate(cores)]
+    teams = [
+        reading(10 + n, cores=clusters[big], threads=threads)
+        for n, (threads, big) in enumerate(several)
+    ]
+    seen = observation(*teams, *singles)
+    for _ in range(len(seen.applications) + 1):
+        moves = {move.application_id: move.cores for move in _moves(seen)}
+        placed = [replace(app, cores=moves.get(app.id, app.cores)) for app in seen.applications]
+        seen = observation(*placed)
+    assert {} == moves
 
 
 # --- frequency ----------------------------------------------------------------------------------
