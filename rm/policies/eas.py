@@ -21,12 +21,14 @@ Applications that compute all the time, as the simulated board's do, use 100 % o
 frequency: every core that runs one is over-utilised, EAS is off, and schedutil goes to the top.
 This is what sched-energy.rst says of long CPU-bound tasks (section 5), not a fault of the model.
 
-Applications of several threads stay on their cluster; their threads load its cores.
+Applications of several threads move as a whole, to a cluster with room for every thread
+(`eas_teams`).
 """
 
 from platforms.board import Board
 from platforms.errors import InvalidInput
 from platforms.platform import Migration, Observation
+from rm.policies.eas_teams import after, cheapest, pulled
 from rm.policies.energy_aware import overutilised, placements
 from rm.policies.energy_model import EnergyModel
 from rm.policies.load_balance import balanced
@@ -56,9 +58,14 @@ class EasSchedutil:
         pairs = zip(self._caps, observation.opp_cap, strict=True)
         capacity = self._model.capped_capacity([min(pair) for pair in pairs])
         by_energy = self._model.asymmetric and not overutilised(self._landscape.core_util, capacity)
-        place = placements if by_energy else balanced
+        place, place_teams = (placements, cheapest) if by_energy else (balanced, pulled)
         moves = place(self._model, self._landscape, capacity)
-        return tuple([Migration(task, (core,)) for task, core in moves])
+        migrations = [Migration(task, (core,)) for task, core in moves]
+        if self._landscape.teams:
+            left = after(self._landscape, moves)
+            teams = place_teams(self._model, left, capacity)
+            migrations += [Migration(team, cores) for team, cores in teams]
+        return tuple(migrations)
 
     def scale(self, observation: Observation) -> tuple[int, ...]:
         """As schedutil asks, within the power allocator's caps."""

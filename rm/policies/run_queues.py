@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from platforms.board import Board
-from platforms.platform import Observation
+from platforms.platform import ApplicationReading, Observation
 from platforms.simulated.scheduler import place_threads
 from rm.policies.energy_model import EnergyModel
 from rm.policies.pelt import CAPACITY_SCALE, Utilisation, Window
@@ -28,8 +28,16 @@ class Task(Struct, frozen=True):
     util: float
 
 
+class Team(Struct, frozen=True):
+    """An application of several threads: the core and the utilisation of each."""
+
+    id: int
+    cores: tuple[int, ...]
+    utils: tuple[float, ...]
+
+
 class Landscape(Struct, frozen=True):
-    """The utilisation landscape: movable tasks; per core its utilisation and number of threads.
+    """The utilisation landscape: tasks, teams; per core its utilisation and number of threads.
 
     A core's utilisation is the sum of its threads' (the runqueue's util_est, which is at least its
     running average).
@@ -38,6 +46,7 @@ class Landscape(Struct, frozen=True):
     tasks: tuple[Task, ...]
     core_util: tuple[float, ...]
     core_threads: tuple[int, ...]
+    teams: tuple[Team, ...] = ()
 
 
 class RunQueues:
@@ -106,7 +115,21 @@ class RunQueues:
             for app in observation.applications
             if app.threads == 1
         ]
-        return Landscape(tuple(tasks), tuple(core_util), tuple(core_threads))
+        teams = [
+            Team(app.id, *self._of(placed, app))
+            for app in observation.applications
+            if app.threads > 1
+        ]
+        return Landscape(tuple(tasks), tuple(core_util), tuple(core_threads), tuple(teams))
+
+    def _of(
+        self, placed: dict[tuple[int, int], int], app: ApplicationReading
+    ) -> tuple[tuple[int, ...], tuple[float, ...]]:
+        """The cores of an application's threads, and their utilisation."""
+        keys = [(app.id, number) for number in range(app.threads)]
+        return tuple([placed[key] for key in keys]), tuple(
+            [self._threads[key].value for key in keys]
+        )
 
 
 def _placed(observation: Observation, core_count: int) -> Iterator[tuple[tuple[int, int], int]]:
