@@ -4,6 +4,11 @@ Rapp, Khdr, Krohmer, Henkel, "NPU-Accelerated Imitation Learning for Thermal Opt
 QoS-Constrained Heterogeneous Multi-Cores" (arXiv 2206.05459). Once a migration period every
 application is the application of interest of one row; all rows are one batch; the single move with
 the largest predicted improvement is made.
+
+The network was taught with applications of one thread, all others staying where they are. One of
+several threads is therefore left on its cluster. Moving it by the scores of one of its threads was
+tried: its other threads move along, which no score knows of, so that it went to and fro (simulated,
+one to three applications: about one move a second, and down to 0.81 of a target).
 """
 
 from pathlib import Path

@@ -16,6 +16,9 @@ cluster are alike, so that a column of the table is a cluster and its first free
 taken. (With a column for each core, agents wander between equal cores: `docs/toprl.md`.)
 
 An agent learns from what any governor sees: rates, utilisation, operating points, the sensors.
+
+Applications of several threads are no agents and stay on their cluster: the table was learnt with
+one thread, for which a cluster means one core.
 """
 
 from collections.abc import Sequence
