@@ -5,6 +5,7 @@ phases come again: who has seen where the speed went from here, that time, takes
 """
 
 from collections import deque
+from collections.abc import Sequence
 
 SAME = 0.04
 """Logarithms of levels this close are one level: traffic of others moves them a little (chosen)."""
@@ -33,16 +34,26 @@ class Phases:
 
     def hear(self, log_level: float) -> float:
         """The difference between where the level is going and the one just read, 0 if unknown."""
-        if self._level is None or -SAME < log_level - self._level < SAME:
-            self._level, self._turning = log_level, False
-            return 0.0
-        if self._turning:
-            self._turns.append((self._level, log_level))
-            self._level, self._turning = log_level, False
-            return 0.0
-        self._turning = True
-        change = log_level - self._level
+        return self.hear_all((log_level,))
+
+    def hear_all(self, log_levels: Sequence[float]) -> float:
+        """The same after several windows, one at least."""
+        level, turning = self._level, self._turning
+        for log_level in log_levels:
+            if level is None or -SAME < log_level - level < SAME:
+                level, turning = log_level, False
+            elif turning:
+                self._turns.append((level, log_level))
+                level, turning = log_level, False
+            else:
+                turning = True
+        self._level, self._turning = level, turning
+        return self._where_to(level, log_level) if turning and level is not None else 0.0
+
+    def _where_to(self, level: float, log_level: float) -> float:
+        """How far it is to where it went from `level` the last time, beyond what was just read."""
+        change = log_level - level
         for source, target in reversed(self._turns):
-            if abs(source - self._level) < SAME and (target - log_level) * change > 0.0:
+            if -SAME < source - level < SAME and (target - log_level) * change > 0.0:
                 return target - log_level
         return 0.0

@@ -66,7 +66,8 @@ class _Seen:
     An instruction took `instruction_s` in the last reading, as if a core were the application's
     alone, at `time_s` and `place` (None: there was no reading). `ahead` is the logarithm of how
     much slower than that it is about to be. `ratios` and `usual_stalls` are what follows from the
-    pairs, by clusters, kept until another pair comes.
+    pairs, by clusters, kept until another pair comes; so are `ratios_from` one cluster to all, and
+    `stalls_on` all clusters (empty: not known).
     """
 
     __slots__ = (
@@ -76,7 +77,9 @@ class _Seen:
         "phases",
         "place",
         "ratios",
+        "ratios_from",
         "stalls",
+        "stalls_on",
         "time_s",
         "usual_stalls",
     )
@@ -85,6 +88,8 @@ class _Seen:
         self.ahead = 0.0
         self.ratios: dict[tuple[int, int], float] = {}
         self.usual_stalls: dict[int, float] = {}
+        self.ratios_from: dict[int, list[float]] = {}
+        self.stalls_on: list[float] = []
         self.phases = Phases()
         self.place: Place | None = None
         self.instruction_s = self.time_s = 0.0
@@ -94,12 +99,28 @@ class _Seen:
     def forget_conclusions(self) -> None:
         """Another pair came: work out ratios and stalls anew."""
         self.ratios.clear()
+        self.ratios_from.clear()
         self.usual_stalls.clear()
+        self.stalls_on = []
 
     def hear(self, place: Place, instruction_s: float, time_s: float) -> None:
         """Another reading, from which its phases are followed."""
         self.place, self.instruction_s, self.time_s = place, instruction_s, time_s
         self.ahead = self.phases.hear(math.log(instruction_s / place.cycle_s * place.on_reference))
+
+    def hear_again(
+        self, place: Place, times_s: Sequence[float], rates_ips: Sequence[float]
+    ) -> None:
+        """More readings at one place, one after the other; who stands still gives none."""
+        if min(rates_ips) <= 0.0:
+            heard = [pair for pair in zip(times_s, rates_ips, strict=True) if pair[1] > 0.0]
+            if not heard:
+                return
+            times_s, rates_ips = zip(*heard, strict=True)
+        log, share, cycle_s, on_reference = math.log, place.share, place.cycle_s, place.on_reference
+        levels = [log(share / rate_ips / cycle_s * on_reference) for rate_ips in rates_ips]
+        self.place, self.instruction_s, self.time_s = place, share / rates_ips[-1], times_s[-1]
+        self.ahead = self.phases.hear_all(levels)
 
 
 class SpeedEstimator:
@@ -126,6 +147,9 @@ class SpeedEstimator:
         self._placed: list[tuple[int, ...]] = []
         self._threads: list[tuple[int, float, float, float, float]] = []
         self._factors: list[float] = []
+        self._per_hz = [1.0 / np.array(cluster.freqs_hz) for cluster in board.clusters]
+        self._stalls_then: list[list[float]] | None = None
+        self._per_cycle: tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]] = ([], [])
 
     def update(self, observation: Observation) -> None:
         """Learn from a round; the same round a second time teaches nothing.
@@ -206,12 +230,48 @@ class SpeedEstimator:
         """
         self._hear()
         cycles = [self._cycles(observation, app.id) for app in applications]
-        table = np.array(cycles).reshape(len(applications), len(self._board.clusters))
-        found = []
-        for x, cluster in enumerate(self._board.clusters):
-            stalls = np.array([self.stall_s_per_cycle(app.id, x) for app in applications])
-            per_cycle = 1.0 / np.array(cluster.freqs_hz) + stalls[:, None]
-            found.append(table[:, x, None] * per_cycle)
+        per_cycle = self._seconds_per_cycle(applications)[1]
+        by_cluster = zip(*cycles, strict=True) if cycles else [()] * len(per_cycle)
+        pairs = zip(by_cluster, per_cycle, strict=True)
+        return [np.array(of_cluster)[:, None] * seconds for of_cluster, seconds in pairs]
+
+    def stalls_s_per_cycle(
+        self, applications: Sequence[ApplicationReading]
+    ) -> list[NDArray[np.float64]]:
+        """`stall_s_per_cycle` of several, per cluster (applications,)."""
+        return self._seconds_per_cycle(applications)[0]
+
+    def _seconds_per_cycle(
+        self, applications: Sequence[ApplicationReading]
+    ) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]:
+        """Per cluster the stalls (applications,) and all of it (applications, OPPs).
+
+        Worked out anew only where something was learnt.
+        """
+        stalls = [self._stalls_of(self._seen.get(app.id)) for app in applications]
+        if stalls != self._stalls_then:
+            columns = [[one[x] for one in stalls] for x in range(len(self._per_hz))]
+            arrays = [np.array(column) for column in columns]
+            pairs = zip(self._per_hz, arrays, strict=True)
+            per_cycle = [per_hz + of_cluster[:, None] for per_hz, of_cluster in pairs]
+            self._stalls_then, self._per_cycle = stalls, (arrays, per_cycle)
+        return self._per_cycle
+
+    def _stalls_of(self, seen: _Seen | None) -> list[float]:
+        """Stall seconds per cycle on every cluster."""
+        if seen is None:
+            return [self._stall_of(None, x) for x in range(len(self._per_hz))]
+        if not seen.stalls_on:
+            seen.stalls_on = [self._stall_of(seen, x) for x in range(len(self._per_hz))]
+        return seen.stalls_on
+
+    def _ratios_from(self, seen: _Seen | None, source: int) -> list[float]:
+        """Cycles on every cluster over those on one."""
+        found = seen.ratios_from.get(source) if seen else None
+        if found is None:
+            found = [self._ratio(seen, source, target) for target in range(len(self._per_hz))]
+            if seen:
+                seen.ratios_from[source] = found
         return found
 
     def _stall_of(self, seen: _Seen | None, cluster: int) -> float:
@@ -326,11 +386,10 @@ class SpeedEstimator:
         unheard, self._unheard = self._unheard, []
         if not unheard:
             return
-        for at, ((number, _), place) in enumerate(zip(self._seats, self._places, strict=True)):
-            seen = self._seen[number]
-            for time_s, rates_ips in unheard:
-                if rates_ips[at] > 0.0:
-                    seen.hear(place, place.share / rates_ips[at], time_s)
+        times_s, rates_ips = zip(*unheard, strict=True)
+        columns = zip(*rates_ips, strict=True)
+        for (number, _), place, column in zip(self._seats, self._places, columns, strict=True):
+            self._seen[number].hear_again(place, times_s, column)
 
     def _have_all_been_heard(self) -> bool:
         """Whether the last reading of each is of where it is now."""
@@ -398,16 +457,15 @@ class SpeedEstimator:
     def _cycles(self, observation: Observation, application_id: int) -> list[float]:
         """Cycles per instruction on every cluster; infinite of one that never ran."""
         seen = self._seen.get(application_id)
-        clusters = range(len(self._board.clusters))
         if seen is not None and seen.place is not None:
             place, here = seen.place, seen.instruction_s / seen.place.cycle_s * math.exp(seen.ahead)
         else:
             pairs = zip(observation.applications, self._found_places(observation), strict=True)
             (app, place), *_ = [pair for pair in pairs if pair[0].id == application_id]
             if app.rate_ips <= 0.0:
-                return [math.inf for _ in clusters]
+                return [math.inf for _ in self._per_hz]
             here = place.share / app.rate_ips / place.cycle_s
-        return [here * self._ratio(seen, place.cluster, cluster) for cluster in clusters]
+        return [here * ratio for ratio in self._ratios_from(seen, place.cluster)]
 
 
 def _learn_stall(seen: _Seen, last: Place, place: Place, instruction_s: float) -> bool:

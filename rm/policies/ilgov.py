@@ -165,10 +165,7 @@ class Ilgov:
         bound = demands_hz(self._board, observation, others)
         pairs = zip(self._board.clusters, bound, strict=True)
         instruction_s = self._estimator.instruction_s(observation, applications)
-        stalls = [
-            np.array([self._estimator.stall_s_per_cycle(app.id, x) for app in applications])
-            for x in range(len(self._board.clusters))
-        ]
+        stalls = self._estimator.stalls_s_per_cycle(applications)
         strongest = self._board.clusters_by_capacity[-1]
         cycles_hz = self._board.clusters[strongest].freqs_hz[0]
         cycles = instruction_s[strongest][:, 0] / (1.0 / cycles_hz + stalls[strongest])

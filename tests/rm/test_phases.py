@@ -47,3 +47,12 @@ def test_a_third_phase_is_told_from_the_second_by_its_side() -> None:
 def test_the_second_window_after_a_turn_is_always_believed(seen: list[float]) -> None:
     """Whatever came before."""
     assert 0.0 == heard(*seen, 2.0, 2.0, 2.0)
+
+
+@given(st.lists(st.lists(levels, min_size=1), min_size=1))
+def test_several_windows_at_once_teach_the_same_as_one_by_one(batches: list[list[float]]) -> None:
+    """What is said of the last one of each is the same too."""
+    at_once, one_by_one = Phases(), Phases()
+    for batch in batches:
+        expected = [one_by_one.hear(level) for level in batch][-1]
+        assert expected == at_once.hear_all(batch)

@@ -431,3 +431,22 @@ def test_stalls_are_told_from_the_traffic_of_others() -> None:
             board.advance_to(board.now_s + ROUND_S)
         found.append(estimator.stall_s_per_cycle(0, LITTLE))
     assert found[0] == pytest.approx(found[1], rel=0.02)
+
+
+@given(st.lists(st.sampled_from((1.0, 1.3, 2.0, 0.0)), min_size=1, max_size=60))
+def test_who_asks_seldom_is_told_the_same_as_who_asks_in_every_round(rates: list[float]) -> None:
+    """Phases are followed through the rounds between, also where a program stands still."""
+    program, often, seldom = Program((1.5, 1.0), 0.2e-9), Played(), Played()
+    for rate in (1.0, 1.0, *rates):
+        for played in (often, seldom):
+            played.show({0: program}, {0: 4}, (3, 3), faster={0: rate})
+        often.found()
+    for expected, told in zip(often.found(), seldom.found(), strict=True):
+        assert np.array_equal(expected, told)
+
+
+def test_of_nobody_there_is_nothing_to_tell() -> None:
+    """In as many rows as there are programs."""
+    played = Played()
+    expected = [(0, len(cluster.opps)) for cluster in HIKEY.clusters]
+    assert expected == [rows.shape for rows in played.estimator.instruction_s(played.last, [])]
