@@ -1,6 +1,7 @@
 """Where applications of several threads (teams) may go: cores of one cluster, several of them."""
 
-from collections.abc import Container, Sequence
+from collections import Counter
+from collections.abc import Container, Iterator, Sequence
 
 from platforms.board import Board
 from platforms.platform import ApplicationReading
@@ -26,3 +27,27 @@ def cores_of_threads(
 ) -> list[tuple[int, ...]]:
     """The core of every thread, as the fair scheduler spreads them over the cores allowed."""
     return place_threads([(app.threads, app.cores) for app in applications], board.core_count)
+
+
+def other_homes(board: Board, homes: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
+    """The clusters of all teams where one of them has gone to another that has room for it."""
+    least = least_cores(board)
+    for number, home in enumerate(homes):
+        for x, cluster in enumerate(board.clusters):
+            if x != home and len(cluster.cores) >= least:
+                yield number, [*homes[:number], x, *homes[number + 1 :]]
+
+
+def cores_of_team(
+    board: Board, cluster: int, others: Sequence[int], shared: Container[int]
+) -> tuple[int, ...]:
+    """The cores of a cluster that a team is given: those without others, and those `shared`.
+
+    `others` are the cores of all applications of one thread, once for each. Where that is too
+    little for a team it is given the most crowded core as well, which threads keep away from.
+    """
+    count = Counter(others)
+    crowded = sorted(board.clusters[cluster].cores, key=lambda core: -count[core])
+    given = [core for core in crowded if count[core] == 0 or core in shared]
+    spare = [core for core in crowded if core not in given]
+    return tuple(sorted([*given, *spare[: max(0, least_cores(board) - len(given))]]))

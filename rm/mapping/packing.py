@@ -16,10 +16,14 @@ class Mappings:
 
     A group is the applications that share a core; groups of a cluster count from 0. Which core of
     the cluster a group gets is not said: they are alike.
+
+    `teams` says that the last ones are threads, and of how many each application is: what counts
+    of these is the sum.
     """
 
     cluster: NDArray[np.int64]
     group: NDArray[np.int64]
+    teams: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         """Number of mappings."""
@@ -27,7 +31,7 @@ class Mappings:
 
     def rows(self, at: NDArray[np.int64]) -> "Mappings":
         """Some of them."""
-        return Mappings(self.cluster[at], self.group[at])
+        return Mappings(self.cluster[at], self.group[at], self.teams)
 
 
 def pack(board: Board, demand: Demand, assignments: NDArray[np.int64]) -> Mappings:

@@ -46,6 +46,9 @@ class Described:
     `features` (R, F) is the network's input, `opp_index` (R, clusters), `shortfall` (R,) the sum of
     the shares by which targets are missed. `share` (R, K) is of a core's time, `computing` (R, K)
     the part of it in which an application does not stall.
+
+    Threads of one application make up for each other: of its target each meets what the mean of
+    their shares gives.
     """
 
     features: NDArray[np.float32]
@@ -62,7 +65,8 @@ def describe(board: Board, demand: Demand, mappings: Mappings) -> Described:
     """
     share = 1.0 / _sharers(mappings)
     members = [mappings.cluster == x for x in range(len(board.clusters))]
-    needs, slower = _settled(board, demand, mappings, members, share)
+    granted = _granted(share, mappings.teams)
+    needs, slower = _settled(board, demand, mappings, members, share, granted)
     apps = np.arange(demand.count)
     columns: list[NDArray[np.float64]] = []
     opps, computing, shortfall = [], np.zeros_like(share), np.zeros(len(mappings))
@@ -75,7 +79,9 @@ def describe(board: Board, demand: Demand, mappings: Mappings) -> Described:
         )
         longer = busy + (1.0 - busy) * slower
         late = member & (need == count)[:, None]
-        shortfall += np.where(late, np.maximum(0.0, 1.0 - times * share / longer), 0.0).sum(axis=1)
+        shortfall += np.where(late, np.maximum(0.0, 1.0 - times * granted / longer), 0.0).sum(
+            axis=1
+        )
         at, on = np.arange(count) == opp[:, None], member * share
         columns.append(at * on.sum(axis=1)[:, None])
         columns.append(at * (on * busy / longer).sum(axis=1)[:, None])
@@ -92,12 +98,16 @@ def _settled(
     mappings: Mappings,
     members: Sequence[NDArray[np.bool_]],
     share: NDArray[np.float64],
+    granted: NDArray[np.float64],
 ) -> tuple[list[NDArray[np.int64]], NDArray[np.float64]]:
     """The operating point (R,) that every cluster needs, and how much longer stalls (R, K) are."""
     apps, sharers = np.arange(demand.count), _sharers(mappings)
+    leasts = [least[apps, sharers] for least in demand.least_opp]
+    if mappings.teams:
+        _let_threads_help(demand, leasts, granted, sum(mappings.teams))
     needs = [
-        np.where(member, least[apps, sharers], 0).max(axis=1, initial=0)
-        for member, least in zip(members, demand.least_opp, strict=True)
+        np.where(member, least, 0).max(axis=1, initial=0)
+        for member, least in zip(members, leasts, strict=True)
     ]
     slower = np.ones_like(share)
     at = np.arange(len(mappings))
@@ -106,13 +116,39 @@ def _settled(
         slower[at] = found = _slowdowns(demand, some, of, shares, [need[at] for need in needs])
         climbed = np.zeros(len(at), dtype=bool)
         for x, need in enumerate(needs):
-            higher = np.maximum(need[at], _needs(board, demand, x, of[x], shares, found))
+            higher = np.maximum(need[at], _needs(board, demand, x, of[x], granted[at], found))
             climbed |= higher > need[at]
             need[at] = higher
         at = at[climbed]  # the others would come out as they are
         if not at.size:
             break
     return needs, slower
+
+
+def _granted(share: NDArray[np.float64], teams: Sequence[int]) -> NDArray[np.float64]:
+    """The share (R, K) that counts towards the target: of threads the mean of their application."""
+    if not teams:
+        return share
+    granted, last = share.copy(), share.shape[1]
+    for threads in reversed(teams):
+        own = slice(last - threads, last)
+        granted[:, own] = share[:, own].mean(axis=1, keepdims=True)
+        last -= threads
+    return granted
+
+
+def _let_threads_help(
+    demand: Demand,
+    leasts: Sequence[NDArray[np.int64]],
+    granted: NDArray[np.float64],
+    threads: int,
+) -> None:
+    """Work out anew the lowest operating points (R, K) of the last ones, by what is granted."""
+    for x, found in enumerate(leasts):
+        for k in range(demand.count - threads, demand.count):
+            meets = demand.served[x][k] * granted[:, k, None] >= 1.0 + MARGIN
+            opp = np.where(meets.any(axis=1), meets.argmax(axis=1), meets.shape[1])
+            found[:, k] = np.maximum(opp, demand.least_opp[x][k, 0])
 
 
 def _slowdowns(

@@ -6,7 +6,13 @@ from hypothesis import strategies as st
 
 from platforms.board import Board
 from platforms.decision_check import placement_problems
-from rm.mapping.homes import cores_of_threads, free_cores_of, least_cores
+from rm.mapping.homes import (
+    cores_of_team,
+    cores_of_threads,
+    free_cores_of,
+    least_cores,
+    other_homes,
+)
 from tests.platforms.programs import single_core_clusters
 from tests.rm.mapping.demands import BOARDS
 from tests.rm.readings import HIKEY, reading
@@ -35,3 +41,28 @@ def test_threads_sit_beside_those_who_have_no_choice() -> None:
     """As the fair scheduler does it."""
     team = reading(0, cores=(4, 5, 6, 7), threads=3)
     assert [(4, 6, 7), (5,)] == cores_of_threads(HIKEY, [team, reading(1, cores=(5,))])
+
+
+def test_one_team_at_a_time_goes_to_a_cluster_with_room_for_a_team() -> None:
+    """The first cluster of this board has one core."""
+    assert [(0, [1, 1]), (1, [0, 0])] == list(other_homes(HIKEY, [0, 1]))
+    assert [(1, [1, 1])] == list(other_homes(BOARDS["uneven"], [1, 0]))
+
+
+@pytest.mark.parametrize(
+    ("others", "shared", "expected"),
+    [
+        ([], (), (4, 5, 6, 7)),
+        ([1, 2], (), (4, 5, 6, 7)),
+        ([5, 6], (), (4, 7)),
+        ([5, 6], (6,), (4, 6, 7)),
+        ([5, 6, 7, 7], (), (4, 7)),
+        ([4, 5, 6, 7], (5, 6), (5, 6)),
+    ],
+)
+def test_a_team_is_given_the_cores_without_others_and_those_that_it_is_to_share(
+    others: list[int], shared: tuple[int, ...], expected: tuple[int, ...]
+) -> None:
+    """One core is too little for it: then the most crowded one, where no thread will want to go."""
+    assert expected == cores_of_team(HIKEY, 1, others, shared)
+    assert [] == list(placement_problems(HIKEY, 3, expected))

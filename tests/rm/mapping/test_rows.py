@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npu_runtime.policy_file import Feature
+from rm.mapping.demand import MARGIN
 from rm.mapping.packing import Mappings, pack
 from rm.mapping.rows import describe, table
 from tests.rm.mapping.demands import BOARDS, groups, mapping, random_demand, seeds
@@ -146,3 +147,41 @@ def test_a_busy_memory_asks_for_more_clock_and_leaves_less_time_to_compute(
     assert (busy.shortfall >= idle.shortfall - 1e-12).all()
     same = (busy.opp_index == idle.opp_index).all(axis=1)
     assert (busy.computing[same] <= idle.computing[same] + 1e-12).all()
+
+
+# --- threads of one application -------------------------------------------------------------------
+
+
+@given(seeds(), st.integers(0, 4), st.integers(2, 4))
+def test_threads_of_one_application_make_up_for_each_other(
+    rng: np.random.Generator, others: int, threads: int
+) -> None:
+    """What one lacks on a crowded core another may have to spare: their sum is what counts."""
+    asked = random_demand(HIKEY, rng, others + threads, lightest=0.3)
+    asked = replace(
+        asked,
+        served=tuple(np.vstack([v[:others], *[v[-1:]] * threads]) for v in asked.served),
+        least_opp=tuple(np.vstack([v[:others], *[v[-1:]] * threads]) for v in asked.least_opp),
+    )
+    cluster = np.zeros((1, others + threads), dtype=np.int64)
+    group = rng.integers(0, 4, size=cluster.shape)
+    found = describe(HIKEY, asked, Mappings(cluster, group, (threads,)))
+    share = found.share[0].copy()
+    np.testing.assert_array_equal(describe(HIKEY, asked, Mappings(cluster, group)).share[0], share)
+    needs = [asked.least_opp[0][k, round(1.0 / share[k])] for k in range(others)]
+    share[others:] = share[others:].mean()
+    meets = [served * share[-1] >= 1.0 + MARGIN for served in asked.served[0][-1]]
+    needs.append(meets.index(True) if True in meets else 7)
+    assert min(max(needs), 6) == found.opp_index[0, 0]
+    missed = np.maximum(0.0, 1.0 - asked.served[0][:, 6] * share).sum() if max(needs) == 7 else 0.0
+    assert missed == pytest.approx(found.shortfall[0])
+
+
+def test_who_shares_a_core_with_a_thread_is_helped_by_nobody() -> None:
+    """A single one still needs its own core's clock."""
+    asked = random_demand(HIKEY, np.random.default_rng(3), 3, lightest=0.1, heaviest=0.3)
+    alone = Mappings(np.zeros((1, 3), dtype=np.int64), np.array([[0, 1, 2]]), (2,))
+    beside = Mappings(np.zeros((1, 3), dtype=np.int64), np.array([[0, 0, 2]]), (2,))
+    opps = [describe(HIKEY, asked, mappings).opp_index[0, 0] for mappings in (alone, beside)]
+    assert asked.least_opp[0][0, 1] <= opps[0]
+    assert asked.least_opp[0][0, 2] <= opps[1]

@@ -1,13 +1,18 @@
-"""Tests of threads that nobody moves: they sit where the kernel would put them."""
+"""Tests of threads: where the kernel puts them, and where teams are to be put."""
+
+from collections import Counter
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from platforms.simulated.scheduler import place_threads
-from rm.mapping.packing import groups_of_cores
-from rm.mapping.threads import with_threads
-from tests.rm.mapping.demands import mapping
+from rm.mapping.demand import Demand
+from rm.mapping.homes import cores_of_team, least_cores
+from rm.mapping.packing import Mappings, groups_of_cores
+from rm.mapping.seats import seats
+from rm.mapping.threads import Team, with_teams, with_threads
+from tests.rm.mapping.demands import BOARDS, mapping, random_demand, seeds
 from tests.rm.readings import HIKEY
 
 
@@ -19,7 +24,7 @@ def test_threads_are_where_the_kernel_puts_them_now(
     present: list[int], several: list[tuple[int, int]]
 ) -> None:
     """Of the present mapping, core by core."""
-    asked = [(1, (core,)) for core in present]
+    asked: list[tuple[int, tuple[int, ...]]] = [(1, (core,)) for core in present]
     asked += [(threads, HIKEY.clusters[x].cores) for x, threads in several]
     placed = place_threads(asked, HIKEY.core_count)
     expected = groups_of_cores(HIKEY, [core for cores in placed for core in cores])
@@ -43,3 +48,89 @@ def test_without_threads_nothing_is_added() -> None:
     found = with_threads(HIKEY, others, [])
     assert others.cluster is found.cluster
     assert others.group is found.group
+
+
+# --- teams that are given cores -------------------------------------------------------------------
+
+
+def planned(name: str, rng: np.random.Generator) -> tuple[Mappings, Mappings, list[Team]]:
+    """Some mapping of up to seven, the same with up to three teams, and these."""
+    board = BOARDS[name]
+    count = int(rng.integers(8))
+    cluster = rng.integers(len(board.clusters), size=(1, count))
+    sizes = np.array([len(one.cores) for one in board.clusters])
+    others = Mappings(cluster, rng.integers(0, sizes[cluster]))
+    roomy = np.flatnonzero(sizes >= least_cores(board))
+    teams = [
+        Team(int(rng.choice(roomy)), int(rng.integers(2, 6))) for _ in range(rng.integers(1, 4))
+    ]
+    asked = random_demand(board, rng, count + sum(team.threads for team in teams))
+    return others, with_teams(board, asked, others, teams), teams
+
+
+def loads(found: Mappings, at: int, x: int, count: int | None = None) -> Counter[int]:
+    """How many of the first so many there are on each core of a cluster."""
+    pairs = zip(found.cluster[at][:count], found.group[at][:count], strict=True)
+    return Counter(int(group) for cluster, group in pairs if cluster == x)
+
+
+@given(seeds(), st.sampled_from(sorted(BOARDS)))
+def test_apart_means_on_cores_without_others_where_enough_are_left(
+    rng: np.random.Generator, name: str
+) -> None:
+    """And evenly; where too few are left they are used all the same."""
+    others, found, teams = planned(name, rng)
+    count, board = others.cluster.shape[1], BOARDS[name]
+    assert tuple(team.threads for team in teams) == found.teams
+    for x in {team.cluster for team in teams}:
+        taken = set(loads(found, 0, x, count))
+        free = set(range(len(board.clusters[x].cores))) - taken
+        load = loads(found, 0, x)
+        if len(free) >= least_cores(board):
+            assert loads(others, 0, x) == Counter({core: load[core] for core in taken})
+            on_free = [load[core] for core in free]
+            assert max(on_free) - min(on_free) <= 1
+        assert all(load[core] for core in free) or max(load[core] for core in free) == 1
+
+
+@given(seeds(), st.sampled_from(sorted(BOARDS)))
+def test_among_the_others_cores_fill_up_as_evenly_as_the_kernel_does_it(
+    rng: np.random.Generator, name: str
+) -> None:
+    """Only who sits with whom is chosen."""
+    others, found, teams = planned(name, rng)
+    held = [team.cluster for team in teams for _ in range(team.threads)]
+    by_kernel = with_threads(BOARDS[name], others, held)
+    for x in set(held):
+        expected = sorted(loads(by_kernel, 0, x).values())
+        assert expected == sorted(loads(found, 1, x).values())
+
+
+def of_these(*shares: float) -> Demand:
+    """Programs that take these shares of any core at its fastest."""
+    speed = random_demand(HIKEY, np.random.default_rng(0), 1).served
+    served = tuple(
+        np.array([values[0] / values[0, -1] / share for share in shares]) for values in speed
+    )
+    other = random_demand(HIKEY, np.random.default_rng(0), len(shares))
+    return Demand(served, other.busy, other.l2d_per_s, other.least_opp, other.memory)
+
+
+def test_a_team_sits_with_the_least_demanding() -> None:
+    """Two of three threads have cores of their own, the third goes to who asks for least."""
+    others = mapping([0, 0, 0], groups=[[0, 1, 2]])
+    asked = of_these(0.3, 0.1, 0.2, 0.5, 0.5, 0.5)
+    apart, among = with_teams(HIKEY, asked, others, [Team(0, 3)]).group[:, 3:].tolist()
+    assert [3, 1, 3] == apart
+    assert [3, 1, 2] == among
+
+
+def test_nobody_gets_company_that_was_not_planned() -> None:
+    """Both threads sit on the one free core rather than third on the least demanding's."""
+    others = mapping([0, 0, 0, 0], groups=[[0, 1, 2, 2]])
+    found = with_teams(HIKEY, of_these(0.4, 0.4, 0.1, 0.1, 0.2, 0.2), others, [Team(0, 2)])
+    assert [3, 3] == found.group[0, 4:].tolist()
+    chosen = seats(HIKEY, cluster=[0] * 4, group=[0, 1, 2, 2], present=[0, 1, 2, 2])
+    given_cores = cores_of_team(HIKEY, 0, chosen, ())
+    placed = place_threads([(2, given_cores), *((1, (core,)) for core in chosen)], 8)
+    assert (3, 3) == placed[0]
