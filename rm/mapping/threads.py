@@ -2,7 +2,7 @@
 
 `with_threads` says it of teams that may use all cores of their cluster; `with_teams` of teams that
 are given cores of it (`rm.mapping.homes.cores_of_team`), and then nothing hangs on which of several
-equal cores the kernel takes.
+equal cores the kernel takes; `mapping_now` of teams that have the cores that are observed.
 """
 
 from collections.abc import Sequence
@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from platforms.board import Board
+from platforms.platform import ApplicationReading
 from rm.mapping.demand import Demand
-from rm.mapping.homes import least_cores
-from rm.mapping.packing import Mappings
+from rm.mapping.homes import cores_of_threads, least_cores
+from rm.mapping.packing import Mappings, groups_of_cores
 
 
 def with_threads(board: Board, mappings: Mappings, clusters: Sequence[int]) -> Mappings:
@@ -44,6 +45,15 @@ class Team(NamedTuple):
 
     cluster: int
     threads: int
+
+
+def mapping_now(
+    board: Board, singles: Sequence[ApplicationReading], teams: Sequence[ApplicationReading]
+) -> Mappings:
+    """The present mapping (1, K + T) of K applications of one thread and T threads of teams."""
+    placed = cores_of_threads(board, [*singles, *teams])
+    now = groups_of_cores(board, [core for on in placed for core in on])
+    return Mappings(now.cluster, now.group, tuple(team.threads for team in teams))
 
 
 def with_teams(board: Board, demand: Demand, mappings: Mappings, teams: Sequence[Team]) -> Mappings:

@@ -7,15 +7,14 @@ from typing import Protocol
 import numpy as np
 
 from platforms.board import Board
-from platforms.platform import ApplicationReading, Observation
+from platforms.platform import ApplicationReading, Migration, Observation
 from platforms.simulated.power import PowerModel
 from rm.mapping.demand import Demand
 from rm.mapping.memory import HIGHEST_LOAD
-from rm.mapping.packing import groups_of_cores
 from rm.mapping.rows import describe
 from rm.mapping.search import SHORTFALL_STEP
 from rm.mapping.seats import seats
-from rm.mapping.threads import with_threads
+from rm.mapping.threads import mapping_now
 from rm.planner.plans import Plan
 from rm.policies.ilgov import threads_of
 from rm.policy import Policy
@@ -37,13 +36,14 @@ class Ordinary(Policy, Protocol):
 
 @dataclass(frozen=True)
 class Foreground:
-    """Those that can be moved, and the cluster of every thread of the others, which stay.
+    """Those that can be moved, and the others, which stay, with the cluster of their every thread.
 
     `ids` are all of them; `demand` is of `movable` and then of the threads (None: there are none).
     """
 
     board: Board
     movable: tuple[ApplicationReading, ...]
+    teams: tuple[ApplicationReading, ...]
     threads: tuple[int, ...]
     ids: frozenset[int]
     demand: Demand | None
@@ -74,12 +74,20 @@ class Foreground:
             self.board, cluster=plan.cluster[:count], group=plan.group[:count], present=self.cores
         )
 
+    def widened(self) -> tuple[Migration, ...]:
+        """The moves that let threads use all cores of their cluster, as plans take it."""
+        clusters, owner = self.board.clusters, self.board.cluster_of_core
+        return tuple(
+            Migration(team.id, cores)
+            for team in self.teams
+            if team.cores != (cores := clusters[owner[team.cores[0]]].cores)
+        )
+
     def misses(self) -> bool:
         """Whether one would miss its target where it is now, at any clock."""
         if self.demand is None or not self.movable:
             return False
-        mapping = groups_of_cores(self.board, self.cores)
-        mapping = with_threads(self.board, mapping, self.threads)
+        mapping = mapping_now(self.board, self.movable, self.teams)
         described = describe(self.board, self.demand, mapping)
         return bool(described.shortfall[0] >= SHORTFALL_STEP)
 
@@ -103,11 +111,13 @@ def foreground(board: Board, inner: Ordinary, observation: Observation) -> Foreg
     """The applications of an observation that do not stand still, by the ordinary policy."""
     running = [app for app in observation.applications if app.rate_ips > 0.0]
     movable = [app for app in running if app.threads == 1]
-    threads = threads_of([app for app in running if app.threads > 1])
+    teams = [app for app in running if app.threads > 1]
+    threads = threads_of(teams)
     apps = [*movable, *threads]
     return Foreground(
         board,
         tuple(movable),
+        tuple(teams),
         tuple(board.cluster_of_core[thread.cores[0]] for thread in threads),
         frozenset(app.id for app in running),
         inner.demand(observation, apps) if apps else None,

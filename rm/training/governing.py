@@ -302,7 +302,8 @@ class GoverningTraining:
         self._settle = SETTLE_ROUNDS
         pairs = list(zip(applications.movable, applications.seats(found), strict=True))
         self._seats = self._looked_s, {app.id: core for app, core in pairs}
-        return tuple(Migration(app.id, (core,)) for app, core in pairs if app.cores != (core,))
+        moves = [Migration(app.id, (core,)) for app, core in pairs if app.cores != (core,)]
+        return (*moves, *applications.widened())
 
     def _give_up(self) -> None:
         """Nothing trains: forget the plan."""

@@ -11,9 +11,9 @@ from rm.mapping.demand import Demand
 from rm.mapping.homes import cores_of_team, least_cores
 from rm.mapping.packing import Mappings, groups_of_cores
 from rm.mapping.seats import seats
-from rm.mapping.threads import Team, with_teams, with_threads
+from rm.mapping.threads import Team, mapping_now, with_teams, with_threads
 from tests.rm.mapping.demands import BOARDS, mapping, random_demand, seeds
-from tests.rm.readings import HIKEY
+from tests.rm.readings import HIKEY, reading
 
 
 @given(
@@ -48,6 +48,17 @@ def test_without_threads_nothing_is_added() -> None:
     found = with_threads(HIKEY, others, [])
     assert others.cluster is found.cluster
     assert others.group is found.group
+
+
+def test_the_present_mapping_shows_threads_on_the_cores_that_they_may_use_now() -> None:
+    """Not on those that they might be given."""
+    single = reading(0, cores=(5,))
+    wide, narrow = (reading(1, cores=cores, threads=3) for cores in ((4, 5, 6, 7), (5, 6)))
+    for team, expected in ((wide, [1, 0, 2, 3]), (narrow, [1, 2, 1, 2])):
+        found = mapping_now(HIKEY, [single], [team])
+        assert [[1, 1, 1, 1]] == found.cluster.tolist()
+        assert [expected] == found.group.tolist()
+        assert (3,) == found.teams
 
 
 # --- teams that are given cores -------------------------------------------------------------------

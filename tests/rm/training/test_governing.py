@@ -261,6 +261,15 @@ def test_training_stays_away_from_a_cluster_whose_cores_are_all_threads() -> Non
     assert {LITTLE} == {HIKEY.cluster_of_core[core] for core in loop.grant.cores}
 
 
+def test_threads_that_were_given_some_cores_get_their_cluster_back_as_plans_take_it() -> None:
+    """Training keeps away from cores that a plan has threads on, not from those of a mask."""
+    loop = Loop(limit_c=200.0)
+    narrow = reading(1, cores=(4, 5), threads=2, rate_ips=2e9, target_ips=2e9)
+    loop.apps = (narrow, reading(2, cores=(4, 5, 6, 7), threads=2, rate_ips=2e9, target_ips=2e9))
+    loop.begin(EASY)
+    assert (Migration(1, (4, 5, 6, 7)),) == loop.round().decision.migrations
+
+
 def test_a_round_whose_deadline_has_passed_goes_on_as_fast_as_it_may() -> None:
     """Whether it is of use yet, its server knows."""
     loop = Loop(limit_c=200.0)
