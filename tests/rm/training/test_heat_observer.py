@@ -183,6 +183,40 @@ def test_who_asks_soon_is_told_the_same_as_if_rounds_had_been_worked_off_at_once
             assert (at_once.activity, at_once.bias_k) == (later.activity, later.bias_k)
 
 
+def test_rounds_are_worked_off_by_and_by_once_somebody_trains() -> None:
+    """Whoever asks before that is done is told the same."""
+    at_once, later = HeatFilters(HIKEY), HeatObserver(HIKEY)
+    for number, (seen, _) in enumerate(_rounds("fan", 60.0)):
+        if number < 100:
+            at_once.update(seen)
+            later.remember(seen)
+        else:
+            at_once.update(seen, {4: 0.3})
+            later.update(seen, {4: 0.3})
+        if number in (100, 102, 119):
+            asked = deepcopy(later)
+            assert np.array_equal(at_once.temperatures_c, asked.temperatures_c)  # type: ignore[arg-type]
+
+
+def test_a_round_with_a_job_works_off_only_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loops go on meanwhile, and after a while all is worked off."""
+    work, worked = HeatFilters.update, []
+
+    def update(self: HeatFilters, seen: Observation, *args: object, **more: object) -> None:
+        worked.append(seen.time_s)
+        work(self, seen, *args, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(HeatFilters, "update", update)
+    observer, done = HeatObserver(HIKEY), []
+    for number in range(100):
+        observer.remember(_cold(0.5 * number))
+    for number in range(10):
+        observer.update(_cold(50.0 + 0.05 * number))
+        done.append(len(worked))
+    assert [16, 32, 48, 64, 80, 96, 107, 108, 109, 110] == done
+    assert sorted(worked) == worked
+
+
 def test_who_asks_late_is_told_as_well_as_if_nothing_had_been_forgotten() -> None:
     """Whatever the cooling and whenever a job comes.
 
