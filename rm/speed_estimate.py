@@ -15,21 +15,17 @@ from collections.abc import Sequence
 from statistics import median
 
 import numpy as np
-from msgspec import Struct
 from numpy.typing import NDArray
 
 from platforms.board import Board
 from platforms.platform import ApplicationReading, Observation
 from platforms.simulated.scheduler import place_threads
 from rm.mapping.memory import slowdowns
-from rm.phases import Phases
+from rm.seen_program import PAIRS_KEPT, Place, Seen
 from rm.speed_priors import SpeedPriors
 
 NEIGHBOURS_S = 0.35
 """Two readings this close are taken to be of one phase (a change of OPP or core lies between)."""
-
-PAIRS_KEPT = 15
-"""Pairs that a median goes over: a phase that changed within one pair is outvoted."""
 
 LONGEST_STALL_S_PER_CYCLE = 3e-9
 """Pairs that say more measure something else (assumed: five times the worst program shipped)."""
@@ -38,89 +34,8 @@ UNLIKELY = 1.8
 """One pair that tells of so many times the usual ratio of cycles between clusters, or of so small a
 part of it, is taken for a phase that turned in between; a second one is believed (chosen)."""
 
-
 MOST_UNHEARD = 32
 """Rounds after which phases are followed though nobody asks: the list must end somewhere."""
-
-
-class Place(Struct, frozen=True, gc=False):
-    """Where an application is, with what follows from that until something is learnt of it.
-
-    `share` is of a core's time, summed over its threads; on its `cluster`, at `freq_hz`, a cycle
-    takes `cycle_s` seconds, of which it stalls `stall_s`. Stalls are `slowdown` times as long as on
-    an idle memory. `on_reference` turns its cycles into those on the strongest cluster.
-    """
-
-    cluster: int
-    freq_hz: int
-    share: float
-    slowdown: float
-    stall_s: float
-    cycle_s: float
-    on_reference: float
-
-
-class _Seen:
-    """What is known of one application: `stalls` per cycle with the cluster of each.
-
-    An instruction took `instruction_s` in the last reading, as if a core were the application's
-    alone, at `time_s` and `place` (None: there was no reading). `ahead` is the logarithm of how
-    much slower than that it is about to be. `ratios` and `usual_stalls` are what follows from the
-    pairs, by clusters, kept until another pair comes; so are `ratios_from` one cluster to all, and
-    `stalls_on` all clusters (empty: not known).
-    """
-
-    __slots__ = (
-        "ahead",
-        "instruction_s",
-        "log_cycles",
-        "phases",
-        "place",
-        "ratios",
-        "ratios_from",
-        "stalls",
-        "stalls_on",
-        "time_s",
-        "usual_stalls",
-    )
-
-    def __init__(self) -> None:
-        self.ahead = 0.0
-        self.ratios: dict[tuple[int, int], float] = {}
-        self.usual_stalls: dict[int, float] = {}
-        self.ratios_from: dict[int, list[float]] = {}
-        self.stalls_on: list[float] = []
-        self.phases = Phases()
-        self.place: Place | None = None
-        self.instruction_s = self.time_s = 0.0
-        self.stalls: deque[tuple[int, float]] = deque(maxlen=PAIRS_KEPT)
-        self.log_cycles: dict[tuple[int, int], deque[float]] = {}
-
-    def forget_conclusions(self) -> None:
-        """Another pair came: work out ratios and stalls anew."""
-        self.ratios.clear()
-        self.ratios_from.clear()
-        self.usual_stalls.clear()
-        self.stalls_on = []
-
-    def hear(self, place: Place, instruction_s: float, time_s: float) -> None:
-        """Another reading, from which its phases are followed."""
-        self.place, self.instruction_s, self.time_s = place, instruction_s, time_s
-        self.ahead = self.phases.hear(math.log(instruction_s / place.cycle_s * place.on_reference))
-
-    def hear_again(
-        self, place: Place, times_s: Sequence[float], rates_ips: Sequence[float]
-    ) -> None:
-        """More readings at one place, one after the other; who stands still gives none."""
-        if min(rates_ips) <= 0.0:
-            heard = [pair for pair in zip(times_s, rates_ips, strict=True) if pair[1] > 0.0]
-            if not heard:
-                return
-            times_s, rates_ips = zip(*heard, strict=True)
-        log, share, cycle_s, on_reference = math.log, place.share, place.cycle_s, place.on_reference
-        levels = [log(share / rate_ips / cycle_s * on_reference) for rate_ips in rates_ips]
-        self.place, self.instruction_s, self.time_s = place, share / rates_ips[-1], times_s[-1]
-        self.ahead = self.phases.hear_all(levels)
 
 
 class SpeedEstimator:
@@ -133,7 +48,7 @@ class SpeedEstimator:
         self._stall_aware = stall_aware
         self._reference = board.clusters_by_capacity[-1]
         self._stalls = priors.stalls or priors.cycles
-        self._seen: dict[int, _Seen] = {}
+        self._seen: dict[int, Seen] = {}
         self._time_s = -math.inf
         self._heard: Observation | None = None
         self._seats: list[tuple[int, tuple[int, ...]]] = []
@@ -257,7 +172,7 @@ class SpeedEstimator:
             self._stalls_then, self._per_cycle = stalls, (arrays, per_cycle)
         return self._per_cycle
 
-    def _stalls_of(self, seen: _Seen | None) -> list[float]:
+    def _stalls_of(self, seen: Seen | None) -> list[float]:
         """Stall seconds per cycle on every cluster."""
         if seen is None:
             return [self._stall_of(None, x) for x in range(len(self._per_hz))]
@@ -265,7 +180,7 @@ class SpeedEstimator:
             seen.stalls_on = [self._stall_of(seen, x) for x in range(len(self._per_hz))]
         return seen.stalls_on
 
-    def _ratios_from(self, seen: _Seen | None, source: int) -> list[float]:
+    def _ratios_from(self, seen: Seen | None, source: int) -> list[float]:
         """Cycles on every cluster over those on one."""
         found = seen.ratios_from.get(source) if seen else None
         if found is None:
@@ -274,7 +189,7 @@ class SpeedEstimator:
                 seen.ratios_from[source] = found
         return found
 
-    def _stall_of(self, seen: _Seen | None, cluster: int) -> float:
+    def _stall_of(self, seen: Seen | None, cluster: int) -> float:
         if not self._stall_aware:
             return 0.0
         if seen is None:
@@ -284,7 +199,7 @@ class SpeedEstimator:
             stall = seen.usual_stalls[cluster] = self._stall_from_pairs(seen, cluster)
         return stall
 
-    def _stall_from_pairs(self, seen: _Seen | None, cluster: int) -> float:
+    def _stall_from_pairs(self, seen: Seen | None, cluster: int) -> float:
         if seen is not None and len(seen.stalls) >= 2:
             return median(
                 stall * self._stall_ratio(seen, source, cluster) for source, stall in seen.stalls
@@ -292,7 +207,7 @@ class SpeedEstimator:
         ratio = self._stall_ratio(seen, self._reference, cluster)
         return self._priors.stall_s_per_cycle * ratio
 
-    def _ratio(self, seen: _Seen | None, source: int, target: int) -> float:
+    def _ratio(self, seen: Seen | None, source: int, target: int) -> float:
         """Cycles on one cluster over those on another."""
         if seen is None:
             return self._ratio_from_pairs(None, source, target)
@@ -301,7 +216,7 @@ class SpeedEstimator:
             ratio = seen.ratios[source, target] = self._ratio_from_pairs(seen, source, target)
         return ratio
 
-    def _ratio_from_pairs(self, seen: _Seen | None, source: int, target: int) -> float:
+    def _ratio_from_pairs(self, seen: Seen | None, source: int, target: int) -> float:
         usual = self._priors.cycles[target] / self._priors.cycles[source]
         learnt = seen.log_cycles.get((source, target)) if seen else None
         if not learnt:
@@ -311,7 +226,7 @@ class SpeedEstimator:
             return usual
         return ratio
 
-    def _stall_ratio(self, seen: _Seen | None, source: int, target: int) -> float:
+    def _stall_ratio(self, seen: Seen | None, source: int, target: int) -> float:
         """Stall seconds per cycle on one cluster over those on another."""
         if source == target:
             return 1.0
@@ -415,13 +330,13 @@ class SpeedEstimator:
     def _learn(self, app: ApplicationReading, place: Place) -> None:
         seen = self._seen.get(app.id)
         if seen is None:
-            seen = self._seen[app.id] = _Seen()
+            seen = self._seen[app.id] = Seen()
         instruction_s = place.share / app.rate_ips
         if place is not seen.place and self._learn_from_pair(seen, place, instruction_s):
             place = self._place_again(app.id, place)
         seen.hear(place, instruction_s, self._time_s)
 
-    def _learn_from_pair(self, seen: _Seen, place: Place, instruction_s: float) -> bool:
+    def _learn_from_pair(self, seen: Seen, place: Place, instruction_s: float) -> bool:
         """Set a reading against the one before it; whether that taught anything."""
         last = seen.place
         if last is None or self._time_s - seen.time_s >= NEIGHBOURS_S:
@@ -435,7 +350,7 @@ class SpeedEstimator:
         self._has_learnt = self._has_learnt or learnt
         return learnt
 
-    def _learn_ratio(self, seen: _Seen, last: Place, place: Place, instruction_s: float) -> bool:
+    def _learn_ratio(self, seen: Seen, last: Place, place: Place, instruction_s: float) -> bool:
         """What an instruction takes beyond its stalls on one of both is cycles on the other."""
         known, known_s, other, other_s = last, seen.instruction_s, place, instruction_s
         if seen.stalls and seen.stalls[-1][0] == place.cluster:
@@ -468,7 +383,7 @@ class SpeedEstimator:
         return [here * ratio for ratio in self._ratios_from(seen, place.cluster)]
 
 
-def _learn_stall(seen: _Seen, last: Place, place: Place, instruction_s: float) -> bool:
+def _learn_stall(seen: Seen, last: Place, place: Place, instruction_s: float) -> bool:
     """Solve ``t1 / t2 = (1 / f1 + u s1) / (1 / f2 + u s2)`` for the stall per cycle u."""
     difference_s = seen.instruction_s * place.slowdown - instruction_s * last.slowdown
     if difference_s == 0.0:

@@ -14,10 +14,10 @@ from platforms.board import Board
 from platforms.board_file import load_board
 from platforms.errors import InvalidInput
 from platforms.platform import ApplicationReading, Observation
+from rm.seen_program import PAIRS_KEPT
 from rm.speed_estimate import (
     LONGEST_STALL_S_PER_CYCLE,
     NEIGHBOURS_S,
-    PAIRS_KEPT,
     UNLIKELY,
     SpeedEstimator,
 )
