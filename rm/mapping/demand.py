@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from platforms.board import Board
+from rm.mapping.flat_demand import FlatDemand, flattened
 
 MARGIN = 0.002
 """A target counts as met with so much to spare: what the estimates of speeds are good for where a
@@ -68,8 +69,15 @@ class Demand:
         tolerance[speeds:] *= SAME_TRAFFIC
         return tolerance
 
+    @cached_property
+    def flat(self) -> FlatDemand:
+        """The same, the tables of all clusters in one."""
+        return flattened(self.served, self.busy, self.l2d_per_s, self.least_opp)
+
     def first(self, count: int) -> "Demand":
         """The demand of the first so many alone."""
+        if count == self.count:
+            return self
         return Demand(
             tuple(values[:count] for values in self.served),
             tuple(values[:count] for values in self.busy),
@@ -105,7 +113,7 @@ def demand(
         times = 1.0 / (instruction_s[x] * targets)
         opp = _first_that_serves(times, sharers)
         served.append(times)
-        busy.append(1.0 / (1.0 + stalls[x][:, None] * _frequencies(cluster.freqs_hz)))
+        busy.append(1.0 / (1.0 + stalls[x][:, None] * frequencies(cluster.freqs_hz)))
         l2d.append(l2d_per_instruction[:, None] / instruction_s[x])
         least.append(np.maximum(opp, lowest_opp[x]) if lowest_opp and lowest_opp[x] else opp)
     return Demand(tuple(served), tuple(busy), tuple(l2d), tuple(least), memory_s * target_ips)
@@ -131,5 +139,6 @@ def _sharers(count: int) -> NDArray[np.float64]:
 
 
 @lru_cache
-def _frequencies(freqs_hz: tuple[int, ...]) -> NDArray[np.float64]:
+def frequencies(freqs_hz: tuple[int, ...]) -> NDArray[np.float64]:
+    """A cluster's frequencies (O,) in Hz, to count with."""
     return np.array(freqs_hz, dtype=np.float64)

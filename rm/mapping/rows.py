@@ -4,7 +4,6 @@ The features are sums over cores, so that any number of applications and cores g
 width: cores and applications share the network's weights.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +11,11 @@ from numpy.typing import NDArray
 
 from npu_runtime.policy_file import Feature
 from platforms.board import Board
-from rm.mapping.demand import MARGIN, Demand
+from rm.mapping.demand import MARGIN, Demand, frequencies
+from rm.mapping.flat_demand import FlatDemand
 from rm.mapping.memory import slowdowns
 from rm.mapping.packing import Mappings
+from rm.mapping.placed import NEVER, Placed, place
 
 OUTPUTS = ("heat_k",)
 """The network's one output: how hot the mapping settles, in kelvin above an unknown level."""
@@ -23,8 +24,12 @@ CLIMBS = 3
 """Times that operating points and stalls are worked out in turn; a point more lengthens others'
 stalls by a few hundredths, so that a second one seldom follows (chosen)."""
 
-NEVER = 1e-9
-"""Whom a core serves less than this of its target counts as never served."""
+BEYOND_HZ = 1e18
+"""A frequency that no operating point has."""
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 
 def table(board: Board) -> tuple[Feature, ...]:
@@ -63,140 +68,79 @@ def describe(board: Board, demand: Demand, mappings: Mappings) -> Described:
 
     Clusters are as fast as an idle memory asks for, then climb with what they make of it.
     """
-    share = 1.0 / _sharers(mappings)
-    members = [mappings.cluster == x for x in range(len(board.clusters))]
-    granted = _granted(share, mappings.teams)
-    needs, slower = _settled(board, demand, mappings, members, share, granted)
-    apps = np.arange(demand.count)
-    columns: list[NDArray[np.float64]] = []
-    opps, computing, shortfall = [], np.zeros_like(share), np.zeros(len(mappings))
-    for x, (member, need) in enumerate(zip(members, needs, strict=True)):
-        count = len(board.clusters[x].freqs_hz)
-        opp = np.minimum(need, count - 1)
-        times, busy, l2d_per_s = (
-            values[x][apps, opp[:, None]]
-            for values in (demand.served, demand.busy, demand.l2d_per_s)
-        )
-        longer = busy + (1.0 - busy) * slower
-        late = member & (need == count)[:, None]
-        shortfall += np.where(late, np.maximum(0.0, 1.0 - times * granted / longer), 0.0).sum(
-            axis=1
-        )
-        at, on = np.arange(count) == opp[:, None], member * share
-        columns.append(at * on.sum(axis=1)[:, None])
-        columns.append(at * (on * busy / longer).sum(axis=1)[:, None])
-        columns.append((on * l2d_per_s / longer).sum(axis=1)[:, None])
-        opps.append(opp)
-        computing += on * busy / longer
-    features = np.concatenate(columns, axis=1).astype(np.float32)
-    return Described(features, np.stack(opps, axis=1), shortfall, share, computing)
+    flat, placed = demand.flat, place(demand, mappings)
+    need, slower = _settled(board, demand, placed)
+    opp = np.minimum(need, flat.points[:, None] - 1)
+    here = placed.at(opp)
+    busy = flat.busy.take(here)
+    longer = busy + (1.0 - busy) * slower
+    computing = placed.share * busy / longer
+    traffic = placed.share * flat.l2d_per_s.take(here) / longer
+    sums = (np.stack([placed.share, computing, traffic])[:, None] * placed.members).sum(axis=3)
+    missed = 1.0 - flat.served.take(here) * placed.granted / longer
+    shortfall = _shortfall(placed, need == flat.points[:, None], missed)
+    return Described(_features(flat.points, opp, sums), opp.T, shortfall, placed.share, computing)
 
 
-def _settled(
-    board: Board,
-    demand: Demand,
-    mappings: Mappings,
-    members: Sequence[NDArray[np.bool_]],
-    share: NDArray[np.float64],
-    granted: NDArray[np.float64],
-) -> tuple[list[NDArray[np.int64]], NDArray[np.float64]]:
-    """The operating point (R,) that every cluster needs, and how much longer stalls (R, K) are."""
-    apps, sharers = np.arange(demand.count), _sharers(mappings)
-    leasts = [least[apps, sharers] for least in demand.least_opp]
-    if mappings.teams:
-        _let_threads_help(demand, leasts, granted, sum(mappings.teams))
-    needs = [
-        np.where(member, least, 0).max(axis=1, initial=0)
-        for member, least in zip(members, leasts, strict=True)
-    ]
-    slower = np.ones_like(share)
-    at = np.arange(len(mappings))
+def _features(points: Ints, opp: Ints, sums: Floats) -> NDArray[np.float32]:
+    """The features (R, F) at operating points (clusters, R).
+
+    `sums` (3, clusters, R) are the cores in use, what of these computes, and the L2 accesses.
+    """
+    rows, width = sums.shape[2], 2 * points + 1
+    column = np.empty(sums.shape, dtype=np.int64)
+    column[:] = (width.cumsum() - width + np.arange(3)[:, None] * points)[:, :, None]
+    column[:2] += opp
+    features = np.zeros((rows, int(width.sum())), dtype=np.float32)
+    features.ravel()[column + np.arange(rows) * features.shape[1]] = sums
+    return features
+
+
+def _shortfall(placed: Placed, late: Flags, missed: Floats) -> Floats:
+    """The sum (R,) over all whom clusters (clusters, R) serve too late."""
+    if not late.any():
+        return np.zeros(len(missed))
+    owed = np.where(placed.members & late[:, :, None], np.maximum(0.0, missed), 0.0)
+    total: Floats = owed.sum(axis=2).sum(axis=0)
+    return total
+
+
+def _settled(board: Board, demand: Demand, placed: Placed) -> tuple[Ints, Floats]:
+    """The operating point (clusters, R) that each needs, and how much longer stalls (R, K) are."""
+    need = placed.highest(placed.least_opp(demand))
+    slower = np.ones_like(placed.share)
+    at, some = np.arange(len(slower)), placed
     for _ in range(CLIMBS if demand.memory.any() else 0):
-        some, shares, of = mappings.rows(at), share[at], [member[at] for member in members]
-        slower[at] = found = _slowdowns(demand, some, of, shares, [need[at] for need in needs])
-        climbed = np.zeros(len(at), dtype=bool)
-        for x, need in enumerate(needs):
-            higher = np.maximum(need[at], _needs(board, demand, x, of[x], granted[at], found))
-            climbed |= higher > need[at]
-            need[at] = higher
-        at = at[climbed]  # the others would come out as they are
+        before = need[:, at]
+        slower[at] = found = _slowdowns(demand, some, before)
+        need[:, at] = higher = np.maximum(before, _needs(board, demand.flat, some, found))
+        at = at[(higher > before).any(axis=0)]  # the others would come out as they are
         if not at.size:
             break
-    return needs, slower
+        some = placed.rows(at)
+    return need, slower
 
 
-def _granted(share: NDArray[np.float64], teams: Sequence[int]) -> NDArray[np.float64]:
-    """The share (R, K) that counts towards the target: of threads the mean of their application."""
-    if not teams:
-        return share
-    granted, last = share.copy(), share.shape[1]
-    for threads in reversed(teams):
-        own = slice(last - threads, last)
-        granted[:, own] = share[:, own].mean(axis=1, keepdims=True)
-        last -= threads
-    return granted
+def _slowdowns(demand: Demand, placed: Placed, need: Ints) -> Floats:
+    """By how much stalls lengthen (R, K) at these operating points (clusters, R)."""
+    flat = demand.flat
+    here = placed.at(np.minimum(need, flat.points[:, None] - 1))
+    busy = flat.busy.take(here)
+    alone = 1.0 / np.maximum(flat.served.take(here), NEVER)
+    return slowdowns(placed.core, placed.share, busy * alone, (1.0 - busy) * alone, demand.memory)
 
 
-def _let_threads_help(
-    demand: Demand,
-    leasts: Sequence[NDArray[np.int64]],
-    granted: NDArray[np.float64],
-    threads: int,
-) -> None:
-    """Work out anew the lowest operating points (R, K) of the last ones, by what is granted."""
-    for x, found in enumerate(leasts):
-        for k in range(demand.count - threads, demand.count):
-            meets = demand.served[x][k] * granted[:, k, None] >= 1.0 + MARGIN
-            opp = np.where(meets.any(axis=1), meets.argmax(axis=1), meets.shape[1])
-            found[:, k] = np.maximum(opp, demand.least_opp[x][k, 0])
-
-
-def _slowdowns(
-    demand: Demand,
-    mappings: Mappings,
-    members: Sequence[NDArray[np.bool_]],
-    share: NDArray[np.float64],
-    needs: Sequence[NDArray[np.int64]],
-) -> NDArray[np.float64]:
-    """By how much stalls lengthen (R, K) at these operating points."""
-    apps = np.arange(demand.count)
-    times, busy = np.ones_like(share), np.ones_like(share)
-    for x, member in enumerate(members):
-        opp = np.minimum(needs[x], demand.served[x].shape[1] - 1)[:, None]
-        times = np.where(member, demand.served[x][apps, opp], times)
-        busy = np.where(member, demand.busy[x][apps, opp], busy)
-    alone = 1.0 / np.maximum(times, NEVER)
-    memory = np.broadcast_to(demand.memory, share.shape)
-    return slowdowns(_cores(mappings), share, busy * alone, (1.0 - busy) * alone, memory)
-
-
-def _needs(
-    board: Board,
-    demand: Demand,
-    x: int,
-    member: NDArray[np.bool_],
-    share: NDArray[np.float64],
-    slower: NDArray[np.float64],
-) -> NDArray[np.int64]:
-    """The lowest operating point (R,) of a cluster with such stalls, their number if none is."""
-    alone = 1.0 / np.maximum(demand.served[x][:, 0], NEVER)
-    busy = demand.busy[x][:, 0]
-    freqs_hz = np.array(board.clusters[x].freqs_hz, dtype=np.float64)
-    left = share / (1.0 + MARGIN) - (1.0 - busy) * alone * slower
-    slowest = np.where(left > 0.0, busy * alone * freqs_hz[0] / np.maximum(left, NEVER), np.inf)
-    need_hz = np.where(member, slowest, 0.0).max(axis=1, initial=0.0)
-    found: NDArray[np.int64] = np.searchsorted(freqs_hz, need_hz * (1.0 - 1e-9))
+def _needs(board: Board, flat: FlatDemand, placed: Placed, slower: Floats) -> Ints:
+    """The lowest operating points (clusters, R) with such stalls, their number where none is."""
+    alone = 1.0 / np.maximum(flat.served.take(placed.lowest), NEVER)
+    busy = flat.busy.take(placed.lowest)
+    left = placed.granted / (1.0 + MARGIN) - (1.0 - busy) * alone * slower
+    freqs_hz = [frequencies(cluster.freqs_hz) for cluster in board.clusters]
+    lowest_hz = np.array([[freqs[0]] for freqs in freqs_hz])
+    slowest_hz = busy * alone * placed.of_cluster(lowest_hz) / np.maximum(left, NEVER)
+    slowest_hz[left <= 0.0] = BEYOND_HZ
+    need_hz = placed.highest(slowest_hz) * (1.0 - 1e-9)
+    found = np.empty(need_hz.shape, dtype=np.int64)
+    for x, freqs in enumerate(freqs_hz):
+        found[x] = freqs.searchsorted(need_hz[x])
     return found
-
-
-def _cores(mappings: Mappings) -> NDArray[np.int64]:
-    """(R, K): a number for the core of each, another one for every core."""
-    core: NDArray[np.int64] = mappings.cluster * (1 + mappings.group.max(initial=0))
-    return core + mappings.group
-
-
-def _sharers(mappings: Mappings) -> NDArray[np.int64]:
-    """(R, K): how many applications are on the core of each, itself included."""
-    core = _cores(mappings)
-    sharers: NDArray[np.int64] = (core[:, :, None] == core[:, None, :]).sum(axis=2)
-    return sharers

@@ -1,4 +1,4 @@
-"""Local search over joint mappings, with a network to say which of them settles coolest."""
+"""Search over joint mappings, with a network to say which of them settles coolest."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from rm.mapping.demand import Demand
 from rm.mapping.divisions import divisions
 from rm.mapping.neighbours import neighbours
 from rm.mapping.packing import Mappings, pack
+from rm.mapping.proposals import proposals
 from rm.mapping.rows import Described, describe
 from rm.mapping.threads import with_threads
 
@@ -19,9 +20,6 @@ Heat = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 SHORTFALL_STEP = 0.01
 """Shortfalls are compared in steps of a hundredth of a target: estimates are no finer."""
-
-BEAM = 8
-"""So many assignments are followed at a time: one alone gets stuck (chosen)."""
 
 
 @dataclass(frozen=True)
@@ -65,40 +63,57 @@ def best_of(
     `threads` are the clusters of threads that stay there, the last ones of the demand, whatever the
     mapping of the others (`rm.mapping.threads`). `settling` is for a `heat` that is rounded.
     """
-    return _best(board, demand, mappings, heat, threads, settling, count=1)[0]
+    return _best(board, demand, mappings, heat, threads, settling)[1]
 
 
 def search(
     board: Board,
     demand: Demand,
-    start: Sequence[int],
+    start: Mappings,
     heat: Heat,
     *,
     steps: int,
     threads: Sequence[int] = (),
     settling: Settling | None = None,
-) -> Rated:
-    """The best mapping found in so many steps from the assignment `start` (K,) to clusters.
+) -> tuple[Rated, Rated]:
+    """The mapping `start`, of one row, and the best one found in so many steps from it.
 
-    The first step rates all packings of its neighbours, and of divisions that ask for no start;
-    every other one those of the neighbours of the best assignments so far, in one batch, until none
-    is better. `threads` and `settling` as in `best_of`.
+    A step rates a batch: the mapping that it starts from, and those that divide two clusters'
+    applications anew; where none of these serves all, packings of its neighbours and of other
+    divisions. The steps end where none is better, or where another one would rate the same.
+    `threads` and `settling` as in `best_of`.
     """
     if steps < 1:
         raise ValueError(f"steps must be 1 or more (got {steps})")
-    movable = demand.first(len(start))
-    clusters = len(board.clusters)
-    around = [neighbours(start, clusters), divisions(movable)]
-    best: Rated | None = None
+    movable = demand.first(start.cluster.shape[1])
+    now, best = None, None
+    around = start
     for _ in range(steps):
-        mappings = pack(board, movable, _distinct(around))
-        found = _best(board, demand, mappings, heat, threads, settling, count=BEAM)
-        if best is not None and not found[0].rank < best.rank:
+        mappings = proposals(board, movable, around)
+        divided = len(mappings) > 1
+        if not divided:
+            mappings = _near(board, movable, around)
+        first, found = _best(board, demand, mappings, heat, threads, settling)
+        now = now or first
+        if best is not None and not found.rank < best.rank:
             break
-        best = found[0]
-        around = [neighbours(rated.cluster, clusters) for rated in found]
+        best = found
+        if divided and len(board.clusters) <= 2:
+            break
+        around = Mappings(np.array([best.cluster]), np.array([best.group]))
+    assert now is not None
     assert best is not None
-    return best
+    return now, best
+
+
+def _near(board: Board, demand: Demand, around: Mappings) -> Mappings:
+    """A mapping (1, K), and all packings of what is one step from it or divides by an order."""
+    near = neighbours(around.cluster[0].tolist(), len(board.clusters))
+    packed = pack(board, demand, _distinct([near, divisions(demand)]))
+    return Mappings(
+        np.concatenate([around.cluster, packed.cluster]),
+        np.concatenate([around.group, packed.group]),
+    )
 
 
 def _distinct(assignments: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
@@ -115,45 +130,30 @@ def _best(
     heat: Heat,
     threads: Sequence[int],
     settling: Settling | None,
-    *,
-    count: int,
-) -> list[Rated]:
-    """The best mappings of up to `count` assignments, the best first."""
+) -> tuple[Rated, Rated]:
+    """The first of the mappings, and the best of all."""
     described = describe(board, demand, with_threads(board, mappings, threads))
     heats = heat(described.features)
-    steps = np.round(described.shortfall / SHORTFALL_STEP)
-    found = _in_order(mappings, described, heats, steps, count)
-    if settling is None:
-        return found
-    doubtful = _up_to(found[-1], heats, steps, settling.within_k)
-    heats = heats.copy()
-    heats[doubtful] = settling.heat(described.features[doubtful])
-    return _in_order(mappings, described, heats, steps, count)
+    steps = np.rint(described.shortfall / SHORTFALL_STEP)
+    best = _coolest(heats, steps)
+    if settling is not None:
+        doubtful = (steps == steps[best]) & (heats <= heats[best] + settling.within_k)
+        doubtful[0] = True
+        heats = heats.copy()
+        heats[doubtful] = settling.heat(described.features[doubtful])
+        best = _coolest(heats, steps)
+    return _rated(mappings, described, heats, 0), _rated(mappings, described, heats, best)
 
 
-def _up_to(
-    last: Rated, heats: NDArray[np.float32], steps: NDArray[np.float64], within_k: float
-) -> NDArray[np.bool_]:
-    """Which mappings are as good as `last`, or worse by `within_k` at most."""
-    step = round(last.shortfall / SHORTFALL_STEP)
-    as_good: NDArray[np.bool_] = (steps == step) & (heats <= last.heat_k + within_k)
-    return as_good | (steps < step)
+def _coolest(heats: NDArray[np.float32], steps: NDArray[np.float64]) -> int:
+    """Which one comes first: targets, then heat."""
+    return int(np.where(steps == steps.min(), heats, np.inf).argmin())
 
 
-def _in_order(
-    mappings: Mappings,
-    described: Described,
-    heats: NDArray[np.float32],
-    steps: NDArray[np.float64],
-    count: int,
-) -> list[Rated]:
-    """The best mapping of each assignment, the best first, up to `count`."""
-    found: dict[tuple[int, ...], Rated] = {}
-    for at in np.lexsort((heats, steps)).tolist():
-        cluster = tuple(mappings.cluster[at].tolist())
-        if cluster not in found:
-            shortfall, heat_k = float(described.shortfall[at]), float(heats[at])
-            found[cluster] = Rated(cluster, tuple(mappings.group[at].tolist()), shortfall, heat_k)
-            if len(found) == count:
-                break
-    return list(found.values())
+def _rated(mappings: Mappings, described: Described, heats: NDArray[np.float32], at: int) -> Rated:
+    return Rated(
+        tuple(mappings.cluster[at].tolist()),
+        tuple(mappings.group[at].tolist()),
+        float(described.shortfall[at]),
+        float(heats[at]),
+    )

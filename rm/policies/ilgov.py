@@ -22,7 +22,7 @@ from platforms.errors import InvalidInput
 from platforms.platform import ApplicationReading, Migration, Observation
 from rm.dvfs import QosScaling, demands_hz, opp_at_least
 from rm.mapping.demand import Demand, demand
-from rm.mapping.packing import Mappings, groups_of_cores
+from rm.mapping.packing import groups_of_cores
 from rm.mapping.rows import OUTPUTS, table
 from rm.mapping.search import Rated, Settling, best_of, search
 from rm.mapping.seats import seats
@@ -132,8 +132,7 @@ class Ilgov:
         ids = [app.id for app in movable]
         if self._settled is not None and self._settled.holds(ids, cores, held, wanted):
             return ()
-        now = self._best_of(wanted, groups_of_cores(self._board, cores), held)
-        best = self._best(wanted, cores, held)
+        now, best = self._search(wanted, cores, held)
         self.last_gain = float(now.heat_k - best.heat_k)
         chosen = seats(self._board, cluster=best.cluster, group=best.group, present=cores)
         moves = tuple(
@@ -180,24 +179,27 @@ class Ilgov:
             lowest_opp=[opp_at_least(cluster.freqs_hz, need) for cluster, need in pairs],
         )
 
-    def _best(self, wanted: Demand, cores: Sequence[int], held: Sequence[int]) -> Rated:
-        if not self._joint:
-            return self._best_of(wanted, single_moves(self._board, cores), held)
-        start = [self._board.cluster_of_core[core] for core in cores]
-        return search(
-            self._board,
-            wanted,
-            start,
-            self._heat,
-            steps=self._steps,
-            threads=held,
-            settling=self._settling,
+    def _search(
+        self, wanted: Demand, cores: Sequence[int], held: Sequence[int]
+    ) -> tuple[Rated, Rated]:
+        """The present mapping and the best one found."""
+        present = groups_of_cores(self._board, cores)
+        if self._joint:
+            return search(
+                self._board,
+                wanted,
+                present,
+                self._heat,
+                steps=self._steps,
+                threads=held,
+                settling=self._settling,
+            )
+        moved = single_moves(self._board, cores)
+        now, best = (
+            best_of(self._board, wanted, m, self._heat, threads=held, settling=self._settling)
+            for m in (present, moved)
         )
-
-    def _best_of(self, wanted: Demand, mappings: Mappings, held: Sequence[int]) -> Rated:
-        return best_of(
-            self._board, wanted, mappings, self._heat, threads=held, settling=self._settling
-        )
+        return now, best
 
     def _heat(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         return self._scorer.run(rows)[:, 0]

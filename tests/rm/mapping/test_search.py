@@ -1,4 +1,4 @@
-"""Tests of the local search: it goes where the network says that it is cooler."""
+"""Tests of the search: it goes where the network says that it is cooler."""
 
 import itertools
 
@@ -9,14 +9,16 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from platforms.board import Board
+from platforms.board_file import load_board
 from rm.mapping.demand import Demand
-from rm.mapping.divisions import divisions
-from rm.mapping.packing import groups_of_cores, pack
+from rm.mapping.packing import Mappings, groups_of_cores, pack
 from rm.mapping.rows import describe, table
-from rm.mapping.search import SHORTFALL_STEP, Rated, Settling, best_of, search
+from rm.mapping.search import SHORTFALL_STEP, Heat, Rated, Settling, best_of, search
 from rm.mapping.threads import with_threads
 from tests.rm.mapping.demands import BOARDS, mapping, random_demand, seeds
 from tests.rm.readings import HIKEY
+
+RK3588 = load_board("rk3588")
 
 
 class Weighted:
@@ -39,6 +41,27 @@ def rank(rated: Rated) -> tuple[float, float]:
     return round(rated.shortfall / SHORTFALL_STEP), rated.heat_k
 
 
+def monotone(board: Board, rng: np.random.Generator) -> Heat:
+    """Hotter the more cores run, and the higher their operating points; nothing else counts."""
+    weights = np.zeros(len(table(board)), dtype=np.float32)
+    column = 0
+    for cluster in board.clusters:
+        points = len(cluster.freqs_hz)
+        weights[column : column + points] = rng.uniform(0.1, 1.0, size=points).cumsum()
+        column += 2 * points + 1
+
+    def heat(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        found: NDArray[np.float32] = (rows * weights).sum(axis=1)
+        return found
+
+    return heat
+
+
+def somewhere(board: Board, rng: np.random.Generator, count: int) -> Mappings:
+    """Applications on any cores."""
+    return groups_of_cores(board, rng.integers(board.core_count, size=count).tolist())
+
+
 @settings(max_examples=60)
 @given(seeds(), st.sampled_from(sorted(BOARDS)), st.integers(1, 8), st.floats(0.1, 2.0))
 def test_who_settles_near_ties_chooses_as_if_nothing_were_rounded(
@@ -47,69 +70,84 @@ def test_who_settles_near_ties_chooses_as_if_nothing_were_rounded(
     """However the rounding falls, as long as it is half of what is rated again at most."""
     board = BOARDS[name]
     asked, heat = random_demand(board, rng, count, heaviest=heaviest), Weighted(board, rng)
-    start = rng.integers(0, len(board.clusters), size=count).tolist()
+    start = somewhere(board, rng, count)
     exact = search(board, asked, start, heat, steps=4)
-    off = 0.2 * abs(exact.heat_k)
+    off = 0.2 * abs(exact[1].heat_k)
 
     def rounded(rows: np.ndarray) -> np.ndarray:
         return heat(rows) + rng.uniform(-off, off, len(rows)).astype(np.float32)
 
     settling = Settling(heat, 2.001 * off)
     assert exact == search(board, asked, start, rounded, steps=4, settling=settling)
-    here = pack(board, asked, np.array([start]))
+    here = pack(board, asked, start.cluster)
     found = best_of(board, asked, here, rounded, settling=settling)
     assert best_of(board, asked, here, heat) == found
 
 
 @settings(max_examples=60)
 @given(seeds(), st.sampled_from(sorted(BOARDS)), st.integers(1, 8), st.floats(0.1, 2.0))
-def test_what_it_finds_is_never_worse_than_any_packing_of_its_start(
+def test_what_it_finds_is_never_worse_than_its_start(
     rng: np.random.Generator, name: str, count: int, heaviest: float
 ) -> None:
     """And every further step is for the better."""
     board = BOARDS[name]
     asked, heat = random_demand(board, rng, count, heaviest=heaviest), Weighted(board, rng)
-    start = rng.integers(0, len(board.clusters), size=count).tolist()
-    here = best_of(board, asked, pack(board, asked, np.array([start])), heat)
-    ranks = [rank(here)]
-    ranks += [rank(search(board, asked, start, heat, steps=steps)) for steps in (1, 2, 4)]
+    start = somewhere(board, rng, count)
+    found = [search(board, asked, start, heat, steps=steps) for steps in (1, 2, 4)]
+    assert {found[0][0]} == {now for now, _ in found}
+    assert tuple(start.cluster[0].tolist()) == found[0][0].cluster
+    ranks = [rank(found[0][0]), *(rank(best) for _, best in found)]
     assert ranks == sorted(ranks, reverse=True)
 
 
 @settings(max_examples=40)
-@given(seeds(), st.integers(2, 8), st.integers(0, 1))
-def test_what_it_finds_is_never_worse_than_any_division(
-    rng: np.random.Generator, count: int, start: int
+@given(seeds(), st.sampled_from(["hikey970", "small", "uneven"]), st.integers(1, 5))
+def test_where_every_core_and_point_counts_nothing_cooler_exists(
+    rng: np.random.Generator, name: str, count: int
 ) -> None:
-    """However far these are from where it starts."""
-    asked, heat = random_demand(HIKEY, rng, count), Weighted(HIKEY, rng)
-    divided = best_of(HIKEY, asked, pack(HIKEY, asked, divisions(asked)), heat)
-    found = search(HIKEY, asked, [start] * count, heat, steps=1)
-    assert rank(found) <= rank(divided)
+    """Compared with all packings of all assignments, in one step from anywhere."""
+    board = BOARDS[name]
+    asked, heat = random_demand(board, rng, count, heaviest=0.7), monotone(board, rng)
+    every = np.array(list(itertools.product(range(2), repeat=count)))
+    best = best_of(board, asked, pack(board, asked, every), heat)
+    _, found = search(board, asked, somewhere(board, rng, count), heat, steps=1)
+    assert rank(found) <= rank(best)
 
 
 @settings(max_examples=40)
 @given(seeds(), st.integers(1, 2))
-def test_with_few_applications_it_finds_the_best_of_all(
+def test_where_nobody_can_be_served_two_are_still_placed_best_of_all(
     rng: np.random.Generator, count: int
 ) -> None:
-    """Two are one step from everywhere."""
-    asked, heat = random_demand(HIKEY, rng, count), Weighted(HIKEY, rng)
+    """The least is missed that can be."""
+    asked = random_demand(HIKEY, rng, 9, lightest=1.2, heaviest=2.0).first(count)
+    heat = Weighted(HIKEY, rng)
     every = np.array(list(itertools.product(range(2), repeat=count)))
     best = best_of(HIKEY, asked, pack(HIKEY, asked, every), heat)
-    found = search(HIKEY, asked, [0] * count, heat, steps=1)
-    assert rank(best) == rank(found)
+    _, found = search(HIKEY, asked, mapping([0] * count, groups=[[0] * count]), heat, steps=1)
+    assert rank(best)[0] == rank(found)[0]
+
+
+@settings(max_examples=30)
+@given(seeds(), st.integers(21, 30))
+def test_more_than_can_be_chosen_from_are_moved_too(rng: np.random.Generator, count: int) -> None:
+    """Around where they are, step by step: nothing is worse than all packings of the start."""
+    asked = random_demand(HIKEY, rng, count, lightest=0.02, heaviest=0.3)
+    heat, start = Weighted(HIKEY, rng), somewhere(HIKEY, rng, count)
+    here = best_of(HIKEY, asked, pack(HIKEY, asked, start.cluster), heat)
+    _, found = search(HIKEY, asked, start, heat, steps=1)
+    assert rank(found) <= rank(here)
 
 
 @given(seeds(), st.integers(1, 8))
 def test_the_figures_of_the_best_are_its_own(rng: np.random.Generator, count: int) -> None:
     """Shortfall and heat belong to the mapping that is returned."""
     asked, heat = random_demand(HIKEY, rng, count, heaviest=2.0), Weighted(HIKEY, rng)
-    found = search(HIKEY, asked, [0] * count, heat, steps=3)
-    again = best_of(HIKEY, asked, mapping(found.cluster, groups=[found.group]), heat)
-    assert found.cluster == again.cluster
-    assert found.shortfall == pytest.approx(again.shortfall, abs=1e-12)
-    assert found.heat_k == pytest.approx(again.heat_k, rel=1e-5, abs=1e-6)
+    for found in search(HIKEY, asked, somewhere(HIKEY, rng, count), heat, steps=3):
+        again = best_of(HIKEY, asked, mapping(found.cluster, groups=[found.group]), heat)
+        assert found.cluster == again.cluster
+        assert found.shortfall == pytest.approx(again.shortfall, abs=1e-12)
+        assert found.heat_k == pytest.approx(again.heat_k, rel=1e-5, abs=1e-6)
 
 
 def test_targets_come_before_heat() -> None:
@@ -135,14 +173,17 @@ def test_shortfalls_that_estimates_cannot_tell_apart_count_as_equal() -> None:
     assert one.rank < Rated((1,), (0,), 0.6 * SHORTFALL_STEP, 4.0).rank
 
 
-def test_it_ends_where_nothing_near_is_better() -> None:
-    """The batches are counted: one to get there, one to see that it is there."""
-    rng = np.random.default_rng(4)
-    asked, heat = random_demand(HIKEY, rng, 5), Weighted(HIKEY, rng)
-    found = search(HIKEY, asked, [0] * 5, heat, steps=20)
-    used = len(heat.batches)
-    assert 1 < used < 20
-    assert found == search(HIKEY, asked, [0] * 5, heat, steps=used - 1)
+def test_two_clusters_take_one_batch_and_more_of_them_end_where_nothing_is_better() -> None:
+    """The batches are counted: with three clusters one more, to see that it is there."""
+    for board, most in ((HIKEY, 1), (RK3588, 20)):
+        rng = np.random.default_rng(4)
+        asked, heat = random_demand(board, rng, 5, heaviest=0.5), Weighted(board, rng)
+        start = somewhere(board, rng, 5)
+        found = search(board, asked, start, heat, steps=20)
+        used = len(heat.batches)
+        assert 1 <= used <= most
+        assert (used > 1) == (board is RK3588)
+        assert found == search(board, asked, start, heat, steps=max(1, used - 1))
 
 
 def threads_demand(rng: np.random.Generator) -> tuple[Demand, list[int]]:
@@ -156,12 +197,14 @@ def test_threads_that_stay_are_allowed_for_in_every_mapping(rng: np.random.Gener
     """They take their share of the cores, and their cluster's clock serves them."""
     asked, held = threads_demand(rng)
     heat = Weighted(HIKEY, rng)
-    found = search(HIKEY, asked, [0, 1, 0], heat, steps=2, threads=held)
+    start = groups_of_cores(HIKEY, [0, 4, 1])
+    first, found = search(HIKEY, asked, start, heat, steps=2, threads=held)
     assert 3 == len(found.cluster)
     whole = with_threads(HIKEY, mapping(found.cluster, groups=[found.group]), held)
     described = describe(HIKEY, asked, whole)
     assert found.shortfall == pytest.approx(described.shortfall[0], abs=1e-12)
-    now = best_of(HIKEY, asked, groups_of_cores(HIKEY, [0, 4, 1]), heat, threads=held)
+    now = best_of(HIKEY, asked, start, heat, threads=held)
+    assert now == first
     assert (0, 1, 0) == now.cluster
 
 
@@ -169,4 +212,4 @@ def test_no_step_at_all_is_refused() -> None:
     """There would be nothing to return."""
     asked = random_demand(HIKEY, np.random.default_rng(0), 1)
     with pytest.raises(ValueError, match=r"steps must be 1 or more \(got 0\)"):
-        search(HIKEY, asked, [0], Weighted(HIKEY, np.random.default_rng(0)), steps=0)
+        search(HIKEY, asked, groups_of_cores(HIKEY, [0]), lambda rows: rows[:, 0], steps=0)

@@ -26,7 +26,7 @@ from rm.policies.shipped_files import FOLDER
 from tests.npu_runtime.convert.networks import random_policy
 
 HIKEY = load_board("hikey970")
-SHORT = Extent(seeds=1, duration_s=100.0, coolings=("passive",))
+SHORT = Extent(seeds=1, duration_s=200.0, coolings=("passive",))
 POLICIES = ("ilgov", "topil")
 
 every_policy = pytest.mark.parametrize("policy", POLICIES)
@@ -51,7 +51,7 @@ def episode(policy: str) -> Episode:
 def rows() -> dict[str, np.ndarray]:
     """What the policies are calibrated on."""
     return {
-        policy: calibration_rows(shipped(policy), HIKEY, rows=500, seeds=1, duration_s=100.0)
+        policy: calibration_rows(shipped(policy), HIKEY, rows=500, seeds=1, duration_s=200.0)
         for policy in POLICIES
     }
 
@@ -178,7 +178,7 @@ class Noisy(Altered):
 def test_ilgov_settles_near_ties_where_float32_is_at_hand() -> None:
     """As beside an accelerator: then no rounding up to a hundredth of a kelvin changes a move."""
     noisy = Noisy(BACKENDS["numpy"](shipped("ilgov")), 1.0)
-    busy = dataclasses.replace(episode("ilgov"), seed=503, rate_factor=4.0, duration_s=60.0)
+    busy = dataclasses.replace(episode("ilgov"), seed=503, rate_factor=4.0, duration_s=150.0)
     rounded, _ = compared(busy, noisy, 2.0)
     settled, _ = compared(dataclasses.replace(busy, settled=True), noisy, 2.0)
     assert rounded.changed > 0
@@ -193,7 +193,7 @@ def test_calibration_rows_are_real_ones_and_the_same_every_time(
     for policy in POLICIES:
         file = shipped(policy)
         features = file.metadata.features
-        again = calibration_rows(file, HIKEY, rows=500, seeds=1, duration_s=100.0)
+        again = calibration_rows(file, HIKEY, rows=500, seeds=1, duration_s=200.0)
         assert np.array_equal(rows[policy], again)
         assert (np.float32, len(features)) == (again.dtype, again.shape[1])
         assert 100 < len(again) <= 500
