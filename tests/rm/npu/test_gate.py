@@ -26,7 +26,7 @@ from rm.policies.shipped_files import FOLDER
 from tests.npu_runtime.convert.networks import random_policy
 
 HIKEY = load_board("hikey970")
-SHORT = Extent(seeds=1, duration_s=200.0, coolings=("passive",))
+SHORT = Extent(seeds=1, duration_s=100.0, coolings=("passive",))
 POLICIES = ("ilgov", "topil")
 
 every_policy = pytest.mark.parametrize("policy", POLICIES)
