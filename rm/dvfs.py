@@ -9,7 +9,8 @@ towards it.
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from operator import getitem
 
 from platforms.board import Board
 from platforms.platform import ApplicationReading, Observation
@@ -32,9 +33,15 @@ def demands_hz(
     board: Board, observation: Observation, applications: Iterable[ApplicationReading]
 ) -> list[float]:
     """Per cluster the largest demand of these applications, 0 where there is none."""
-    owner, clusters, opps = board.cluster_of_core, board.clusters, observation.opp_index
-    largest = [0.0] * len(clusters)
-    freqs_hz = [cluster.freqs_hz[opp] for cluster, opp in zip(clusters, opps, strict=True)]
+    freqs_hz = board.freqs_hz_at(observation.opp_index)
+    return _largest_demands_hz(board.cluster_of_core, freqs_hz, applications)
+
+
+def _largest_demands_hz(
+    owner: Sequence[int], freqs_hz: Sequence[float], applications: Iterable[ApplicationReading]
+) -> list[float]:
+    """The same, of clusters at these frequencies; `owner` is the cluster of each core."""
+    largest = [0.0] * len(freqs_hz)
     for application in applications:
         cluster = owner[application.cores[0]]
         rate_ips = application.rate_ips
@@ -47,7 +54,7 @@ def demands_hz(
     return largest
 
 
-def opp_at_least(freqs_hz: tuple[int, ...], demand_hz: float) -> int:
+def opp_at_least(freqs_hz: Sequence[float], demand_hz: float) -> int:
     """Index of the lowest operating point that reaches `demand_hz`, the highest if none does.
 
     >>> opp_at_least((500, 1000, 2000), 501.0)
@@ -65,30 +72,28 @@ class QosScaling:
 
     def __init__(self, board: Board) -> None:
         """For any board; all clusters are treated alike."""
-        self._board = board
-        self._freqs_hz = [cluster.freqs_hz for cluster in board.clusters]
+        self._owner = board.cluster_of_core
+        # In Python floats are compared and multiplied with each other faster than with integers.
+        self._freqs_hz = [tuple(map(float, cluster.freqs_hz)) for cluster in board.clusters]
         self._placed: list[tuple[int, tuple[int, ...]]] = []
         self._wait = 0
 
     def scale(self, observation: Observation) -> tuple[int, ...]:
         """The next operating points, at most one step from the present ones."""
-        placed = [(app.id, app.cores) for app in observation.applications]
+        apps, opps = observation.applications, observation.opp_index
+        placed = [(app.id, app.cores) for app in apps]
         if placed != self._placed:
             self._placed = placed
             self._wait = SETTLE_ROUNDS
         if self._wait:
             self._wait -= 1
-            return observation.opp_index
-        largest = demands_hz(self._board, observation, observation.applications)
-        return tuple(
-            [
-                _step(opp, opp_at_least(freqs_hz, demand) if demand else 0)
-                for freqs_hz, opp, demand in zip(
-                    self._freqs_hz, observation.opp_index, largest, strict=True
-                )
-            ]
-        )
+            return opps
+        freqs_hz = [*map(getitem, self._freqs_hz, opps)]
+        largest = _largest_demands_hz(self._owner, freqs_hz, apps)
+        return tuple(map(_next_opp, self._freqs_hz, opps, largest))
 
 
-def _step(present: int, wanted: int) -> int:
+def _next_opp(freqs_hz: Sequence[float], present: int, demand_hz: float) -> int:
+    """One step from the present operating point towards the lowest that reaches the demand."""
+    wanted = opp_at_least(freqs_hz, demand_hz) if demand_hz else 0
     return present + (wanted > present) - (wanted < present)

@@ -21,7 +21,8 @@ class StallAwareScaling:
 
     def __init__(self, board: Board, estimator: SpeedEstimator) -> None:
         """`estimator` must hear of every observation before `scale` does."""
-        self._freqs_hz = [cluster.freqs_hz for cluster in board.clusters]
+        # In Python floats are compared with each other faster than with integers.
+        self._freqs_hz = [tuple(map(float, cluster.freqs_hz)) for cluster in board.clusters]
         self._estimator = estimator
         self._seats: list[tuple[int, tuple[int, ...]]] = []
         self._wait = 0
@@ -35,8 +36,7 @@ class StallAwareScaling:
         if self._wait:
             self._wait -= 1
             return observation.opp_index
-        pairs = zip(self._freqs_hz, self._needs_hz(observation), strict=True)
-        return tuple([opp_at_least(freqs_hz, need_hz) for freqs_hz, need_hz in pairs])
+        return tuple(map(opp_at_least, self._freqs_hz, self._needs_hz(observation)))
 
     def _needs_hz(self, observation: Observation) -> list[float]:
         """Per cluster the largest demand, 0 where nobody runs."""

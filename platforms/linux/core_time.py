@@ -37,10 +37,10 @@ _decode = msgspec.json.Decoder(list[_Columns]).decode
 """Reads the columns as JSON: much faster than to split and convert them one by one."""
 
 _Account = dict[int, tuple[int, int]]
-"""Busy and idle clock ticks since boot of each core that is online."""
+"""Clock ticks since boot of each core that is online: busy ones, and all."""
 
-_NEVER = (-1 << 62, 0)
-"""When a core was not there."""
+_NEVER = (1 << 62, -1 << 62)
+"""The ticks of a core that was not there: no core is as busy, and the time of none is near."""
 
 
 class CoreTime:
@@ -67,18 +67,19 @@ class CoreTime:
         now, past = self._read(), self._past
         if not now:
             return self._shares
-        core, ticks = next((core, sum(spent)) for core, spent in now.items())
-        least = self._least_ticks
+        first, least = next(iter(now)), self._least_ticks
+        _, ticks = now[first]
         # The first core's account may begin anew: what is far ahead of it is as old as far behind.
-        while len(past) > 1 and abs(ticks - sum(past[1].get(core, _NEVER))) >= least:
+        while len(past) > 1 and abs(ticks - past[1].get(first, _NEVER)[1]) >= least:
             past.popleft()
         before, cores = past[0] if past else {}, self._cores
         shares = [0.0] * cores
-        for core, (busy_ticks, idle_ticks) in now.items():
-            was = before.get(core)
-            if was is not None and busy_ticks > was[0] and core < cores:
-                busy, idle = busy_ticks - was[0], idle_ticks - was[1]
-                shares[core] = busy / (busy + idle) if idle > 0 else 1.0
+        for core, (busy_ticks, all_ticks) in now.items():
+            busy_before, all_before = before.get(core, _NEVER)
+            busy = busy_ticks - busy_before
+            if busy > 0 and core < cores:
+                passed = all_ticks - all_before
+                shares[core] = busy / passed if busy < passed else 1.0
         past.append(now)
         self._shares = tuple(shares)
         return self._shares
@@ -101,15 +102,15 @@ def parse_account(text: bytes) -> _Account:
     Waiting for a disk is idle; what guests had is in the first two columns already.
 
     >>> parse_account(b"cpu  9 9 9 9\ncpu0 5 1 2 90 3 1 1 0 0 0\ncpu4 7 0 0 80\nintr 0")
-    {0: (10, 93), 4: (7, 80)}
+    {0: (10, 103), 4: (7, 87)}
     """
     begin, end = text.find(b"\ncpu"), text.find(b"\nintr")
     lines = text[begin + 4 : end if end >= 0 else None]
     rows = _decode(b"[[%b]]" % lines.replace(b"\ncpu", b"],[").replace(b" ", b","))
     return {
         row.core: (
-            row.user + row.nice + row.system + row.irq + row.softirq + row.steal,
-            row.idle + row.waiting,
+            busy := row.user + row.nice + row.system + row.irq + row.softirq + row.steal,
+            busy + row.idle + row.waiting,
         )
         for row in rows
     }

@@ -119,33 +119,51 @@ class SensorWatch:
 
     def problem(self, observation: Observation) -> str | None:
         """Why the sensors cannot be believed now; None while they can. Once per observation."""
-        now_s = observation.time_s
-        found = {reading.sensor: reading for reading in observation.temperatures}
-        for name, track in self._tracks.items():
-            reading = found.get(name)
-            if reading is not None and LOWEST_C <= reading.temp_c <= HIGHEST_C:
-                self._follow(track, reading, now_s)
+        now_s, tracks = observation.time_s, self._tracks
+        for reading in observation.temperatures:
+            track = tracks.get(reading.sensor)
+            if track is not None and LOWEST_C <= reading.temp_c <= HIGHEST_C:
+                sampled_s = now_s - reading.age_s
+                if reading.temp_c != track.value_c:
+                    self._follow(track, reading.temp_c, sampled_s)
+                track.sampled_s = sampled_s
         if self._estimate.add(observation):
             self._compare(now_s)
-        problems = {}
-        for name, track in self._tracks.items():
-            text = self._doubt(track, found.get(name), now_s)
-            if text is not None:
-                problems[name] = f"sensor {name} {text}"
-        self.problems = problems
-        return next(iter(problems.values())) if problems else None
+        if self._is_well(observation):  # as nearly always: the rest finds words
+            self.problems = {}
+            return None
+        found = {reading.sensor: reading for reading in observation.temperatures}
+        doubts = {
+            name: self._doubt(track, found.get(name), now_s) for name, track in tracks.items()
+        }
+        self.problems = {name: f"sensor {name} {text}" for name, text in doubts.items() if text}
+        return next(iter(self.problems.values()), None)
 
     # --- inside ---------------------------------------------------------------------------------
 
-    def _follow(self, track: _Track, reading: TemperatureReading, now_s: float) -> None:
-        """Note a reading, and whether it differs from the one before."""
-        sampled_s = now_s - reading.age_s
-        before_c, track.value_c = track.value_c, reading.temp_c
-        if before_c != reading.temp_c:
-            track.changed, track.is_out, track.out_since_s = True, False, None
-            if before_c is not None and abs(reading.temp_c - before_c) > self._jump_k:
-                self._judge_jump(track, before_c, reading.temp_c, sampled_s)
-        track.sampled_s = sampled_s
+    def _is_well(self, observation: Observation) -> bool:
+        """Whether every sensor has a reading that nothing at all speaks against."""
+        now_s, tracks, believed = observation.time_s, self._tracks, 0
+        for reading in observation.temperatures:
+            track = tracks.get(reading.sensor)
+            if track is None:
+                continue
+            if not (
+                LOWEST_C <= reading.temp_c <= HIGHEST_C
+                and reading.age_s <= track.stale_after_s
+                and not track.is_out
+                and now_s - track.jumped_s >= JUMP_HELD_S
+            ):
+                return False
+            believed += 1
+        return believed == len(tracks)
+
+    def _follow(self, track: _Track, now_c: float, sampled_s: float) -> None:
+        """Note a reading that differs from the one before."""
+        before_c, track.value_c = track.value_c, now_c
+        track.changed, track.is_out, track.out_since_s = True, False, None
+        if before_c is not None and abs(now_c - before_c) > self._jump_k:
+            self._judge_jump(track, before_c, now_c, sampled_s)
 
     def _judge_jump(self, track: _Track, before_c: float, now_c: float, sampled_s: float) -> None:
         passed_s = max(0.0, sampled_s - track.sampled_s)
@@ -183,14 +201,7 @@ class SensorWatch:
             track.is_out = True
 
     def _doubt(self, track: _Track, reading: TemperatureReading | None, now_s: float) -> str | None:
-        if (
-            reading is not None
-            and LOWEST_C <= reading.temp_c <= HIGHEST_C
-            and reading.age_s <= track.stale_after_s
-            and not track.is_out
-            and now_s - track.jumped_s >= JUMP_HELD_S
-        ):
-            return None  # as nearly always
+        """What speaks against a reading, in words."""
         if reading is None:
             return "must have a reading (got none)"
         if not is_plausible(reading.temp_c):

@@ -82,11 +82,11 @@ class ApplicationReader:
         `freqs_hz` is the frequency of each cluster now, `window_s` the time since the previous
         call. A newcomer's rate is the mean since it was first looked at.
         """
-        now_s = self._clock.now_s()
+        now_s, known_of = self._clock.now_s(), self._known.get
         allowance = NEWCOMERS_PER_READ
         found = []
         for process in managed:
-            known = self._known.get(process.id)
+            known = known_of(process.id)
             if known is None or known.process is not process:
                 known = self._recognised(process)
                 if known is None and allowance:

@@ -4,7 +4,7 @@ from collections.abc import Sequence, Set
 
 from msgspec import Struct
 
-from platforms.linux.applications.meters import Measured, MeasuredBy, Meter
+from platforms.linux.applications.meters import UNKNOWN, Measured, MeasuredBy, Meter
 from platforms.linux.knobs.system_calls import SchedulerCalls
 from platforms.linux.managed import ManagedProcess
 from platforms.linux.processes.process_threads import ThreadsOf
@@ -106,19 +106,13 @@ class FollowedApplication:
             if window_s < LEAST_WINDOW_S:
                 window_s = LEAST_WINDOW_S
             measured = self._measured = self.meter.read(window_s, freqs_hz[self._cluster])
-        rate_ips = measured.rate_ips
+        rate_ips, target_ips, l2d_per_s = measured
         if rate_ips is None:
             self.reading = None
         else:
             cores, threads = self._place
             self.reading = ApplicationReading(
-                self._id,
-                self._name,
-                measured.target_ips,
-                rate_ips,
-                measured.l2d_per_s,
-                cores,
-                threads,
+                self._id, self._name, target_ips, rate_ips, l2d_per_s, cores, threads
             )
         return True
 
@@ -129,13 +123,13 @@ class FollowedApplication:
 
     def state(self) -> ReadApplication:
         """All that was read the last time."""
-        measured = self._measured or Measured(None, 0.0)
+        rate_ips, target_ips, l2d_per_s = self._measured or UNKNOWN
         return ReadApplication(
             self.process.id,
             self.process.name,
-            measured.target_ips,
-            measured.rate_ips,
-            measured.l2d_per_s,
+            target_ips,
+            rate_ips,
+            l2d_per_s,
             *self._place,
             self.meter.heartbeats_per_s,
             self.meter.measured_by,

@@ -9,8 +9,6 @@ by a constant factor, so that rates still compare over clusters and operating po
 from collections.abc import Callable
 from typing import Literal, Protocol
 
-from msgspec import Struct
-
 from platforms.linux.applications.per_heartbeat import WorkPerHeartbeat
 from platforms.linux.applications.recent_counts import RecentCounts
 from platforms.linux.applications.recent_rate import RecentRate, window_for
@@ -30,12 +28,14 @@ _LEAST_COUNTED_SHARE = 0.01
 _LEAST_RAN_S = 0.001
 
 
-class Measured(Struct, frozen=True, gc=False):
-    """A rate and its target, both instructions/s, and L2D accesses/s. None: not known yet."""
+Measured = tuple[float | None, float, float]
+"""A rate and its target, both instructions/s, and L2D accesses/s. None: not known yet.
 
-    rate_ips: float | None
-    target_ips: float
-    l2d_per_s: float = 0.0
+As a tuple, since one is made for every application in every round.
+"""
+
+UNKNOWN: Measured = (None, 0.0, 0.0)
+"""Neither the rate is known yet nor, in instructions, the target."""
 
 
 class Meter(Protocol):
@@ -73,7 +73,7 @@ class InstructionMeter:
         self._key = key
         self._target_ips = target_ips
         self._counts_l2d = counters.counts_l2d
-        self._last = Measured(None, target_ips)
+        self._last: Measured = (None, target_ips, 0.0)
         self.is_lost = False
 
     def read(self, window_s: float, freq_hz: float) -> Measured:
@@ -83,7 +83,7 @@ class InstructionMeter:
             self.is_lost = True
         elif not is_starved(count):
             l2d_per_s = (count.l2d if self._counts_l2d else typical_l2d(count)) / window_s
-            self._last = Measured(count.instructions / window_s, self._target_ips, l2d_per_s)
+            self._last = (count.instructions / window_s, self._target_ips, l2d_per_s)
         return self._last
 
     def moved(self) -> None:
@@ -132,8 +132,8 @@ class CountedHeartbeatMeter:
             rate_ips, l2d_per_s = self._recent.add(new, work, l2d, window_s, freq_hz)
             per_beat.add(self._beats.total, work, window_s)
         if per_beat.value is None:
-            return Measured(None, 0.0)
-        return Measured(rate_ips, self._target_per_s * per_beat.value, l2d_per_s)
+            return UNKNOWN
+        return rate_ips, self._target_per_s * per_beat.value, l2d_per_s
 
     def moved(self) -> None:
         """The cycles of one core type say nothing of another's."""
@@ -169,10 +169,9 @@ class HeartbeatMeter:
         if per_beat is None:
             self._time_s += window_s
             self._cycles += window_s * freq_hz
-            return Measured(None, 0.0)
+            return UNKNOWN
         rate_ips = at_freq * per_beat
-        l2d_per_s = rate_ips * TYPICAL_L2D_PER_INSTRUCTION
-        return Measured(rate_ips, self._target_per_s * per_beat, l2d_per_s)
+        return rate_ips, self._target_per_s * per_beat, rate_ips * TYPICAL_L2D_PER_INSTRUCTION
 
     def moved(self) -> None:
         """The cycles of one core type say nothing of another's."""
@@ -200,7 +199,7 @@ class NoMeter:
     is_lost = False
 
     def __init__(self, target: float, why: str) -> None:
-        self._measured = Measured(None, target)
+        self._measured: Measured = (None, target, 0.0)
         self.why = why
 
     def read(self, window_s: float, freq_hz: float) -> Measured:

@@ -66,18 +66,19 @@ class RecentRate:
 
         Returns the rate at that frequency, as `at` does.
         """
-        if self._marks[-1][1] > COUNT_ANEW_AFTER_S:
-            self._count_anew()
-        marks, last = self._marks, self._last
-        work_before, before_s, cycles_before = marks[-1]
+        work_before, before_s, cycles_before = self._marks[-1]
+        if before_s > COUNT_ANEW_AFTER_S:
+            work_before, before_s, cycles_before = self._count_anew()
+        marks, last, window_s = self._marks, self._last, self._window_s
+        work += work_before
         now_s = before_s + time_s
-        work, cycles = work_before + work, cycles_before + time_s * freq_hz
+        cycles = cycles_before + time_s * freq_hz
         mark = (work, now_s, cycles)
         marks.append(mark)
         last.append(mark)
-        while now_s - last[1][1] >= self._window_s:
+        while now_s - last[1][1] >= window_s:
             last.popleft()
-        longest_s = self._longest_s if now_s >= self._settled_s else self._window_s
+        longest_s = self._longest_s if now_s >= self._settled_s else window_s
         while now_s - marks[1][1] >= longest_s:
             marks.popleft()
         work_before, _, cycles_before = marks[0]
@@ -86,7 +87,7 @@ class RecentRate:
         per_cycle = (work - work_before) / (cycles - cycles_before)
         work_before, _, cycles_before = last[0]
         if abs(work - work_before - per_cycle * (cycles - cycles_before)) > UNLIKE:
-            self._marks, self._settled_s = last.copy(), now_s + self._window_s
+            self._marks, self._settled_s = last.copy(), now_s + window_s
             return self.at(freq_hz)
         return per_cycle * freq_hz
 
@@ -114,11 +115,12 @@ class RecentRate:
             return self.mean_per_s
         return (work - work_before) / (cycles - cycles_before) * freq_hz
 
-    def _count_anew(self) -> None:
-        """Let the sums begin with what counts, so that they stay exact."""
+    def _count_anew(self) -> _Sums:
+        """Let the sums begin with what counts, so that they stay exact; what they are now."""
         work, time_s, cycles = self._marks[0]
         self._settled_s -= time_s
         self._marks, self._last = [
             deque([(w - work, t - time_s, c - cycles) for w, t, c in marks])
             for marks in (self._marks, self._last)
         ]
+        return self._marks[-1]

@@ -53,12 +53,15 @@ class Enforcement:
         When the knobs are taken again, so are the jobs' cores. While they are the kernel's, jobs go
         on by their last grants, and none is held to it.
         """
+        steers = steers and self._enforces
+        if not (decision.grants or self._overdue or len(self._desk)):
+            self._steered = steers
+            return  # as nearly always
         self._desk.jobs.hand_out(decision.grants, now_s)
         if decision.grants:
             pauses = [grant.pauses for grant in decision.grants]
             self.pauses += pauses.count(True)
             self.grants += pauses.count(False)
-        steers = steers and self._enforces
         if steers and not self._steered:
             self._hold_again(now_s)
         self._steered = steers

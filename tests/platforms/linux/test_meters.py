@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from statistics import median
+from typing import NamedTuple
 
 import pytest
 
@@ -11,7 +12,6 @@ from platforms.linux.applications.meters import (
     CountedHeartbeatMeter,
     HeartbeatMeter,
     InstructionMeter,
-    Measured,
     Meter,
     NoMeter,
 )
@@ -48,11 +48,24 @@ def ran(instructions: float, l2d: float = 0.0, *, counted: float = 1.0) -> Count
     return Count(PERIOD_S, counted * PERIOD_S, instructions, 0.0, l2d)
 
 
+class Measured(NamedTuple):
+    """What a meter says, by name."""
+
+    rate_ips: float | None
+    target_ips: float
+    l2d_per_s: float = 0.0
+
+
+def read(meter: Meter, freq_hz: float = GHZ) -> Measured:
+    """Read once, after a period."""
+    return Measured(*meter.read(PERIOD_S, freq_hz))
+
+
 def read_all(meter: Meter, beats: Beats, new: Sequence[int], freq_hz: float = GHZ) -> Measured:
     """Read once a period, after so many new heartbeats each."""
     for count in new:
         beats.count += count
-        measured = meter.read(PERIOD_S, freq_hz)
+        measured = read(meter, freq_hz)
     return measured
 
 
@@ -60,34 +73,34 @@ def test_instructions_over_the_window_are_the_rate(counters: FakeCounters) -> No
     """And accesses to the L2 cache likewise."""
     meter = InstructionMeter(counters, KEY, 2e9)
     counters.counts[7] = ran(4e7, 4e5)
-    assert Measured(8e8, 2e9, 8e6) == meter.read(PERIOD_S, GHZ)
+    assert Measured(8e8, 2e9, 8e6) == read(meter)
 
 
 def test_an_application_that_does_nothing_has_rate_zero(counters: FakeCounters) -> None:
     """It waits: that is known, and differs from not knowing."""
     meter = InstructionMeter(counters, KEY, 2e9)
     counters.counts[7] = Count(0.0, 0.0, 0.0)
-    assert Measured(0.0, 2e9, 0.0) == meter.read(PERIOD_S, GHZ)
+    assert Measured(0.0, 2e9, 0.0) == read(meter)
 
 
 def test_when_somebody_else_has_the_counters_the_rate_before_holds(counters: FakeCounters) -> None:
     """It ran, and nothing was counted: zero would send the clock to the top."""
     meter = InstructionMeter(counters, KEY, 2e9)
     counters.counts[7] = ran(0.0, counted=0.0)
-    assert meter.read(PERIOD_S, GHZ).rate_ips is None
+    assert read(meter).rate_ips is None
     counters.counts[7] = ran(4e7)
-    meter.read(PERIOD_S, GHZ)
+    read(meter)
     counters.counts[7] = ran(0.0, counted=0.0)
-    assert 8e8 == meter.read(PERIOD_S, GHZ).rate_ips
+    assert 8e8 == read(meter).rate_ips
 
 
 def test_lost_counters_are_told_and_the_rate_before_holds(counters: FakeCounters) -> None:
     """Until they are opened anew."""
     meter = InstructionMeter(counters, KEY, 2e9)
     counters.counts[7] = ran(4e7)
-    meter.read(PERIOD_S, GHZ)
+    read(meter)
     counters.counts[7] = None
-    assert 8e8 == meter.read(PERIOD_S, GHZ).rate_ips
+    assert 8e8 == read(meter).rate_ips
     assert meter.is_lost
 
 
@@ -96,7 +109,7 @@ def test_uncounted_l2_accesses_are_a_typical_share() -> None:
     counters = FakeCounters(counts_l2d=False)
     counters.follow(KEY, lambda: [7])
     counters.counts[7] = ran(4e7)
-    measured = InstructionMeter(counters, KEY, 2e9).read(PERIOD_S, GHZ)
+    measured = read(InstructionMeter(counters, KEY, 2e9))
     assert 8e8 * TYPICAL_L2D_PER_INSTRUCTION == pytest.approx(measured.l2d_per_s)
     shipped = [one.l2d_per_instruction for one in shipped_applications().values()]
     assert TYPICAL_L2D_PER_INSTRUCTION == pytest.approx(median(shipped), rel=0.3)
@@ -223,7 +236,7 @@ def test_what_nothing_measures_has_no_rate() -> None:
     meter.look(1.0)
     meter.moved()
     assert (None, "nothing", "for a test") == (
-        meter.read(PERIOD_S, GHZ).rate_ips,
+        read(meter).rate_ips,
         meter.measured_by,
         meter.why,
     )
