@@ -112,7 +112,7 @@ class LinuxBoard:
         return Observation(
             now_s,
             window_s,
-            tuple([app.reading for app in self._read if app.reading is not None]),
+            tuple([seen for app in self._read if (seen := app.reading) is not None]),
             self._opps,
             self._caps,
             machine.core_time.read(),

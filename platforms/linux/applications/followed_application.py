@@ -98,14 +98,13 @@ class FollowedApplication:
         if mask != self._mask:
             self._mask = mask
             self._settle()
-        measured = self._measured
-        age_s = now_s - self._met_s
+        age_s, measured = now_s - self._met_s, self._measured
         if age_s < window_s:
             window_s = age_s
-        if window_s >= LEAST_WINDOW_S or measured is None:
-            if window_s < LEAST_WINDOW_S:
-                window_s = LEAST_WINDOW_S
+        if window_s >= LEAST_WINDOW_S:
             measured = self._measured = self.meter.read(window_s, freqs_hz[self._cluster])
+        elif measured is None:
+            measured = self._measured = self.meter.read(LEAST_WINDOW_S, freqs_hz[self._cluster])
         rate_ips, target_ips, l2d_per_s = measured
         if rate_ips is None:
             self.reading = None

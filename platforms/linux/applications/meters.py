@@ -234,4 +234,4 @@ def typical_l2d(count: Count) -> float:
 
 def is_starved(count: Count) -> bool:
     """Whether somebody else has the counters: it ran, and next to nothing of it was counted."""
-    return count.ran_s > _LEAST_RAN_S and count.counted_s < _LEAST_COUNTED_SHARE * count.ran_s
+    return count.counted_s < _LEAST_COUNTED_SHARE * count.ran_s and count.ran_s > _LEAST_RAN_S

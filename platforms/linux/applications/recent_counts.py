@@ -24,6 +24,8 @@ class RecentCounts:
 
     def __init__(self, *, window_s: float) -> None:
         self._window_s = window_s - 1e-9
+        self._sums: _Sums
+        self._marks: deque[_Sums]
         self.clear()
 
     def add(
@@ -33,14 +35,15 @@ class RecentCounts:
 
         Returns the rates at that frequency, as `at` does.
         """
-        marks = self._marks
-        beats_before, instructions_before, l2d_before, before_s, cycles_before = marks[-1]
+        marks, window_s = self._marks, self._window_s
+        beats_before, instructions_before, l2d_before, before_s, cycles_before = self._sums
         now_s = before_s + time_s
         instructions += instructions_before
         l2d += l2d_before
         cycles = cycles_before + time_s * freq_hz
-        marks.append((beats_before + beats, instructions, l2d, now_s, cycles))
-        while now_s - marks[1][3] >= self._window_s:
+        self._sums = (beats_before + beats, instructions, l2d, now_s, cycles)
+        marks.append(self._sums)
+        while now_s - marks[1][3] >= window_s:
             marks.popleft()
         _, instructions_before, l2d_before, _, cycles_before = marks[0]
         if now_s > COUNT_ANEW_AFTER_S:
@@ -53,18 +56,19 @@ class RecentCounts:
     def clear(self) -> None:
         """Begin a new window: what was seen is not comparable with what comes."""
         # Sums over all time, as they were after each part; the window begins at the first of them.
-        self._marks: deque[_Sums] = deque([(0, 0.0, 0.0, 0.0, 0.0)])
+        self._sums = (0, 0.0, 0.0, 0.0, 0.0)
+        self._marks = deque([self._sums])
 
     @property
     def beats_per_s(self) -> float:
         """Heartbeats/s, whatever the frequencies were; 0 before anything was added."""
-        first, last = self._marks[0], self._marks[-1]
+        first, last = self._marks[0], self._sums
         passed_s = last[3] - first[3]
         return (last[0] - first[0]) / passed_s if passed_s > 0.0 else 0.0
 
     def at(self, freq_hz: float) -> tuple[float, float]:
         """Instructions/s and L2D accesses/s at this frequency; 0 before anything was added."""
-        first, last = self._marks[0], self._marks[-1]
+        first, last = self._marks[0], self._sums
         cycles = last[4] - first[4]
         if cycles <= 0.0:
             return 0.0, 0.0
@@ -80,3 +84,4 @@ class RecentCounts:
                 for b, i, a, t, c in self._marks
             ]
         )
+        self._sums = self._marks[-1]

@@ -55,6 +55,7 @@ class RecentRate:
 
     def __init__(self, *, window_s: float) -> None:
         self._window_s = window_s - 1e-9
+        self._sums: _Sums
         self._marks: deque[_Sums]
         self._last: deque[_Sums]
         self._settled_s: float
@@ -66,14 +67,14 @@ class RecentRate:
 
         Returns the rate at that frequency, as `at` does.
         """
-        work_before, before_s, cycles_before = self._marks[-1]
+        work_before, before_s, cycles_before = self._sums
         if before_s > COUNT_ANEW_AFTER_S:
             work_before, before_s, cycles_before = self._count_anew()
         marks, last, window_s = self._marks, self._last, self._window_s
         work += work_before
         now_s = before_s + time_s
         cycles = cycles_before + time_s * freq_hz
-        mark = (work, now_s, cycles)
+        self._sums = mark = (work, now_s, cycles)
         marks.append(mark)
         last.append(mark)
         while now_s - last[1][1] >= window_s:
@@ -94,23 +95,24 @@ class RecentRate:
     def clear(self) -> None:
         """Begin a new window: what was seen is not comparable with what comes."""
         # Sums over all time, as they were after each part; what counts begins at the first of them.
-        self._marks, self._last = deque([(0.0, 0.0, 0.0)]), deque([(0.0, 0.0, 0.0)])
+        self._sums = (0.0, 0.0, 0.0)
+        self._marks, self._last = deque([self._sums]), deque([self._sums])
         self._settled_s = 0.0
 
     @property
     def time_s(self) -> float:
         """Seconds over which the rate is a mean."""
-        return self._marks[-1][1] - self._marks[0][1]
+        return self._sums[1] - self._marks[0][1]
 
     @property
     def mean_per_s(self) -> float:
         """Work per second, whatever the frequencies were; 0 before anything was added."""
-        (work_before, before_s, _), (work, now_s, _) = self._marks[0], self._marks[-1]
+        (work_before, before_s, _), (work, now_s, _) = self._marks[0], self._sums
         return (work - work_before) / (now_s - before_s) if now_s > before_s else 0.0
 
     def at(self, freq_hz: float) -> float:
         """Work per second at this frequency."""
-        (work_before, _, cycles_before), (work, _, cycles) = self._marks[0], self._marks[-1]
+        (work_before, _, cycles_before), (work, _, cycles) = self._marks[0], self._sums
         if cycles <= cycles_before:
             return self.mean_per_s
         return (work - work_before) / (cycles - cycles_before) * freq_hz
@@ -123,4 +125,5 @@ class RecentRate:
             deque([(w - work, t - time_s, c - cycles) for w, t, c in marks])
             for marks in (self._marks, self._last)
         ]
-        return self._marks[-1]
+        self._sums = self._marks[-1]
+        return self._sums

@@ -17,6 +17,7 @@ value per event."""
 
 _WORD_BYTES = 8
 _MOST_WORDS = _VALUES + 3
+_MOST_BYTES = _MOST_WORDS * _WORD_BYTES
 
 _TRIES = 5
 """Reads of a group before it counts as refused. The kernel refuses (ECHILD, kernel/events/core.c)
@@ -56,6 +57,7 @@ class ThreadCounters:
         Without `grouped` every event is read by itself, for kernels before 4.13.
         """
         self._groups = groups
+        self._pmus = len(groups)
         self._grouped = grouped
         self._open: list[list[list[int]]] = []
         self._leaders: list[int] = []
@@ -90,21 +92,19 @@ class ThreadCounters:
     def start(self) -> None:
         """Prepare to read; what was counted before does not matter."""
         self._leaders = [group[0] for thread in self._open for group in thread]
-        self._last = self._read()
+        self._last, self._sum = self._read()
         self._parsed(self._last)
-        self._sum = _sum(self._last)
 
     def read(self) -> Count:
         """What was done since the previous read; OSError where the kernel gives no count."""
         last, before = self._last, self._sum
-        self._last = now = self._read()
-        self._sum = after = _sum(now)
+        self._last, self._sum = now, after = self._read()
         try:
-            words = _steps((after - before).to_bytes(_MOST_WORDS * _WORD_BYTES, "little"))
+            words = _steps((after - before).to_bytes(_MOST_BYTES, "little"))
         except OverflowError:  # the last of them went back
             return self._in_detail(now, last)
         number, enabled, running, instructions, cycles, l2d = words
-        ran = enabled / len(self._groups)  # all PMUs are enabled all the time
+        ran = enabled / self._pmus  # all PMUs are enabled all the time
         is_whole = not number and running >= _ALL_COUNTED * ran
         if not is_whole or instructions < 0 or cycles < 0 or l2d < 0:
             return self._in_detail(now, last)
@@ -117,15 +117,21 @@ class ThreadCounters:
                 close_all(group)
         self._open, self._leaders = [], []
 
-    def _read(self) -> list[bytes]:
-        """What every group shows, PMU after PMU of one thread after the other."""
+    def _read(self) -> tuple[list[bytes], int]:
+        """What every group shows, PMU after PMU of one thread after the other, and their `_sum`."""
         if not self._grouped:
-            return [_together(group) for thread in self._open for group in thread]
-        read, size = os.read, self._words.size
+            groups = [_together(group) for thread in self._open for group in thread]
+            return groups, _sum(groups)
+        read, size, groups, total = os.read, self._words.size, [], 0
         try:
-            return [read(leader, size) for leader in self._leaders]
+            for leader in self._leaders:
+                group = read(leader, size)
+                groups.append(group)
+                total += _number(group, "little")  # as `_sum`, in the same walk
         except ChildProcessError:
-            return [_read_again(leader, size) for leader in self._leaders]
+            groups = [_read_again(leader, size) for leader in self._leaders]
+            return groups, _sum(groups)
+        return groups, total
 
     def _in_detail(self, now: Sequence[bytes], last: Sequence[bytes]) -> Count:
         """What was done, where it was not all counted or a count went back: group by group.
@@ -140,7 +146,7 @@ class ThreadCounters:
         if not enabled:
             return NOTHING
         running = sum([step[_RUNNING] for step in steps])
-        ran_s = enabled / len(self._groups) * 1e-9
+        ran_s = enabled / self._pmus * 1e-9
         return Count(ran_s, running * 1e-9, *self._scaled(steps))
 
     def _parsed(self, data: Sequence[bytes]) -> list[tuple[int, ...]]:
@@ -152,7 +158,7 @@ class ThreadCounters:
 
     def _scaled(self, steps: Sequence[Sequence[int]]) -> list[float]:
         """Each thread's counts, scaled by its own times over all PMUs."""
-        pmus = len(self._groups)
+        pmus = self._pmus
         done = [0.0] * len(self._groups[0])
         for first in range(0, len(steps), pmus):
             thread = [[max(0, step) for step in group] for group in steps[first : first + pmus]]
