@@ -1,7 +1,7 @@
 """Where applications of several threads (teams) may go: cores of one cluster, several of them."""
 
 from collections import Counter
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Sequence
 
 from platforms.board import Board
 from platforms.platform import ApplicationReading
@@ -27,15 +27,6 @@ def cores_of_threads(
 ) -> list[tuple[int, ...]]:
     """The core of every thread, as the fair scheduler spreads them over the cores allowed."""
     return place_threads([(app.threads, app.cores) for app in applications], board.core_count)
-
-
-def other_homes(board: Board, homes: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
-    """The clusters of all teams where one of them has gone to another that has room for it."""
-    least = least_cores(board)
-    for number, home in enumerate(homes):
-        for x, cluster in enumerate(board.clusters):
-            if x != home and len(cluster.cores) >= least:
-                yield number, [*homes[:number], x, *homes[number + 1 :]]
 
 
 def cores_of_team(

@@ -29,6 +29,11 @@ class Mappings:
         """Number of mappings."""
         return len(self.cluster)
 
+    def and_then(self, others: "Mappings") -> "Mappings":
+        """These and, after them, others of the same applications."""
+        cluster = np.concatenate([self.cluster, others.cluster])
+        return Mappings(cluster, np.concatenate([self.group, others.group]), self.teams)
+
     def rows(self, at: NDArray[np.int64]) -> "Mappings":
         """Some of them."""
         return Mappings(self.cluster[at], self.group[at], self.teams)
@@ -115,4 +120,5 @@ def groups_of_cores(board: Board, cores: Sequence[int]) -> Mappings:
     """The mapping of applications that stand on these cores (K,), as it is now."""
     owner = board.cluster_of_core
     places = [board.clusters[owner[core]].cores.index(core) for core in cores]
-    return Mappings(np.array([[owner[core] for core in cores]]), np.array([places]))
+    homes = np.array([[owner[core] for core in cores]], dtype=np.int64)
+    return Mappings(homes, np.array([places], dtype=np.int64))

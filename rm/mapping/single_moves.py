@@ -20,4 +20,5 @@ def single_moves(board: Board, cores: Sequence[int]) -> Mappings:
     ]
     cluster = np.array([[owner[core] for core in row] for row in moved], dtype=np.int64)
     group = np.array([[place[core] for core in row] for row in moved], dtype=np.int64)
-    return Mappings(cluster.reshape(-1, len(cores)), group.reshape(-1, len(cores)))
+    shape = len(moved), len(cores)
+    return Mappings(cluster.reshape(shape), group.reshape(shape))

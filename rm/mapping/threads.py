@@ -2,10 +2,13 @@
 
 `with_threads` says it of teams that may use all cores of their cluster; `with_teams` of teams that
 are given cores of it (`rm.mapping.homes.cores_of_team`), and then nothing hangs on which of several
-equal cores the kernel takes; `mapping_now` of teams that have the cores that are observed.
+equal cores the kernel takes; `mapping_now` of teams that have the cores that are observed. `Homes`
+are the clusters that a search may put teams on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, islice, product
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +19,15 @@ from platforms.platform import ApplicationReading
 from rm.mapping.demand import Demand
 from rm.mapping.homes import cores_of_threads, least_cores
 from rm.mapping.packing import Mappings, groups_of_cores
+
+NEVER = 1e-9
+"""Whom a core serves less than this of its target counts as one that needs all of it, and more."""
+
+SHUT = 1e6
+"""So many threads a core seems to have that a team is not given."""
+
+MOST_HOMES = 15
+"""So many ways to put teams on other clusters are rated: all of four teams and two clusters."""
 
 
 def with_threads(board: Board, mappings: Mappings, clusters: Sequence[int]) -> Mappings:
@@ -33,13 +45,6 @@ def with_threads(board: Board, mappings: Mappings, clusters: Sequence[int]) -> M
     return Mappings(cluster, group)
 
 
-NEVER = 1e-9
-"""Whom a core serves less than this of its target counts as one that needs all of it, and more."""
-
-SHUT = 1e6
-"""So many threads a core seems to have that a team is not given."""
-
-
 class Team(NamedTuple):
     """An application of several threads: how many, and the cluster that they are put on."""
 
@@ -51,6 +56,8 @@ def mapping_now(
     board: Board, singles: Sequence[ApplicationReading], teams: Sequence[ApplicationReading]
 ) -> Mappings:
     """The present mapping (1, K + T) of K applications of one thread and T threads of teams."""
+    if not teams:
+        return groups_of_cores(board, [single.cores[0] for single in singles])
     placed = cores_of_threads(board, [*singles, *teams])
     now = groups_of_cores(board, [core for on in placed for core in on])
     return Mappings(now.cluster, now.group, tuple(team.threads for team in teams))
@@ -63,11 +70,8 @@ def with_teams(board: Board, demand: Demand, mappings: Mappings, teams: Sequence
     team on the emptiest. Then among them, on any core. Every thread in turn goes to the core with
     the fewest; of equal ones to that with the least demanding of the K, and to an empty one last.
     """
-    ways = [_placed(board, demand, mappings, teams, apart) for apart in (True, False)]
-    cluster, group = (
-        np.concatenate([getattr(way, axis) for way in ways]) for axis in ("cluster", "group")
-    )
-    return Mappings(cluster, group, tuple(team.threads for team in teams))
+    apart, among = (_placed(board, demand, mappings, teams, apart) for apart in (True, False))
+    return apart.and_then(among)
 
 
 def _placed(
@@ -81,10 +85,11 @@ def _placed(
             load[x][np.arange(len(core)), core] += 1.0
             columns.append(core)
     every = np.repeat([x for x, _ in teams], [threads for _, threads in teams])
-    homes = np.tile(every, (len(mappings), 1))
+    there = np.tile(every, (len(mappings), 1))
     return Mappings(
-        np.concatenate([mappings.cluster, homes], axis=1),
+        np.concatenate([mappings.cluster, there], axis=1),
         np.column_stack([mappings.group, *columns]),
+        tuple(threads for _, threads in teams),
     )
 
 
@@ -101,3 +106,75 @@ def _load(
     shut = apart & (sharers > 0) & (emptiest >= least_cores(board))
     load: NDArray[np.float64] = sharers + turn + SHUT * shut
     return load
+
+
+def other_homes(
+    board: Board, teams: Sequence[Team], *, at_once: int | None = None
+) -> Iterator[list[Team]]:
+    """The teams with one, two, ... of them on other clusters, in `MOST_HOMES` ways at most.
+
+    No more than `at_once` move, and to clusters that have room for a team.
+    """
+    most = len(teams) if at_once is None else min(at_once, len(teams))
+    roomy = [x for x, one in enumerate(board.clusters) if len(one.cores) >= least_cores(board)]
+    ways = (
+        _with_homes(teams, dict(zip(movers, homes, strict=True)))
+        for count in range(1, most + 1)
+        for movers in combinations(range(len(teams)), count)
+        for homes in product(*([x for x in roomy if x != teams[n].cluster] for n in movers))
+    )
+    return islice(ways, MOST_HOMES)
+
+
+def _with_homes(teams: Sequence[Team], homes: Mapping[int, int]) -> list[Team]:
+    return [Team(homes.get(n, team.cluster), team.threads) for n, team in enumerate(teams)]
+
+
+def threads_away(teams: Sequence[Team], others: Sequence[Team]) -> int:
+    """How many threads are on another cluster there."""
+    pairs = zip(teams, others, strict=True)
+    return sum(here.threads for here, there in pairs if here.cluster != there.cluster)
+
+
+@dataclass(frozen=True)
+class Homes:
+    """Ways to give teams clusters, to be rated beside mappings of K others.
+
+    `present` (1, K + T) is the mapping of all of them now, `ways` say on which clusters the teams
+    are. A way counts as so much hotter as `handicap_k` says: for the threads that leave their
+    cluster it must gain that much.
+    """
+
+    present: Mappings
+    ways: tuple[Sequence[Team], ...]
+    handicap_k: tuple[float, ...]
+
+    def beside(
+        self, board: Board, demand: Demand, mappings: Mappings
+    ) -> tuple[Mappings, NDArray[np.float64]]:
+        """The present mapping, then all (R, K) with the threads in every way; their handicaps."""
+        every, handicaps_k = self.present, [0.0]
+        for teams, handicap_k in zip(self.ways, self.handicap_k, strict=True):
+            placed = with_teams(board, demand, mappings, teams)
+            every = every.and_then(placed)
+            handicaps_k += [handicap_k] * len(placed)
+        return every, np.array(handicaps_k)
+
+
+def homes(
+    board: Board,
+    singles: Sequence[ApplicationReading],
+    teams: Sequence[ApplicationReading],
+    *,
+    gain_per_thread_k: float,
+    at_once: int | None = None,
+) -> Homes:
+    """The clusters where teams are, and all others where they may be.
+
+    Every thread that leaves its cluster is to gain so much; `at_once` as in `other_homes`.
+    """
+    owner = board.cluster_of_core
+    here = [Team(owner[team.cores[0]], team.threads) for team in teams]
+    ways = [here, *other_homes(board, here, at_once=at_once)]
+    gains_k = tuple(gain_per_thread_k * threads_away(here, way) for way in ways)
+    return Homes(mapping_now(board, singles, teams), tuple(ways), gains_k)

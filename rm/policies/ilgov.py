@@ -25,8 +25,9 @@ from rm.mapping.demand import Demand, demand
 from rm.mapping.packing import groups_of_cores
 from rm.mapping.rows import OUTPUTS, table
 from rm.mapping.search import Rated, Settling, best_of, search
-from rm.mapping.seats import seats
 from rm.mapping.single_moves import single_moves
+from rm.mapping.team_moves import count_of, moves_to
+from rm.mapping.threads import Homes, homes
 from rm.policies.registry import PolicyContext
 from rm.policies.shipped_files import shipped
 from rm.speed_estimate import SpeedEstimator
@@ -59,11 +60,15 @@ class _Settled:
 
     ids: list[int]
     cores: list[int]
-    held: list[int]
+    held: list[tuple[int, tuple[int, ...]]]
     wanted: Demand
 
     def holds(
-        self, ids: Sequence[int], cores: Sequence[int], held: Sequence[int], wanted: Demand
+        self,
+        ids: Sequence[int],
+        cores: Sequence[int],
+        held: Sequence[tuple[int, tuple[int, ...]]],
+        wanted: Demand,
     ) -> bool:
         """Whether that is still so."""
         same = (ids, cores, held) == (self.ids, self.cores, self.held)
@@ -74,9 +79,10 @@ class Ilgov:
     """The policy.
 
     Where nothing that matters has changed since the search found nothing better, it is not done
-    again. Applications of several threads stay where they are: their threads are spread over what
-    the others leave free, as the kernel does it. One that stands still is not judged; its cluster
-    is as fast as DVFS makes it.
+    again. An application of several threads is given cores of one cluster: those without
+    applications of one thread, and those that it is to share with them. It moves to another cluster
+    where all its threads gain enough. One that stands still is not judged; its cluster is as fast
+    as DVFS makes it.
     """
 
     name = "ilgov"
@@ -98,8 +104,8 @@ class Ilgov:
         `exact` is the same network in float32, where `scorer` is one that rounds: it has the last
         word between mappings that rounding cannot tell apart.
 
-        For comparisons, `question` "one" moves one application at a time, and `stall_aware` False
-        scales linearly, as TOP-IL does both.
+        For comparisons, `question` "one" moves one application of one thread at a time, and one of
+        several, and `stall_aware` False scales linearly, as TOP-IL does both.
         """
         self._board = board
         self._scorer = scorer
@@ -122,25 +128,20 @@ class Ilgov:
         self.last_gain = None
         self._estimator.update(observation)
         running = [app for app in observation.applications if app.rate_ips > 0.0]
-        movable = [app for app in running if app.threads == 1]
-        if not movable or self._board.core_count == 1:
+        if not running or self._board.core_count == 1:
             return ()
-        threads = threads_of([app for app in running if app.threads > 1])
-        wanted = self.demand(observation, [*movable, *threads])
+        movable = [app for app in running if app.threads == 1]
+        teams = [app for app in running if app.threads > 1]
+        wanted = self.demand(observation, [*movable, *threads_of(teams)])
         cores = [app.cores[0] for app in movable]
-        held = [self._board.cluster_of_core[thread.cores[0]] for thread in threads]
+        held = [(team.id, team.cores) for team in teams]
         ids = [app.id for app in movable]
         if self._settled is not None and self._settled.holds(ids, cores, held, wanted):
             return ()
-        now, best = self._search(wanted, cores, held)
+        now, best = self._search(wanted, movable, teams)
         self.last_gain = float(now.heat_k - best.heat_k)
-        chosen = seats(self._board, cluster=best.cluster, group=best.group, present=cores)
-        moves = tuple(
-            Migration(app.id, (core,))
-            for app, core in zip(movable, chosen, strict=True)
-            if app.cores != (core,)
-        )
-        if moves and self._is_worth(best, now, len(moves)):
+        moves = moves_to(self._board, best, movable, teams)
+        if moves and self._is_worth(best, now, count_of(self._board, moves, teams)):
             self._settled = None
             return moves
         self._settled = _Settled(ids, cores, held, wanted)
@@ -180,10 +181,15 @@ class Ilgov:
         )
 
     def _search(
-        self, wanted: Demand, cores: Sequence[int], held: Sequence[int]
+        self,
+        wanted: Demand,
+        singles: Sequence[ApplicationReading],
+        teams: Sequence[ApplicationReading],
     ) -> tuple[Rated, Rated]:
         """The present mapping and the best one found."""
+        cores = [single.cores[0] for single in singles]
         present = groups_of_cores(self._board, cores)
+        where = self._homes(singles, teams) if teams else None
         if self._joint:
             return search(
                 self._board,
@@ -191,15 +197,29 @@ class Ilgov:
                 present,
                 self._heat,
                 steps=self._steps,
-                threads=held,
+                homes=where,
                 settling=self._settling,
             )
         moved = single_moves(self._board, cores)
-        now, best = (
-            best_of(self._board, wanted, m, self._heat, threads=held, settling=self._settling)
-            for m in (present, moved)
+        if where is not None:
+            moved = present.and_then(moved)  # one of several threads may be the one that moves
+        now = present if where is None else where.present
+        return (
+            best_of(self._board, wanted, now, self._heat, settling=self._settling),
+            best_of(self._board, wanted, moved, self._heat, homes=where, settling=self._settling),
         )
-        return now, best
+
+    def _homes(
+        self, singles: Sequence[ApplicationReading], teams: Sequence[ApplicationReading]
+    ) -> Homes:
+        """Where teams may be; all, or for question "one" a single one, may leave their cluster."""
+        return homes(
+            self._board,
+            singles,
+            teams,
+            gain_per_thread_k=self._gain_per_move_k,
+            at_once=None if self._joint else 1,
+        )
 
     def _heat(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         return self._scorer.run(rows)[:, 0]

@@ -11,7 +11,6 @@ from rm.mapping.homes import (
     cores_of_threads,
     free_cores_of,
     least_cores,
-    other_homes,
 )
 from tests.platforms.programs import single_core_clusters
 from tests.rm.mapping.demands import BOARDS
@@ -41,12 +40,6 @@ def test_threads_sit_beside_those_who_have_no_choice() -> None:
     """As the fair scheduler does it."""
     team = reading(0, cores=(4, 5, 6, 7), threads=3)
     assert [(4, 6, 7), (5,)] == cores_of_threads(HIKEY, [team, reading(1, cores=(5,))])
-
-
-def test_one_team_at_a_time_goes_to_a_cluster_with_room_for_a_team() -> None:
-    """The first cluster of this board has one core."""
-    assert [(0, [1, 1]), (1, [0, 0])] == list(other_homes(HIKEY, [0, 1]))
-    assert [(1, [1, 1])] == list(other_homes(BOARDS["uneven"], [1, 0]))
 
 
 @pytest.mark.parametrize(

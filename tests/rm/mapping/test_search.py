@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 
 from platforms.board import Board
 from platforms.board_file import load_board
-from rm.mapping.demand import Demand
 from rm.mapping.packing import Mappings, groups_of_cores, pack
 from rm.mapping.rows import describe, table
 from rm.mapping.search import SHORTFALL_STEP, Heat, Rated, Settling, best_of, search
-from rm.mapping.threads import with_threads
+from rm.mapping.threads import Homes, homes
 from tests.rm.mapping.demands import BOARDS, mapping, random_demand, seeds
-from tests.rm.readings import HIKEY
+from tests.rm.readings import HIKEY, reading
 
 RK3588 = load_board("rk3588")
 
@@ -186,26 +185,64 @@ def test_two_clusters_take_one_batch_and_more_of_them_end_where_nothing_is_bette
         assert found == search(board, asked, start, heat, steps=max(1, used - 1))
 
 
-def threads_demand(rng: np.random.Generator) -> tuple[Demand, list[int]]:
-    """Three applications and four threads that stay on the LITTLE cluster."""
-    return random_demand(HIKEY, rng, 7, heaviest=0.4), [0, 0, 0, 0]
+def a_team_of_four(gain_per_thread_k: float = 0.0) -> Homes:
+    """Beside three applications on two clusters."""
+    singles = [reading(number, cores=(core,)) for number, core in enumerate((0, 4, 1))]
+    several = reading(3, cores=(0, 1, 2, 3), threads=4)
+    return homes(HIKEY, singles, [several], gain_per_thread_k=gain_per_thread_k)
 
 
 @settings(max_examples=30)
 @given(seeds())
-def test_threads_that_stay_are_allowed_for_in_every_mapping(rng: np.random.Generator) -> None:
-    """They take their share of the cores, and their cluster's clock serves them."""
-    asked, held = threads_demand(rng)
-    heat = Weighted(HIKEY, rng)
-    start = groups_of_cores(HIKEY, [0, 4, 1])
-    first, found = search(HIKEY, asked, start, heat, steps=2, threads=held)
-    assert 3 == len(found.cluster)
-    whole = with_threads(HIKEY, mapping(found.cluster, groups=[found.group]), held)
-    described = describe(HIKEY, asked, whole)
-    assert found.shortfall == pytest.approx(described.shortfall[0], abs=1e-12)
-    now = best_of(HIKEY, asked, start, heat, threads=held)
-    assert now == first
-    assert (0, 1, 0) == now.cluster
+def test_a_team_is_rated_as_it_is_now_and_in_every_way_beside_others(
+    rng: np.random.Generator,
+) -> None:
+    """One batch: the present mapping, and each other one with the team here and there, twice."""
+    asked, heat = random_demand(HIKEY, rng, 7, heaviest=0.4), Weighted(HIKEY, rng)
+    where, start = a_team_of_four(), groups_of_cores(HIKEY, [0, 4, 1])
+    first, found = search(HIKEY, asked, start, heat, steps=1, homes=where)
+    assert [1] == [batch % 4 for batch in heat.batches]
+    assert (0, 1, 0, 0, 0, 0, 0) == first.cluster
+    assert first == best_of(HIKEY, asked, where.present, heat)
+    assert 1 == len(set(found.cluster[3:]))
+    whole = Mappings(np.array([found.cluster]), np.array([found.group]), (4,))
+    again = best_of(HIKEY, asked, whole, heat)
+    assert found.shortfall == pytest.approx(again.shortfall, abs=1e-12)
+    assert found.heat_k == pytest.approx(again.heat_k, rel=1e-5, abs=1e-6)
+    assert rank(found) <= rank(first)
+
+
+def test_threads_that_leave_their_cluster_must_gain() -> None:
+    """On LITTLE a core is 1 K hotter: worth it for four threads that must gain 0.9 K each."""
+    asked = random_demand(HIKEY, np.random.default_rng(0), 7, lightest=0.01, heaviest=0.02)
+
+    def little_is_hot(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        heat: NDArray[np.float32] = rows[:, :7].sum(axis=1)
+        return heat
+
+    start = groups_of_cores(HIKEY, [4, 4, 4])
+    for gain_k, home in ((0.9, 1), (1.1, 0)):
+        where = a_team_of_four(gain_k)
+        mappings = mapping([1, 1, 1], groups=[[0, 0, 0]])
+        assert home == best_of(HIKEY, asked, mappings, little_is_hot, homes=where).cluster[-1]
+        _, found = search(HIKEY, asked, start, little_is_hot, steps=3, homes=where)
+        assert home == found.cluster[-1]
+
+
+def test_a_team_alone_has_nothing_to_divide() -> None:
+    """Four ways in one batch: here or there, apart or among nobody."""
+    asked, heat = random_demand(HIKEY, np.random.default_rng(0), 2), Weighted(HIKEY, seeded())
+    several = reading(3, cores=(0, 1, 2, 3), threads=2)
+    where = homes(HIKEY, [], [several], gain_per_thread_k=0.0)
+    first, found = search(HIKEY, asked, groups_of_cores(HIKEY, []), heat, steps=8, homes=where)
+    assert [5] == heat.batches
+    assert (0, 0) == first.cluster
+    assert found.cluster in {(0, 0), (1, 1)}
+
+
+def seeded() -> np.random.Generator:
+    """Dice that fall alike."""
+    return np.random.default_rng(0)
 
 
 def test_no_step_at_all_is_refused() -> None:

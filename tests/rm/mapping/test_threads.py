@@ -11,7 +11,16 @@ from rm.mapping.demand import Demand
 from rm.mapping.homes import cores_of_team, least_cores
 from rm.mapping.packing import Mappings, groups_of_cores
 from rm.mapping.seats import seats
-from rm.mapping.threads import Team, mapping_now, with_teams, with_threads
+from rm.mapping.threads import (
+    MOST_HOMES,
+    Team,
+    homes,
+    mapping_now,
+    other_homes,
+    threads_away,
+    with_teams,
+    with_threads,
+)
 from tests.rm.mapping.demands import BOARDS, mapping, random_demand, seeds
 from tests.rm.readings import HIKEY, reading
 
@@ -59,6 +68,8 @@ def test_the_present_mapping_shows_threads_on_the_cores_that_they_may_use_now() 
         assert [[1, 1, 1, 1]] == found.cluster.tolist()
         assert [expected] == found.group.tolist()
         assert (3,) == found.teams
+    alone = mapping_now(HIKEY, [single, reading(1, cores=(0,))], [])
+    assert ([[1, 0]], [[1, 0]], ()) == (alone.cluster.tolist(), alone.group.tolist(), alone.teams)
 
 
 # --- teams that are given cores -------------------------------------------------------------------
@@ -145,3 +156,43 @@ def test_nobody_gets_company_that_was_not_planned() -> None:
     given_cores = cores_of_team(HIKEY, 0, chosen, ())
     placed = place_threads([(2, given_cores), *((1, (core,)) for core in chosen)], 8)
     assert (3, 3) == placed[0]
+
+
+# --- other clusters for teams ---------------------------------------------------------------------
+
+
+def test_one_team_goes_elsewhere_then_two() -> None:
+    """In the order in which fewest move."""
+    here = [Team(0, 2), Team(1, 3)]
+    ways = [[team.cluster for team in way] for way in other_homes(HIKEY, here)]
+    assert [[1, 1], [0, 0], [1, 0]] == ways
+    assert ways[:2] == [
+        [team.cluster for team in way] for way in other_homes(HIKEY, here, at_once=1)
+    ]
+    assert [2, 3, 5] == [threads_away(here, way) for way in other_homes(HIKEY, here)]
+
+
+def test_teams_go_where_there_is_room_for_a_team() -> None:
+    """The first cluster of this board has one core."""
+    assert [] == list(other_homes(BOARDS["uneven"], [Team(1, 2)]))
+    assert [] == list(other_homes(HIKEY, []))
+
+
+def test_only_so_many_ways_are_looked_at() -> None:
+    """Two to the power of six would take too long."""
+    assert MOST_HOMES == len(list(other_homes(HIKEY, [Team(0, 2)] * 6)))
+
+
+def test_homes_are_where_teams_are_and_all_others_with_what_a_move_must_gain() -> None:
+    """Half a kelvin for each of three threads."""
+    several = reading(1, cores=(5, 6, 7), threads=3)
+    found = homes(HIKEY, [reading(0, cores=(4,))], [several], gain_per_thread_k=0.5)
+    assert ([Team(1, 3)], [Team(0, 3)]) == found.ways
+    assert (0.0, 1.5) == found.handicap_k
+    asked = of_these(0.1, 0.2, 0.2, 0.2)
+    rated, handicap_k = found.beside(HIKEY, asked, mapping([0], [1], groups=[[0], [0]]))
+    assert [[1, 1, 1, 1]] == rated.cluster[:1].tolist()
+    assert [[0, 1, 2, 3]] == rated.group[:1].tolist()
+    assert [0.0] * 5 + [1.5] * 4 == handicap_k.tolist()
+    assert [1] * 4 + [0] * 4 == rated.cluster[1:, 3].tolist()
+    assert (3,) == rated.teams
