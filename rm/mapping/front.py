@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rm.mapping.seatings import seatings, taken
+from rm.mapping.seatings import MOST_SHARERS, seatings, taken
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -18,6 +18,10 @@ Flags = NDArray[np.bool_]
 
 STAYS = 0.5
 """Who is there already goes there before others who could share a core here with so many less."""
+
+
+MOST_TABLED = 12
+"""Applications whose sets are told apart by a table; of more, by sorting (measured: cheaper)."""
 
 
 @dataclass(frozen=True)
@@ -40,29 +44,42 @@ def front(here: Floats, there: Floats, cores: tuple[int, int], present: Flags) -
     """
     count = here.shape[1]
     ties = (here[len(here) // 2] - STAYS * present) / (4.0 * count)
-    mine, theirs = here.astype(np.int64), there.astype(np.int64)
+    mine, theirs = here.astype(np.int64), np.minimum(there, MOST_SHARERS).astype(np.int64)
     here_opp, there_opp = _first_of_equals(mine), _first_of_equals(theirs)
     bears = mine[here_opp]
     orders = (bears + ties).argsort(axis=1, kind="stable")
     away = taken(theirs[there_opp], orders[_first_of_equals(orders)], cores[1])
-    shape, away = away.shape, away.ravel()
-    stays = (away >> np.arange(count)[:, None]) & 1 == 0
+    names, each = _distinct(away, count)
+    stays = (names >> np.arange(count)[:, None]) & 1 == 0
     level = _levels(bears, orders, stays, cores[0])
     moved = (stays == present[:, None]).sum(axis=0)
-    rank = (level * (count + 1) + moved) * away.size + np.arange(away.size)
+    rank = (level * (count + 1) + moved) * len(names) + np.arange(len(names))
     _, begin = seatings(cores[1], count)
-    least = np.minimum.reduceat(rank.reshape(-1, *shape), begin, axis=-1).min(axis=1)
-    level = least // ((count + 1) * away.size)
+    every = np.ascontiguousarray(rank.T).take(each, axis=0)
+    least = np.minimum.reduceat(every, begin, axis=0).min(axis=1).T
+    level = least // ((count + 1) * len(names))
     best = _not_undercut(level, len(bears))
-    at = least[best] % away.size
-    return Front(~stays[:, at].T, here_opp[level[best]], there_opp[best[1]])
+    goes: Flags = ~stays[:, least[best] % len(names)].T
+    return Front(goes, here_opp[level[best]], there_opp[best[1]])
+
+
+def _distinct(names: Ints, count: int) -> tuple[Ints, Ints]:
+    """Some names, below ``2 ** count`` and in any shape, each once; and which of these they are."""
+    if count > MOST_TABLED:
+        found, each = np.unique(names, return_inverse=True)
+        return found, each.reshape(names.shape)
+    table = np.zeros(1 << count, dtype=np.int64)
+    table[names] = 1
+    found = table.nonzero()[0]
+    table[found] = np.arange(len(found))
+    return found, table.take(names)
 
 
 def _first_of_equals(rows: Ints) -> Ints:
     """Which rows (of O) are unlike all before them."""
-    first: dict[bytes, int] = {}
-    for at, row in enumerate(rows):
-        first.setdefault(row.tobytes(), at)
+    first: dict[tuple[int, ...], int] = {}
+    for at, row in enumerate(map(tuple, rows.tolist())):
+        first.setdefault(row, at)
     return np.array(list(first.values()))
 
 
@@ -72,18 +89,21 @@ def _levels(bears: Ints, orders: Ints, members: Flags, cores: int) -> Ints:
     I where none is. `bears` (I, K) is with how many the applications can share a core, `orders`
     (I, K) begins with those that bear the fewest: a core takes as many as the first on it bears.
     """
-    size = np.maximum(np.take_along_axis(bears, orders, 1), 1).astype(np.int8)
-    member = members.view(np.int8)[orders]
-    room, used = np.zeros((2, len(bears), members.shape[1]), dtype=np.int8)
-    for k in range(bears.shape[1]):
-        fresh = member[:, k] > room
+    places = orders + np.arange(len(bears))[:, None] * bears.shape[1]
+    size = np.maximum(bears.take(places), 1).astype(np.int8).T
+    member = members.view(np.int8)[orders.T]
+    opened = size.repeat(members.shape[1], axis=1).reshape(member.shape)
+    room, used = np.zeros((2, *member.shape[1:]), dtype=np.int8)
+    for one, fills in zip(member, opened, strict=True):
+        fresh = (one > room).view(np.int8)
         used += fresh
-        room += fresh * size[:, k, None]
-        room -= member[:, k]
+        room += fresh * fills
+        room -= one
     never = bears == 0
     if never.any():
         used[never.astype(np.float32) @ members.astype(np.float32) > 0.0] = cores + 1
-    found: Ints = (used > np.arange(cores + 1, dtype=np.int8)[:, None, None]).sum(axis=1)
+    more = used > np.arange(cores + 1, dtype=np.int8)[:, None, None]
+    found: Ints = np.count_nonzero(more, axis=1)
     return found
 
 

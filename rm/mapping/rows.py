@@ -5,6 +5,7 @@ width: cores and applications share the network's weights.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,9 +75,11 @@ def describe(board: Board, demand: Demand, mappings: Mappings) -> Described:
     here = placed.at(opp)
     busy = flat.busy.take(here)
     longer = busy + (1.0 - busy) * slower
-    computing = placed.share * busy / longer
-    traffic = placed.share * flat.l2d_per_s.take(here) / longer
-    sums = (np.stack([placed.share, computing, traffic])[:, None] * placed.members).sum(axis=3)
+    each = np.empty((3, *here.shape))
+    each[0] = placed.share
+    computing = np.divide(placed.share * busy, longer, out=each[1])
+    np.divide(placed.share * flat.l2d_per_s.take(here), longer, out=each[2])
+    sums = (each[:, None] * placed.members).sum(axis=3)
     missed = 1.0 - flat.served.take(here) * placed.granted / longer
     shortfall = _shortfall(placed, need == flat.points[:, None], missed)
     return Described(_features(flat.points, opp, sums), opp.T, shortfall, placed.share, computing)
@@ -87,13 +90,22 @@ def _features(points: Ints, opp: Ints, sums: Floats) -> NDArray[np.float32]:
 
     `sums` (3, clusters, R) are the cores in use, what of these computes, and the L2 accesses.
     """
-    rows, width = sums.shape[2], 2 * points + 1
+    first, width = _columns(tuple(points.tolist()))
+    rows = sums.shape[2]
     column = np.empty(sums.shape, dtype=np.int64)
-    column[:] = (width.cumsum() - width + np.arange(3)[:, None] * points)[:, :, None]
+    column[:] = first
     column[:2] += opp
-    features = np.zeros((rows, int(width.sum())), dtype=np.float32)
-    features.ravel()[column + np.arange(rows) * features.shape[1]] = sums
+    features = np.zeros((rows, width), dtype=np.float32)
+    features.ravel()[column + np.arange(rows) * width] = sums
     return features
+
+
+@lru_cache
+def _columns(points: tuple[int, ...]) -> tuple[Ints, int]:
+    """Where features of each kind and cluster begin (3, clusters, 1), and how many there are."""
+    width = 2 * np.array(points) + 1
+    first = width.cumsum() - width + np.arange(3)[:, None] * points
+    return first[:, :, None], int(width.sum())
 
 
 def _shortfall(placed: Placed, late: Flags, missed: Floats) -> Floats:

@@ -54,7 +54,7 @@ def seatings(cores: int, count: int) -> tuple[Ints, Ints]:
 
 
 def taken(bears: Ints, orders: Ints, cores: int) -> Ints:
-    """Who is taken, a bit each, (D, J, P): first come, first served, in D orders (D, K).
+    """Who is taken, a bit each, (P, D, J): first come, first served, in D orders (D, K).
 
     `bears` (J, K) says with how many each can share a core at J operating points; P are the ways of
     `seatings`. K is `MOST_APPLICATIONS` at most.
@@ -63,12 +63,14 @@ def taken(bears: Ints, orders: Ints, cores: int) -> Ints:
     seats, _ = seatings(cores, count)
     name = 1 << (_TAKEN + np.arange(count))
     wants = _WANTS[np.minimum(bears, MOST_SHARERS)] - (bears > 0) * name
-    left = np.empty((len(orders), len(bears), len(seats)), dtype=np.int64)
-    left[:] = seats
-    for want in wants.T[orders.T][..., None]:
-        still_there = ((left - want) & _GUARDS) == _GUARDS
-        left -= still_there * want
-    return left >> _TAKEN
+    each = wants.T[orders.T].reshape(count, -1)
+    left = seats.repeat(each.shape[1])
+    tried, guards = np.empty_like(left), np.empty_like(left)
+    for want in np.tile(each, len(seats)):
+        np.subtract(left, want, out=tried)
+        np.bitwise_and(tried, _GUARDS, out=guards)
+        np.copyto(left, tried, where=guards == _GUARDS)
+    return (left >> _TAKEN).reshape(len(seats), len(orders), len(bears))
 
 
 def _ways(used: int, cores: int) -> Iterable[Sequence[int]]:

@@ -38,8 +38,8 @@ def test_who_comes_first_and_fits_beside_those_before_is_taken(
     orders = np.array([rng.permutation(count) for _ in range(3)])
     found = taken(bears, orders, cores)
     every = ways(cores, count)
-    assert (3, 2, len(every)) == found.shape
-    for (d, j, p), bits in np.ndenumerate(found):
+    assert (len(every), 3, 2) == found.shape
+    for (p, d, j), bits in np.ndenumerate(found):
         expected: list[int] = []
         for k in orders[d]:
             if fit([int(bears[j, other]) for other in [*expected, k]], every[p]):
