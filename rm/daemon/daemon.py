@@ -193,8 +193,9 @@ class Daemon:
             self.close()
 
     def stop(self, reason: str) -> None:
-        """End after the present round; safe to call from a signal handler."""
+        """End after the present round, or its wait at once; safe to call from a signal handler."""
         self._stop_reason = reason
+        self._server.end_waits()
 
     def reload(self) -> None:
         """Read the configuration anew after the present round; safe in a signal handler."""

@@ -32,5 +32,5 @@ class ServedClock:
         return self._clock.now_s()
 
     def sleep_until(self, time_s: float) -> None:
-        """Serve the socket until `now_s` is at least `time_s`."""
+        """Serve the socket until `now_s` is at least `time_s`, or the server is to end waits."""
         self._server.serve_until(time_s)

@@ -8,6 +8,7 @@ import contextlib
 import errno
 import logging
 import math
+import os
 import selectors
 import socket
 from collections.abc import Callable
@@ -80,17 +81,26 @@ class Server:
         self._selector = selectors.DefaultSelector()
         self._watched: dict[int, int] = {}
         self._watch(self._file.socket, selectors.EVENT_READ)
+        self._is_over = False
+        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._selector.register(self._bell, selectors.EVENT_READ)
 
     def serve_until(self, time_s: float) -> None:
-        """Serve until the clock shows `time_s`; at least a little, if it does already."""
+        """Serve until the clock shows `time_s` or `end_waits`; at least a little in any case."""
         deadline_s = max(time_s, self._clock.now_s() + LEAST_TURN_S)
         self._serve_once(time_s, deadline_s)
-        while self._clock.now_s() < time_s:
+        while self._clock.now_s() < time_s and not self._is_over:
             self._serve_once(time_s, deadline_s)
 
     def serve_pending(self) -> None:
         """Serve what is there without waiting, for a loop on another clock."""
         self._serve_once(-math.inf, self._clock.now_s() + LEAST_TURN_S)
+
+    def end_waits(self) -> None:
+        """Wait no more, now and from now on; safe to call from a signal handler."""
+        self._is_over = True
+        if self._bell >= 0:
+            os.eventfd_write(self._bell, 1)  # it stays readable, so that no wait begins again
 
     def close(self) -> None:
         """End all connections and their grants, and remove the socket."""
@@ -99,6 +109,8 @@ class Server:
         self._open.clear()
         self._selector.close()
         self._file.close()
+        bell, self._bell = self._bell, -1  # at once: a signal may still come
+        os.close(bell)
 
     def _serve_once(self, time_s: float, deadline_s: float) -> None:
         ready = self._wait(time_s)

@@ -4,6 +4,7 @@ import json
 import signal
 import socket
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,6 +44,17 @@ def test_a_stopped_daemon_leaves_every_knob_as_it_was(daemon: RunningDaemon) -> 
         assert 0 == daemon.end()
     assert {} == daemon.changes()
     assert not (daemon.root.path / "var/lib/ilgov/undo.jsonl").exists()
+
+
+def test_a_daemon_between_two_rounds_ends_at_once(tmp_path: Path) -> None:
+    """However long its periods are, nobody waits for the next round to get the knobs back."""
+    settings = "dvfs_period_s = 10.0\nmigration_period_s = 10.0"
+    with RunningDaemon(tmp_path, settings=settings) as daemon:
+        daemon.launch()
+        daemon.wait_until(lambda: daemon.status().loop.rounds == 0, "an answer before a round")
+        start_s = time.monotonic()
+        assert 0 == daemon.end()
+        assert 5.0 > time.monotonic() - start_s
 
 
 def test_applications_meet_their_targets_and_the_decisions_are_logged(tmp_path: Path) -> None:

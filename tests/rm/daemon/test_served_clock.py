@@ -180,6 +180,29 @@ def test_a_signal_is_handled_while_it_waits(daemon: Daemon) -> None:
         signal.signal(signal.SIGUSR1, before)
 
 
+def test_a_daemon_that_is_to_stop_waits_no_longer(daemon: Daemon) -> None:
+    """The knobs are not to be held for what is left of a period. Later waits end as well."""
+    before = signal.signal(signal.SIGUSR1, lambda *_: daemon.server.end_waits())
+    try:
+        timer = threading.Timer(0.02, lambda: os.kill(os.getpid(), signal.SIGUSR1))
+        start_s = daemon.clock.now_s()
+        timer.start()
+        for _ in range(2):
+            daemon.server.serve_until(start_s + 20.0)
+        assert 0.02 <= daemon.clock.now_s() - start_s < 10.0
+        timer.join()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def test_a_second_signal_to_stop_hurts_nothing(tmp_path: Path) -> None:
+    """Whenever it comes: the socket may be gone already."""
+    ended = Daemon(tmp_path / "other")
+    ended.server.end_waits()
+    ended.server.close()
+    ended.server.end_waits()
+
+
 def test_the_monotonic_clock_never_wakes_too_early() -> None:
     """A sleep may be cut short; the time has come all the same."""
     clock = MonotonicClock()
