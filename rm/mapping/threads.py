@@ -26,6 +26,11 @@ NEVER = 1e-9
 SHUT = 1e6
 """So many threads a core seems to have that a team is not given."""
 
+UNSURE_K = 1.0
+"""So much must be gained by a mapping that comes about only if the kernel takes one of several
+equal cores: more than any but a great difference (chosen). Where it took another one, what each
+program has of its cores would be mistaken, and with it its speed."""
+
 MOST_HOMES = 15
 """So many ways to put teams on other clusters are rated: all of four teams and two clusters."""
 
@@ -108,6 +113,27 @@ def _load(
     return load
 
 
+def _hangs_on_the_kernel(board: Board, placed: Mappings) -> NDArray[np.bool_]:
+    """Which mappings (R,) come about only if the kernel takes one of several equal cores.
+
+    That is so where a thread could as well be on another core that its team is given, and somebody
+    of one thread is on one of both.
+    """
+    count = placed.cluster.shape[1] - sum(placed.teams)
+    found = np.zeros(len(placed), dtype=bool)
+    for x in range(len(board.clusters)):
+        cores = np.arange(len(board.clusters[x].cores))
+        on = (placed.cluster == x)[:, :, None] & (placed.group[:, :, None] == cores)
+        singles, threads = on[:, :count].sum(axis=1), on[:, count:].sum(axis=1)
+        users = singles + threads
+        equal = users[:, :, None] == users[:, None, :] + 1
+        given = (singles == 0) | (threads > 0)
+        taken = (singles[:, :, None] > 0) | (singles[:, None, :] > 0)
+        could = (threads > 0)[:, :, None] & given[:, None, :]
+        found |= (equal & taken & could).any(axis=(1, 2))
+    return found
+
+
 def other_homes(
     board: Board, teams: Sequence[Team], *, at_once: int | None = None
 ) -> Iterator[list[Team]]:
@@ -142,7 +168,7 @@ class Homes:
 
     `present` (1, K + T) is the mapping of all of them now, `ways` say on which clusters the teams
     are. A way counts as so much hotter as `handicap_k` says: for the threads that leave their
-    cluster it must gain that much.
+    cluster it must gain that much. A mapping that hangs on the kernel must gain `UNSURE_K` more.
     """
 
     present: Mappings
@@ -157,7 +183,8 @@ class Homes:
         for teams, handicap_k in zip(self.ways, self.handicap_k, strict=True):
             placed = with_teams(board, demand, mappings, teams)
             every = every.and_then(placed)
-            handicaps_k += [handicap_k] * len(placed)
+            unsure = UNSURE_K * _hangs_on_the_kernel(board, placed)
+            handicaps_k += (handicap_k + unsure).tolist()
         return every, np.array(handicaps_k)
 
 

@@ -3,6 +3,7 @@
 from collections import Counter
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +14,7 @@ from rm.mapping.packing import Mappings, groups_of_cores
 from rm.mapping.seats import seats
 from rm.mapping.threads import (
     MOST_HOMES,
+    UNSURE_K,
     Team,
     homes,
     mapping_now,
@@ -23,6 +25,8 @@ from rm.mapping.threads import (
 )
 from tests.rm.mapping.demands import BOARDS, mapping, random_demand, seeds
 from tests.rm.readings import HIKEY, reading
+
+LITTLE = (0, 1, 2, 3)
 
 
 @given(
@@ -196,3 +200,29 @@ def test_homes_are_where_teams_are_and_all_others_with_what_a_move_must_gain() -
     assert [0.0] * 5 + [1.5] * 4 == handicap_k.tolist()
     assert [1] * 4 + [0] * 4 == rated.cluster[1:, 3].tolist()
     assert (3,) == rated.teams
+
+
+@pytest.mark.parametrize(
+    ("taken", "threads", "apart_k", "among_k"),
+    [
+        ([], 3, 0.0, 0.0),
+        ([0], 3, 0.0, 0.0),
+        ([0, 1], 3, 0.0, UNSURE_K),
+        ([0, 1, 2], 2, UNSURE_K, UNSURE_K),
+        ([0, 1, 2], 3, 0.0, UNSURE_K),
+        ([0, 1, 2], 5, 0.0, 0.0),
+        ([0, 1, 2, 3], 4, 0.0, 0.0),
+        ([0, 1, 2, 3], 3, UNSURE_K, 0.0),
+    ],
+)
+def test_what_hangs_on_which_of_equal_cores_the_kernel_takes_must_gain_more(
+    taken: list[int], threads: int, apart_k: float, among_k: float
+) -> None:
+    """So where four run on three cores, and on one of these is somebody of one thread."""
+    asked = of_these(*[0.1] * len(taken), *[0.2] * threads)
+    several = reading(9, cores=LITTLE, threads=threads)
+    singles = [reading(number, cores=(core,)) for number, core in enumerate(taken)]
+    found = homes(HIKEY, singles, [several], gain_per_thread_k=0.0)
+    others = mapping([0] * len(taken), groups=[taken])
+    _, handicap_k = found.beside(HIKEY, asked, groups_of_cores(HIKEY, []) if not taken else others)
+    assert [0.0, apart_k, among_k, 0.0, 0.0] == handicap_k.tolist()
