@@ -33,17 +33,17 @@ def demands_hz(
     board: Board, observation: Observation, applications: Iterable[ApplicationReading]
 ) -> list[float]:
     """Per cluster the largest demand of these applications, 0 where there is none."""
-    freqs_hz = board.freqs_hz_at(observation.opp_index)
-    return _largest_demands_hz(board.cluster_of_core, freqs_hz, applications)
+    seen, owner = list(applications), board.cluster_of_core
+    clusters = [owner[app.cores[0]] for app in seen]
+    return _largest_demands_hz(board.freqs_hz_at(observation.opp_index), seen, clusters)
 
 
 def _largest_demands_hz(
-    owner: Sequence[int], freqs_hz: Sequence[float], applications: Iterable[ApplicationReading]
+    freqs_hz: Sequence[float], applications: Iterable[ApplicationReading], clusters: Iterable[int]
 ) -> list[float]:
-    """The same, of clusters at these frequencies; `owner` is the cluster of each core."""
+    """The same, of clusters at these frequencies; `clusters` has that of each application."""
     largest = [0.0] * len(freqs_hz)
-    for application in applications:
-        cluster = owner[application.cores[0]]
+    for application, cluster in zip(applications, clusters, strict=True):
         rate_ips = application.rate_ips
         # As `demanded_hz`, which as a call would be half of the loop.
         demand = (
@@ -76,6 +76,7 @@ class QosScaling:
         # In Python floats are compared and multiplied with each other faster than with integers.
         self._freqs_hz = [tuple(map(float, cluster.freqs_hz)) for cluster in board.clusters]
         self._placed: list[tuple[int, tuple[int, ...]]] = []
+        self._clusters: list[int] = []
         self._wait = 0
 
     def scale(self, observation: Observation) -> tuple[int, ...]:
@@ -84,12 +85,13 @@ class QosScaling:
         placed = [(app.id, app.cores) for app in apps]
         if placed != self._placed:
             self._placed = placed
+            self._clusters = [self._owner[app.cores[0]] for app in apps]
             self._wait = SETTLE_ROUNDS
         if self._wait:
             self._wait -= 1
             return opps
         freqs_hz = [*map(getitem, self._freqs_hz, opps)]
-        largest = _largest_demands_hz(self._owner, freqs_hz, apps)
+        largest = _largest_demands_hz(freqs_hz, apps, self._clusters)
         return tuple(map(_next_opp, self._freqs_hz, opps, largest))
 
 

@@ -52,7 +52,7 @@ class SpeedEstimator:
         self._time_s = -math.inf
         self._heard: Observation | None = None
         self._seats: list[tuple[int, tuple[int, ...]]] = []
-        self._counts: list[int] = []
+        self._present: list[tuple[int, tuple[int, ...], int]] = []
         self._opps: tuple[int, ...] = ()
         self._places: list[Place] = []
         self._has_learnt = False
@@ -77,9 +77,8 @@ class SpeedEstimator:
             return
         self._time_s, self._heard = observation.time_s, observation
         apps, before = observation.applications, self._seats
-        seats, counts = [(app.id, app.cores) for app in apps], [app.threads for app in apps]
-        moved = seats != before
-        changed = moved or counts != self._counts or observation.opp_index != self._opps
+        present = [(app.id, app.cores, app.threads) for app in apps]
+        changed = present != self._present or observation.opp_index != self._opps
         if not changed and self._is_even:
             # As in most rounds: nothing to be set against each other, and how far programs are
             # within their phases is worked out when somebody asks.
@@ -88,8 +87,10 @@ class SpeedEstimator:
                 self._hear()
             return
         self._hear()
+        seats = [(app.id, app.cores) for app in apps]
+        moved = seats != before
         if changed or self._has_learnt:
-            self._seats, self._counts, self._opps = seats, counts, observation.opp_index
+            self._seats, self._present, self._opps = seats, present, observation.opp_index
             self._places = self._found_places(observation)
             self._has_learnt = False
         if moved:

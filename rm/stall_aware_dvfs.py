@@ -6,10 +6,12 @@ just meets the target, and goes there at once.
 """
 
 import math
+from collections.abc import Sequence
 
 from platforms.board import Board
 from platforms.platform import Observation
 from rm.dvfs import opp_at_least
+from rm.seen_program import Place
 from rm.speed_estimate import SpeedEstimator
 
 SETTLE_ROUNDS = 1
@@ -25,6 +27,8 @@ class StallAwareScaling:
         self._freqs_hz = [tuple(map(float, cluster.freqs_hz)) for cluster in board.clusters]
         self._estimator = estimator
         self._seats: list[tuple[int, tuple[int, ...]]] = []
+        self._places: Sequence[Place] = ()
+        self._terms: list[tuple[int, float, float]] = []
         self._wait = 0
 
     def scale(self, observation: Observation) -> tuple[int, ...]:
@@ -41,12 +45,16 @@ class StallAwareScaling:
     def _needs_hz(self, observation: Observation) -> list[float]:
         """Per cluster the largest demand, 0 where nobody runs."""
         # As `needed_hz`, with the reciprocal left to the end: the least time needs the most.
+        places = self._estimator.places(observation)
+        if places is not self._places:  # mostly they are as in the round before
+            self._places = places
+            self._terms = [(place.cluster, place.cycle_s, place.stall_s) for place in places]
         least_s = [math.inf] * len(self._freqs_hz)
-        pairs = zip(observation.applications, self._estimator.places(observation), strict=True)
-        for app, place in pairs:
-            left_s = app.rate_ips / app.target_ips * place.cycle_s - place.stall_s
-            if left_s < least_s[place.cluster]:
-                least_s[place.cluster] = left_s
+        pairs = zip(observation.applications, self._terms, strict=True)
+        for app, (cluster, cycle_s, stall_s) in pairs:
+            left_s = app.rate_ips / app.target_ips * cycle_s - stall_s
+            if left_s < least_s[cluster]:
+                least_s[cluster] = left_s
         return [1.0 / left_s if left_s > 0.0 else math.inf for left_s in least_s]
 
 

@@ -75,12 +75,17 @@ def _trips(folder: Path) -> tuple[Trip, ...]:
 
 
 class _Watched:
-    """A sensor: the file that is read for it, and the last value that came out."""
+    """A sensor: the file that is read for it, and the last value that came out.
+
+    `shown` is what the file showed then, and `reading` that value while it is new.
+    """
 
     def __init__(self, sensor: str, zone_name: str) -> None:
         self.sensor = sensor
         self.zone_name = zone_name
         self.file: KernelFile | None = None
+        self.shown: bytes | None = None
+        self.reading = TemperatureReading(sensor, 0.0, 0.0)
         self.temp_c: float | None = None
         self.read_s = 0.0
 
@@ -93,8 +98,13 @@ class _Watched:
         """A new value, or the last one where there is none; None if there never was one."""
         if self.file is not None:
             try:
-                self.temp_c = self.file.read_int() / 1e3
+                shown = self.file.read_bytes()
+                if shown != self.shown:
+                    self.temp_c = self.file.number(shown) / 1e3
+                    self.reading = TemperatureReading(self.sensor, self.temp_c, 0.0)
+                    self.shown = shown
                 self.read_s = now_s
+                return self.reading
             except Unreadable:
                 if not Path(self.file.path).exists():  # the driver is gone; the zone may come back
                     self.close()
@@ -117,11 +127,13 @@ class ThermalZones:
         self._root = root
         self._watched = [_Watched(sensor, name) for sensor, name in zones.items()]
         self._look_again_s = -float("inf")
+        self._readings: tuple[TemperatureReading, ...] = ()
 
     def read(self, now_s: float) -> tuple[TemperatureReading, ...]:
         """All sensors that were ever read, each with its last good value and that value's age.
 
-        `now_s` is the clock's time; a read that fails leaves the value as it was, older.
+        `now_s` is the clock's time; a read that fails leaves the value as it was, older. The same
+        tuple comes as long as nothing in it changes.
         """
         found = []
         for watched in self._watched:
@@ -130,7 +142,10 @@ class ThermalZones:
             reading = watched.read(now_s)
             if reading is not None:
                 found.append(reading)
-        return tuple(found)
+        readings = tuple(found)
+        if readings != self._readings:
+            self._readings = readings
+        return self._readings
 
     def missing(self) -> tuple[str, ...]:
         """The sensors that were never read."""

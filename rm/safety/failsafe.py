@@ -43,6 +43,7 @@ class Failsafe:
         self._stale_s = {sensor.name: stale_limit_s(sensor, stale_after_s) for sensor in watched}
         self._critical_c = critical_c
         self._cool_c = critical_c - hysteresis_k
+        self._cool: Sequence[TemperatureReading] | None = None
         self.active = False
         self.rounds = 0
         self.reason: str | None = None
@@ -56,7 +57,9 @@ class Failsafe:
         return self._lowest
 
     def _look(self, observation: Observation, *, trusted: bool) -> None:
-        if trusted and not self.active and self._is_cool(observation.temperatures):
+        readings = observation.temperatures
+        if trusted and not self.active and (readings is self._cool or self._is_cool(readings)):
+            self._cool = readings  # mostly the same in the next round
             return  # as nearly always: the rest finds words
         limit_c = self._cool_c if self.active else self._critical_c
         hot = None if trusted else "the sensors are in doubt"

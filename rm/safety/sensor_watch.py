@@ -115,6 +115,7 @@ class SensorWatch:
         self._estimate = HeatEstimate(board, [sensor.name for sensor in watched])
         self._past: deque[_Estimated] = deque()
         self._jump_k = jump_k
+        self._well: tuple[TemperatureReading, ...] | None = None
         self.problems: dict[str, str] = {}
 
     def problem(self, observation: Observation) -> str | None:
@@ -129,9 +130,12 @@ class SensorWatch:
                 track.sampled_s = sampled_s
         if self._estimate.add(observation):
             self._compare(now_s)
-        if self._is_well(observation):  # as nearly always: the rest finds words
-            self.problems = {}
-            return None
+            self._well = None
+        readings = observation.temperatures
+        if readings is self._well or self._is_well(observation):
+            self._well, self.problems = readings, {}
+            return None  # as nearly always: the rest finds words
+        self._well = None
         found = {reading.sensor: reading for reading in observation.temperatures}
         doubts = {
             name: self._doubt(track, found.get(name), now_s) for name, track in tracks.items()

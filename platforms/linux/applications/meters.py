@@ -109,7 +109,8 @@ class CountedHeartbeatMeter:
         self._key = key
         self._target_per_s = target_per_s
         self._counts_l2d = counters.counts_l2d
-        self._beats = _Beats(heartbeats)
+        self._heartbeats = heartbeats
+        self._beats = heartbeats()
         self._per_beat = WorkPerHeartbeat()
         self._recent = RecentCounts(window_s=window_for(target_per_s))
         self.is_lost = False
@@ -122,15 +123,16 @@ class CountedHeartbeatMeter:
     def read(self, window_s: float, freq_hz: float) -> Measured:
         """The rate at this frequency over some heartbeats; not known before there are a few."""
         count, per_beat = self._counters.read(self._key), self._per_beat
-        new = self._beats.new()
+        before, self._beats = self._beats, (beats := self._heartbeats())
         if count is None or is_starved(count):
             self.is_lost = self.is_lost or count is None
             rate_ips, l2d_per_s = self._recent.at(freq_hz)
         else:
             work = count.instructions
             l2d = count.l2d if self._counts_l2d else work * TYPICAL_L2D_PER_INSTRUCTION
+            new = beats - before if beats >= before else beats
             rate_ips, l2d_per_s = self._recent.add(new, work, l2d, window_s, freq_hz)
-            per_beat.add(self._beats.total, work, window_s)
+            per_beat.add(beats, work, window_s)
         if per_beat.value is None:
             return UNKNOWN
         return rate_ips, self._target_per_s * per_beat.value, l2d_per_s
@@ -151,7 +153,8 @@ class HeartbeatMeter:
 
     def __init__(self, target_per_s: float, heartbeats: Callable[[], int]) -> None:
         self._target_per_s = target_per_s
-        self._beats = _Beats(heartbeats)
+        self._heartbeats = heartbeats
+        self._beats = heartbeats()
         self._rate = RecentRate(window_s=window_for(target_per_s))
         self._time_s = self._cycles = 0.0
         self._begin: tuple[int, float] | None = None
@@ -164,8 +167,9 @@ class HeartbeatMeter:
 
     def read(self, window_s: float, freq_hz: float) -> Measured:
         """The rate at this frequency over some heartbeats; not known before there are a few."""
-        rate, per_beat = self._rate, self.per_beat
-        at_freq = rate.add(self._beats.new(), window_s, freq_hz)
+        before, self._beats = self._beats, (beats := self._heartbeats())
+        new = beats - before if beats >= before else beats  # a count that starts again: all of it
+        at_freq, per_beat = self._rate.add(new, window_s, freq_hz), self.per_beat
         if per_beat is None:
             self._time_s += window_s
             self._cycles += window_s * freq_hz
@@ -181,7 +185,7 @@ class HeartbeatMeter:
         """Set the work in a heartbeat as soon as enough of them have come."""
         if self.per_beat is not None:
             return
-        beats = self._beats.total
+        beats = self._beats
         if self._begin is None:
             self._begin = (beats, cpu_s)
             self._time_s = self._cycles = 0.0
@@ -211,20 +215,6 @@ class NoMeter:
 
     def look(self, cpu_s: float) -> None:
         """Nothing changes."""
-
-
-class _Beats:
-    """Heartbeats, of which `total` had come when they were last asked for."""
-
-    def __init__(self, count: Callable[[], int]) -> None:
-        self._count = count
-        self.total = count()
-
-    def new(self) -> int:
-        """How many have come since; a count that starts again begins at nothing."""
-        before = self.total
-        self.total = total = self._count()
-        return total - before if total >= before else total
 
 
 def typical_l2d(count: Count) -> float:

@@ -28,13 +28,13 @@ class WorkPerHeartbeat:
         """
         self._work += work
         self._time_s = passed_s = self._time_s + time_s
-        last, self._last = self._last, beats
-        if last is None or beats == last:
-            return
-        if self._begin is not None and beats > self._begin:
-            if passed_s < self._least_s or self._work <= 0.0:
-                return
-            self._samples.append(self._work / (beats - self._begin))
+        begin, last, self._last = self._begin, self._last, beats
+        if begin is not None and beats > begin:
+            if passed_s < self._least_s or beats == last or self._work <= 0.0:
+                return  # as mostly
+            self._samples.append(self._work / (beats - begin))
             self.value = median(self._samples)
+        elif last is None or beats == last:
+            return
         self._begin = beats
         self._work = self._time_s = 0.0

@@ -10,7 +10,7 @@ from platforms.linux.clocks.clock_domain import ClockKnobs, DomainReading
 from platforms.linux.clocks.cooling_devices import find_cooling_device
 from platforms.linux.errors import Unreadable
 from platforms.linux.files.cpu_list import parse_cpu_list
-from platforms.linux.files.kernel_file import KernelFile
+from platforms.linux.files.kernel_file import KernelFile, read_together
 
 _FOLDER = "/sys/devices/system/cpu/cpufreq"
 
@@ -39,36 +39,31 @@ class FrequencyDomain:
         self.freqs_hz = _freqs_hz(folder)
         self.governors = tuple(_words(folder / "scaling_available_governors"))
         self.cooling = find_cooling_device(root, self.cores, index, self.freqs_hz)
-        self._freq = KernelFile(folder / "scaling_cur_freq")
-        self._min = KernelFile(folder / "scaling_min_freq")
-        self._max = KernelFile(folder / "scaling_max_freq")
-        self._governor = KernelFile(folder / "scaling_governor")
-        self._raw: tuple[bytes, ...] = ()
+        shown = ("governor", "cur_freq", "min_freq", "max_freq")
+        self._files = [KernelFile(folder / f"scaling_{name}") for name in shown]
+        self._raw: list[bytes] = []
         self._reading = DomainReading(0, 0, 0, "")
 
     def read(self) -> DomainReading:
         """Return how it is now; raises Unreadable, as while all its cores are unplugged."""
-        raw = (
-            self._governor.read_bytes(),
-            self._freq.read_bytes(),
-            self._min.read_bytes(),
-            self._max.read_bytes(),
-        )
+        raw = read_together(self._files)
         if raw != self._raw:
             self._raw, self._reading = raw, self._parsed(raw)
         return self._reading
 
-    def _parsed(self, raw: tuple[bytes, ...]) -> DomainReading:
+    def _parsed(self, raw: list[bytes]) -> DomainReading:
         try:
             freq_hz, min_hz, max_hz = [int(text) * 1000 for text in raw[1:]]
         except ValueError:
             self.close()
-            raise Unreadable(f"{self.path} must show frequencies in kHz (got {raw})") from None
+            raise Unreadable(
+                f"{self.path} must show frequencies in kHz (got {tuple(raw)})"
+            ) from None
         return DomainReading(freq_hz, min_hz, max_hz, raw[0].decode(errors="replace").strip())
 
     def close(self) -> None:
         """Close the files."""
-        for file in (self._freq, self._min, self._max, self._governor):
+        for file in self._files:
             file.close()
         if self.cooling is not None:
             self.cooling.close()
