@@ -222,7 +222,7 @@ class ProcessTable:
             self._forget(pid)
 
     def _is_full_turn(self, pid: int) -> bool:
-        return (pid + self._scans) // TURNS % FULL_TURNS == 0
+        return (pid + self._scans) % (TURNS * FULL_TURNS) == 0
 
     def _follow_orphans(self) -> None:
         """Read the parent again of those whose parent is gone: another process took them.

@@ -90,6 +90,23 @@ def test_a_known_process_costs_no_file_to_open(root: FakeRoot, reads: list[str])
     assert len(reads) <= 2 * 66 / processes.TURNS + 2
 
 
+def test_all_of_a_process_is_read_again_once_in_all_turns_also_if_it_is_watched(
+    root: FakeRoot, reads: list[str]
+) -> None:
+    """What changes by itself is read of it at every scan."""
+    table = ProcessTable(root.path)
+    table.watched = frozenset({100})
+    table.scan()
+    table.scan()
+    reads.clear()
+    scans = processes.TURNS * processes.FULL_TURNS
+    for _ in range(scans):
+        table.scan()
+    of_it = [path for path in reads if "/100/" in path]
+    assert scans == sum(path.endswith("/stat") for path in of_it)
+    assert 1 == sum(path.endswith("/cmdline") for path in of_it)
+
+
 def test_a_process_that_became_another_program_is_seen_so_at_the_next_scan(
     root: FakeRoot,
 ) -> None:
