@@ -8,7 +8,7 @@ from msgspec import Struct
 RateUnit = Literal["instructions/s", "heartbeats/s"]
 
 
-class ProcessKey(Struct, frozen=True, gc=False):
+class ProcessKey(Struct, frozen=True, gc=False, cache_hash=True):
     """A process for ever: its number may be given to another one, its start then differs.
 
     `start_ticks` is field 22 of ``/proc/PID/stat``, clock ticks since boot.

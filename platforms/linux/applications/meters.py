@@ -124,7 +124,9 @@ class CountedHeartbeatMeter:
         """The rate at this frequency over some heartbeats; not known before there are a few."""
         count, per_beat = self._counters.read(self._key), self._per_beat
         before, self._beats = self._beats, (beats := self._heartbeats())
-        if count is None or is_starved(count):
+        if count is None or (
+            count.counted_s < _LEAST_COUNTED_SHARE * count.ran_s and is_starved(count)
+        ):
             self.is_lost = self.is_lost or count is None
             rate_ips, l2d_per_s = self._recent.at(freq_hz)
         else:

@@ -11,6 +11,7 @@ goes to and fro. So the rate is taken over several windows for as long as the la
 same.
 """
 
+import math
 from collections import deque
 
 LEAST_WINDOW_S = 0.2
@@ -56,8 +57,12 @@ class RecentRate:
     def __init__(self, *, window_s: float) -> None:
         self._window_s = window_s - 1e-9
         self._sums: _Sums
+        self._begin: _Sums
         self._marks: deque[_Sums]
+        self._next_s: float
+        self._last_begin: _Sums
         self._last: deque[_Sums]
+        self._last_next_s: float
         self._settled_s: float
         self._longest_s = max(window_s, min(WINDOWS * window_s, MOST_WINDOW_S)) - 1e-9
         self.clear()
@@ -77,53 +82,66 @@ class RecentRate:
         self._sums = mark = (work, now_s, cycles)
         marks.append(mark)
         last.append(mark)
-        while now_s - last[1][1] >= window_s:
-            last.popleft()
+        next_s = self._last_next_s
+        while now_s - next_s >= window_s:
+            self._last_begin = last.popleft()
+            self._last_next_s = next_s = last[0][1]
         longest_s = self._longest_s if now_s >= self._settled_s else window_s
-        while now_s - marks[1][1] >= longest_s:
-            marks.popleft()
-        work_before, _, cycles_before = marks[0]
+        next_s = self._next_s
+        while now_s - next_s >= longest_s:
+            self._begin = marks.popleft()
+            self._next_s = next_s = marks[0][1]
+        work_before, _, cycles_before = self._begin
         if cycles <= cycles_before:
             return self.mean_per_s
         per_cycle = (work - work_before) / (cycles - cycles_before)
-        work_before, _, cycles_before = last[0]
+        work_before, _, cycles_before = self._last_begin
         if abs(work - work_before - per_cycle * (cycles - cycles_before)) > UNLIKE:
-            self._marks, self._settled_s = last.copy(), now_s + window_s
+            self._begin, self._marks, self._next_s = (
+                self._last_begin,
+                last.copy(),
+                self._last_next_s,
+            )
+            self._settled_s = now_s + window_s
             return self.at(freq_hz)
         return per_cycle * freq_hz
 
     def clear(self) -> None:
         """Begin a new window: what was seen is not comparable with what comes."""
-        # Sums over all time, as they were after each part; what counts begins at the first of them.
-        self._sums = (0.0, 0.0, 0.0)
-        self._marks, self._last = deque([self._sums]), deque([self._sums])
+        # Sums over all time, as they were after each part. What counts begins at `_begin`; `_marks`
+        # come after it, the first of them at `_next_s`: as soon as there is one. So with `_last`.
+        self._sums = self._begin = self._last_begin = (0.0, 0.0, 0.0)
+        self._marks, self._last = deque([self._begin]), deque([self._begin])
+        self._next_s = self._last_next_s = -math.inf
         self._settled_s = 0.0
 
     @property
     def time_s(self) -> float:
         """Seconds over which the rate is a mean."""
-        return self._sums[1] - self._marks[0][1]
+        return self._sums[1] - self._begin[1]
 
     @property
     def mean_per_s(self) -> float:
         """Work per second, whatever the frequencies were; 0 before anything was added."""
-        (work_before, before_s, _), (work, now_s, _) = self._marks[0], self._sums
+        (work_before, before_s, _), (work, now_s, _) = self._begin, self._sums
         return (work - work_before) / (now_s - before_s) if now_s > before_s else 0.0
 
     def at(self, freq_hz: float) -> float:
         """Work per second at this frequency."""
-        (work_before, _, cycles_before), (work, _, cycles) = self._marks[0], self._sums
+        (work_before, _, cycles_before), (work, _, cycles) = self._begin, self._sums
         if cycles <= cycles_before:
             return self.mean_per_s
         return (work - work_before) / (cycles - cycles_before) * freq_hz
 
     def _count_anew(self) -> _Sums:
         """Let the sums begin with what counts, so that they stay exact; what they are now."""
-        work, time_s, cycles = self._marks[0]
+        work, time_s, cycles = self._begin
         self._settled_s -= time_s
-        self._marks, self._last = [
-            deque([(w - work, t - time_s, c - cycles) for w, t, c in marks])
-            for marks in (self._marks, self._last)
+        (self._begin, *marks), (self._last_begin, *last) = [
+            [(w - work, t - time_s, c - cycles) for w, t, c in (begin, *marks)]
+            for begin, marks in ((self._begin, self._marks), (self._last_begin, self._last))
         ]
-        self._sums = self._marks[-1]
+        self._marks, self._next_s = deque(marks), marks[0][1]
+        self._last, self._last_next_s = deque(last), last[0][1]
+        self._sums = marks[-1]
         return self._sums

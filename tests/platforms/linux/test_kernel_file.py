@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from platforms.linux.errors import Unreadable
-from platforms.linux.files.kernel_file import KernelFile
+from platforms.linux.files.kernel_file import KernelFile, read_together
 
 
 def open_files() -> set[str]:
@@ -55,6 +55,28 @@ def test_after_a_failure_the_file_is_opened_anew(tmp_path: Path) -> None:
     path.unlink()
     path.write_text("47000")
     assert 47000 == file.read_int()
+
+
+def test_files_that_are_read_together_are_opened_at_the_first_read(tmp_path: Path) -> None:
+    """And show the present content afterwards, in their order."""
+    paths = [tmp_path / name for name in ("min", "max")]
+    for path in paths:
+        path.write_text("5\n")
+    files = [KernelFile(path) for path in paths]
+    assert [b"5\n", b"5\n"] == read_together(files)
+    paths[1].write_text("7\n")
+    assert [b"5\n", b"7\n"] == read_together(files)
+
+
+def test_of_files_read_together_the_unreadable_one_is_named(tmp_path: Path) -> None:
+    """The others can be read all the same, and it as soon as it is there."""
+    paths = [tmp_path / name for name in ("min", "max")]
+    paths[0].write_text("5")
+    files = [KernelFile(path) for path in paths]
+    with pytest.raises(Unreadable, match=r"max must be readable \(got No such file"):
+        read_together(files)
+    paths[1].write_text("7")
+    assert [b"5", b"7"] == read_together(files)
 
 
 def test_long_files_are_read_to_their_end(tmp_path: Path) -> None:

@@ -44,6 +44,25 @@ def test_a_sensor_that_reads_again_is_new_again(root: FakeRoot) -> None:
     assert (TemperatureReading("cls0", 50.0, 0.0),) == zones.read(12.0)
 
 
+def test_a_sensor_that_shows_the_same_after_a_failure_is_new_again(root: FakeRoot) -> None:
+    """Its age is that of the look at it, not of the value."""
+    zones = ThermalZones(root.path, SENSORS)
+    first = zones.read(10.0)
+    root.set_temp("cls0", None)
+    assert (TemperatureReading("cls0", 45.0, 1.0),) == zones.read(11.0)
+    root.set_temp("cls0", 45.0)
+    assert first == zones.read(12.0)
+
+
+def test_readings_are_the_same_tuple_until_one_changes(root: FakeRoot) -> None:
+    """Who has looked at them need not look again."""
+    zones = ThermalZones(root.path, SENSORS)
+    first = zones.read(10.0)
+    assert first is zones.read(10.05)
+    root.set_temp("cls0", 45.1)
+    assert (TemperatureReading("cls0", 45.1, 0.0),) == zones.read(10.1)
+
+
 def test_a_sensor_that_was_never_read_is_left_out_and_named(root: FakeRoot) -> None:
     """No number stands for a temperature that nobody has seen."""
     root.set_temp("cls0", None)
