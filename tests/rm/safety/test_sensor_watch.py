@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from platforms.platform import Observation
-from rm.safety.sensor_watch import SensorWatch
+from rm.safety.sensor_watch import STUCK_FOR_S, SensorWatch
 from tests.rm.readings import HIKEY, observation
 from tests.rm.safety.boards import (
     BOARDS,
@@ -88,6 +88,17 @@ def test_the_sensor_is_named_with_what_it_shows() -> None:
     found = next(filter(None, problems))
     assert found.startswith("sensor cls0 must follow the load (got 2")
     assert "must have moved by more than 3.0 K 10 s ago" in found
+
+
+def test_a_frozen_sensor_is_doubted_where_the_very_same_readings_come_again() -> None:
+    """As a board gives them while none of its sensors shows anything new."""
+    high = HIKEY.highest_opps
+    run = step_run(HIKEY, before=(0, high), after=(8, high), at_s=20.0, seconds=40.0)
+    first = next(run)
+    watch = SensorWatch(HIKEY)
+    same = [replace(seen, temperatures=first.temperatures) for seen in run]
+    doubted = [seen.time_s for seen in same if watch.problem(seen) is not None]
+    assert 20.0 + STUCK_FOR_S < doubted[0] < 20.0 + FOUND_WITHIN_S
 
 
 def test_one_frozen_sensor_of_many_is_told_apart() -> None:
