@@ -10,7 +10,7 @@ import pytest
 
 from platforms.linux.managed import ProcessKey
 from platforms.linux.processes import processes
-from platforms.linux.processes.process_files import Stat, read_stat
+from platforms.linux.processes.process_files import Stat, read_once, read_stat
 from platforms.linux.processes.processes import (
     MOST_NEWCOMERS,
     ProcessInfo,
@@ -91,20 +91,27 @@ def test_a_known_process_costs_no_file_to_open(root: FakeRoot, reads: list[str])
 
 
 def test_all_of_a_process_is_read_again_once_in_all_turns_also_if_it_is_watched(
-    root: FakeRoot, reads: list[str]
+    root: FakeRoot, reads: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What changes by itself is read of it at every scan."""
+    others: list[str] = []
+
+    def counting(path: str, most_bytes: int) -> bytes:
+        others.append(path)
+        return read_once(path, most_bytes)
+
+    monkeypatch.setattr(processes, "read_once", counting)
     table = ProcessTable(root.path)
     table.watched = frozenset({100})
     table.scan()
     table.scan()
     reads.clear()
+    others.clear()
     scans = processes.TURNS * processes.FULL_TURNS
     for _ in range(scans):
         table.scan()
-    of_it = [path for path in reads if "/100/" in path]
-    assert scans == sum(path.endswith("/stat") for path in of_it)
-    assert 1 == sum(path.endswith("/cmdline") for path in of_it)
+    assert scans == sum(path.endswith("/100/stat") for path in reads)
+    assert 1 == sum(path.endswith("/100/cmdline") for path in others)
 
 
 def test_a_process_that_became_another_program_is_seen_so_at_the_next_scan(
