@@ -51,12 +51,10 @@ def measured(
         yield made
 
 
-def test_rounds_beside_their_system_calls(
-    measured: Bench, applications: WorkingProcesses, request: pytest.FixtureRequest
-) -> None:
+def test_rounds_beside_their_system_calls(measured: Bench, request: pytest.FixtureRequest) -> None:
     """Said, and not judged: see above."""
-    dvfs = measured.overhead(measured.dvfs_round, by_time(100, applications.work))
-    migration = measured.overhead(measured.migration_round, by_time(30, applications.work))
+    dvfs = measured.overhead(measured.dvfs_round, by_time(100))
+    migration = measured.overhead(measured.migration_round, by_time(30))
     print(
         f"\n{request.node.callspec.id}: DVFS round {1e6 * dvfs.whole.median:.0f} us, "
         f"{dvfs.ratio:.1f} times its {sum(dvfs.calls.values())} system calls; migration round "

@@ -33,10 +33,12 @@ class CountedPolicy:
         self._policy = policy
         self.name = policy.name
         self.instructions: list[int] = []
+        self.applications: list[int] = []
 
     def migrate(self, observation: Observation) -> tuple[Migration, ...]:
         """The policy's own."""
         moves: list[tuple[Migration, ...]] = []
+        self.applications.append(len(observation.applications))
         self.instructions.append(counted(lambda: moves.append(self._policy.migrate(observation))))
         return moves[0]
 
@@ -62,6 +64,7 @@ def main(report: Path) -> None:
     Governor(simulated, policy, simulated.clock).run(LENGTH_S)
     found = {
         "decisions": len(policy.instructions),
+        "applications": float(np.mean(policy.applications)),
         "median": float(np.median(policy.instructions)),
         "mean": float(np.mean(policy.instructions)),
         "p99": float(np.percentile(policy.instructions, 99)),
