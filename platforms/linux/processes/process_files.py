@@ -8,6 +8,8 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 """Clock ticks in a second, the unit of CPU times and start times in ``stat``."""
 
 _MOST_BYTES = 4096
+_TO_READ = os.O_RDONLY | os.O_CLOEXEC
+_DEAD = b"XxZ"
 
 
 class Stat(Struct, frozen=True, gc=False):
@@ -33,7 +35,7 @@ class Stat(Struct, frozen=True, gc=False):
 
 def read_once(path: str, most_bytes: int = _MOST_BYTES) -> bytes:
     """The first `most_bytes` of a file; OSError as the kernel's."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = os.open(path, _TO_READ)
     try:
         return os.read(descriptor, most_bytes)
     finally:
@@ -63,6 +65,61 @@ def parse_stat(line: bytes) -> Stat:
         int(fields[19]),
         int(fields[36]),
     )
+
+
+class Beginning(Struct, frozen=True, gc=False):
+    """How a line of ``/proc/PID/stat`` begins, so that most lines need not be taken apart.
+
+    `named` goes as far as the name, `parent` is the parent's number; the state is between them.
+    """
+
+    named: bytes
+    parent: bytes
+
+    @classmethod
+    def of(cls, line: bytes) -> "Beginning":
+        """That of a line which `parse_stat` has understood."""
+        end = line.rfind(b")")
+        parent, space, _ = line[end + 4 :].partition(b" ")
+        return cls(line[: end + 2], parent + space)
+
+    def is_that_of_a_living(self, line: bytes) -> bool:
+        """Whether this line begins so, and its process is not dead (see `Stat`)."""
+        end = line.rfind(b")")
+        return (
+            line[: end + 2] == self.named
+            and line.startswith(self.parent, end + 4)
+            and line[end + 2] not in _DEAD
+        )
+
+
+class FirstThread(Struct, gc=False):
+    """What must be known of a process at every look: does it run, and since when.
+
+    `start` is the start time, clock ticks, as the kernel writes it; `rest` is what comes after it.
+    """
+
+    start: bytes
+    is_dead: bool
+    rest: bytes
+
+    def core(self) -> int | None:
+        """The core that it last ran on; None where the line does not go so far."""
+        fields = self.rest.split(b" ", 17)
+        return int(fields[16]) if len(fields) > 16 and fields[16].isdigit() else None
+
+
+def read_first_thread(path: str) -> FirstThread | None:
+    """What ``/proc/PID/stat`` says; None where it cannot be read or makes no sense."""
+    try:
+        line = read_once(path)
+    except OSError:
+        return None
+    fields = line[line.rfind(b")") + 2 :].split(b" ", 20)
+    if len(fields) < 21:
+        return None
+    is_dead = fields[0] in _DEAD and fields[17] in (b"0", b"1")
+    return FirstThread(fields[19], is_dead, fields[20])
 
 
 def read_stat(path: str) -> Stat | None:

@@ -7,8 +7,7 @@ turns. Where a list is the one before, as mostly, nothing else is looked at for 
 """
 
 import os
-from collections.abc import Container, Mapping
-from contextlib import suppress
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +15,11 @@ from msgspec import Struct
 
 from platforms.linux.managed import ProcessKey
 from platforms.linux.processes.process_files import (
+    Beginning,
     Stat,
     parse_cgroup,
     parse_command_line,
+    parse_stat,
     parse_uid,
     read_once,
     read_stat,
@@ -55,16 +56,22 @@ _Identity = int | tuple[int, int]
 """What tells a process's folder from a later one with its name: its inode's number, and the time of
 its last change where that is not enough."""
 
+_inode = os.DirEntry.inode
+
 
 @dataclass(slots=True)
 class _Known:
-    """A process as of the scan that read it last; `info` None where it is dead or hidden."""
+    """A process as of the scan that read it last; `info` None where it is dead or hidden.
+
+    `beginning` is that of the line which said so.
+    """
 
     identity: _Identity
     parent: int
     info: ProcessInfo | None
     fresh: bool
     dead: bool = False
+    beginning: Beginning | None = None
 
 
 class ProcessTable:
@@ -82,13 +89,16 @@ class ProcessTable:
         self._inodes_are_unique = root == Path("/")
         self._known: dict[int, _Known] = {}
         self._scans = 0
-        # All entries of the last list, and whether it still has to be gone through.
-        self._listed: dict[str, _Identity] = {}
+        # All entries of the last list in its order, and whether it still has to be gone through.
+        self._listed: Sequence[_Identity | None] = ()
         self._is_behind = True
         # What follows from `_known`, None until somebody asks.
         self._seen: tuple[ProcessInfo, ...] | None = None
         self._parents: dict[int, int] | None = None
         self._children: dict[int, list[int]] | None = None
+        # Whom the scans of each turn read, with the path, as long as `_due_for` is who is watched.
+        self._due: dict[int, list[tuple[int, str]]] = {}
+        self._due_for: frozenset[int] = frozenset()
         self.watched: frozenset[int] = frozenset()
         self.hidden = 0
 
@@ -98,13 +108,12 @@ class ProcessTable:
         The same tuple as before where all of them are as they were.
         """
         newcomers = self.update()
-        turn, watched = -self._scans % TURNS, self.watched
-        for pid, known in list(self._known.items()):
-            if known.fresh:
-                if pid not in newcomers:
-                    self._read(pid, known.identity, fresh=False)
-            elif pid % TURNS == turn or pid in watched:
-                self._read(pid, known.identity, fresh=False, known=known)
+        for pid, path in self._due_in(-self._scans % TURNS):
+            known = self._known[pid]
+            if not known.fresh:
+                self._read_again(pid, path, known)
+            elif pid not in newcomers:
+                self._read(pid, known.identity, fresh=False)
         self._scans += 1
         if self._seen is None:
             living = [known.info for known in self._known.values() if not known.dead]
@@ -114,10 +123,14 @@ class ProcessTable:
 
     def update(self) -> frozenset[int]:
         """Look only at who has come, whose numbers are returned, and at who is gone."""
-        listed = self._list()
+        entries, listed = self._list()
         if listed == self._listed and not self._is_behind:
             return frozenset()
-        present = {int(name): entry for name, entry in listed.items() if name.isdecimal()}
+        present = {
+            int(entry.name): identity
+            for entry, identity in zip(entries, listed, strict=True)
+            if identity is not None and entry.name.isdecimal()
+        }
         for pid in self._known.keys() - present.keys():
             self._forget(pid)
         most = MOST_NEWCOMERS if self._scans or self._known else len(present)
@@ -138,12 +151,12 @@ class ProcessTable:
 
     def info(self, pid: int) -> ProcessInfo | None:
         """The process that has this number now; None where there is none or it is hidden."""
-        stat = read_stat(f"{self._proc}/{pid}/stat")
+        stat = read_stat(self._stat_of(pid))
         return None if stat is None or stat.is_dead else self._describe(pid, stat)
 
     def is_alive(self, key: ProcessKey) -> bool:
         """Whether the process runs now; another one with its number is not it."""
-        stat = read_stat(f"{self._proc}/{key.pid}/stat")
+        stat = read_stat(self._stat_of(key.pid))
         return stat is not None and stat.start_ticks == key.start_ticks and not stat.is_dead
 
     def key_of(self, pid: int) -> ProcessKey | None:
@@ -173,22 +186,40 @@ class ProcessTable:
             position += 1
         return tuple(found)
 
-    def _list(self) -> dict[str, _Identity]:
-        """The identity of every entry of ``/proc``, by name: of processes, and of what else is."""
-        with os.scandir(self._proc) as entries:
-            if self._inodes_are_unique:
-                return {entry.name: entry.inode() for entry in entries}
-            found: dict[str, _Identity] = {}
-            for entry in entries:
-                with suppress(OSError):  # it ended while the folder was listed
-                    changed_ns = entry.stat(follow_symlinks=False).st_ctime_ns
-                    found[entry.name] = (entry.inode(), changed_ns)
-            return found
+    def _list(self) -> tuple[list[os.DirEntry[str]], list[_Identity | None]]:
+        """All entries of ``/proc`` and the identity of each: of processes, and of what else is.
+
+        None for one that ended while the folder was listed.
+        """
+        with os.scandir(self._proc) as listing:
+            entries = list(listing)
+        if self._inodes_are_unique:
+            return entries, list(map(_inode, entries))
+        return entries, list(map(_inode_and_change, entries))
+
+    def _due_in(self, turn: int) -> list[tuple[int, str]]:
+        """Who is to be read in a turn, with the paths of their ``stat``: also who is fresh."""
+        if self._due_for != self.watched:
+            self._due_for = self.watched
+            self._due.clear()
+        due = self._due.get(turn)
+        if due is None:
+            due = self._due[turn] = [
+                (pid, self._stat_of(pid))
+                for pid, known in self._known.items()
+                if known.fresh or pid % TURNS == turn or pid in self._due_for
+            ]
+        return due
+
+    def _stat_of(self, pid: int) -> str:
+        return f"{self._proc}/{pid}/stat"
 
     def _know(self, pid: int, known: _Known) -> None:
         """Take a process down as it was read."""
         before = self._known.get(pid)
         self._known[pid] = known
+        if before is None or before.fresh != known.fresh:
+            self._due.clear()
         if before is None or before.info is not known.info or before.dead != known.dead:
             self._seen = self._parents = self._children = None
         elif before.parent != known.parent:
@@ -196,24 +227,41 @@ class ProcessTable:
 
     def _forget(self, pid: int) -> None:
         if self._known.pop(pid, None) is not None:
+            self._due.clear()
             self._seen = self._parents = self._children = None
 
-    def _read(
+    def _read_again(self, pid: int, path: str, known: _Known) -> None:
+        """Read a known process; in most turns only what changes by itself."""
+        line = _content(path)
+        beginning = known.beginning
+        if beginning is None or not beginning.is_that_of_a_living(line) or self._is_full_turn(pid):
+            self._take(pid, line, known.identity, fresh=False, known=known)
+
+    def _read(self, pid: int, identity: _Identity, *, fresh: bool) -> None:
+        """Read a process."""
+        self._take(pid, _content(self._stat_of(pid)), identity, fresh=fresh)
+
+    def _take(
         self,
         pid: int,
+        line: bytes,
         identity: _Identity,
         *,
         fresh: bool,
         known: _Known | None = None,
     ) -> None:
-        """Read a process; of one that is `known` in most turns only what changes by itself."""
-        stat = read_stat(f"{self._proc}/{pid}/stat")
+        """Take a process down as `line`, its ``stat``, says, and as its other files say.
+
+        These are left closed for one that is `known` and has kept its name, in most turns.
+        """
+        stat = _stat_in(line)
         if stat is not None and not stat.is_dead:
             info = None if known is None else known.info
             if info is None or info.name != stat.name or self._is_full_turn(pid):
                 now = self._describe(pid, stat)
                 info = info if info == now else now
-            self._know(pid, _Known(identity, stat.parent, info, fresh))
+            beginning = Beginning.of(line)
+            self._know(pid, _Known(identity, stat.parent, info, fresh, beginning=beginning))
         elif stat is not None:
             self._know(pid, _Known(identity, stat.parent, None, fresh, dead=True))
         elif os.path.exists(f"{self._proc}/{pid}"):  # noqa: PTH110 - no Path for every process
@@ -231,8 +279,9 @@ class ProcessTable:
         """
         for pid, known in self._known.items():
             if known.parent and known.parent not in self._known:
-                stat = read_stat(f"{self._proc}/{pid}/stat")
+                stat = read_stat(self._stat_of(pid))
                 known.parent = stat.parent if stat is not None else 0
+                known.beginning = None  # it must be taken apart again
                 self._parents = self._children = None
                 if known.parent and known.parent not in self._known:
                     self._is_behind = True
@@ -269,6 +318,21 @@ def _children(parents: Mapping[int, int]) -> dict[int, list[int]]:
     for pid, parent in parents.items():
         children.setdefault(parent, []).append(pid)
     return children
+
+
+def _inode_and_change(entry: os.DirEntry[str]) -> _Identity | None:
+    try:
+        return (entry.inode(), entry.stat(follow_symlinks=False).st_ctime_ns)
+    except OSError:
+        return None
+
+
+def _stat_in(line: bytes) -> Stat | None:
+    """`parse_stat`, None where the line makes no sense."""
+    try:
+        return parse_stat(line)
+    except ValueError:
+        return None
 
 
 def _content(path: str, *, most_bytes: int = 4096) -> bytes:

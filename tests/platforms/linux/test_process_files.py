@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from platforms.linux.processes.process_files import (
+    Beginning,
     parse_cgroup,
     parse_stat,
     parse_uid,
+    read_first_thread,
     read_stat,
     unified_cgroup,
     unit_of,
@@ -55,6 +57,57 @@ def test_a_process_whose_first_thread_has_ended_is_not_dead() -> None:
     zombie = AFTER_NAME.replace(b" S ", b" Z ", 1)
     assert not parse_stat(b"42 (a)" + zombie).is_dead
     assert parse_stat(b"42 (a)" + zombie.replace(b" 20 0 4 ", b" 20 0 1 ")).is_dead
+
+
+def test_a_beginning_is_that_of_lines_with_the_same_name_and_parent() -> None:
+    """Whatever else has changed; but not of a dead process's."""
+    line = b"42 (a) b)" + AFTER_NAME
+    beginning = Beginning.of(line)
+    for same in (line, line.replace(b" S ", b" R ", 1), line.replace(b" 11 22 ", b" 12 23 ")):
+        assert beginning.is_that_of_a_living(same)
+    for other in (
+        line.replace(b" S ", b" Z ", 1),
+        line.replace(b" S 7 ", b" S 71 ", 1),
+        line.replace(b"b)", b"c)", 1),
+        line.replace(b"b)", b"b) S 7 1 )", 1),
+        line.replace(b"42", b"4", 1),
+        line[:9],
+        b"",
+    ):
+        assert not beginning.is_that_of_a_living(other)
+
+
+def test_the_first_thread_is_as_the_whole_line_says() -> None:
+    """Its start and its core, out of the kernel's own file."""
+    stat, first = read_stat("/proc/1/stat"), read_first_thread("/proc/1/stat")
+    assert stat is not None
+    assert first is not None
+    assert (b"%d" % stat.start_ticks, stat.is_dead) == (first.start, first.is_dead)
+
+
+@pytest.mark.parametrize(
+    ("is_dead", "state", "threads"), [(True, b"Z", b"1"), (False, b"Z", b"4"), (False, b"S", b"1")]
+)
+def test_the_first_thread_may_end_before_the_process(
+    tmp_path: Path, is_dead: bool, state: bytes, threads: bytes
+) -> None:
+    """It is dead where no other thread is left."""
+    line = AFTER_NAME.replace(b" S ", b" %s " % state, 1)
+    (tmp_path / "stat").write_bytes(b"42 (a)" + line.replace(b" 20 0 4 ", b" 20 0 %s " % threads))
+    first = read_first_thread(str(tmp_path / "stat"))
+    assert first is not None
+    assert (is_dead, b"98765", 3) == (first.is_dead, first.start, first.core())
+
+
+def test_a_first_thread_whose_line_ends_early_has_no_core(tmp_path: Path) -> None:
+    """Nor is there one where the line ends before the start, or there is none."""
+    (tmp_path / "stat").write_bytes(b"42 (a)" + AFTER_NAME[:-8])
+    first = read_first_thread(str(tmp_path / "stat"))
+    assert first is not None
+    assert first.core() is None
+    (tmp_path / "stat").write_bytes(b"42 (a)" + AFTER_NAME[:20])
+    assert read_first_thread(str(tmp_path / "stat")) is None
+    assert read_first_thread(str(tmp_path / "no")) is None
 
 
 def test_what_cannot_be_read_is_none(tmp_path: Path) -> None:
