@@ -67,6 +67,7 @@ class ApplicationReader:
         self._said: set[tuple[int, str]] = set()
         self._turn = 0
         self._pids: frozenset[int] = frozenset()
+        self._only: tuple[ManagedProcess, ...] | None = None
         self.others: frozenset[int] = frozenset()
         if table is None:
             self._table.scan()
@@ -140,6 +141,7 @@ class ApplicationReader:
     def _meet(self, process: ManagedProcess, now_s: float) -> FollowedApplication:
         """Look at an application for the first time, or at one whose target is new."""
         self._pids |= {process.key.pid}
+        self._only = None
         threads = self._threads(process)
         known = FollowedApplication(
             process,
@@ -205,6 +207,11 @@ class ApplicationReader:
         return tids
 
     def _forget_others(self, managed: Sequence[ManagedProcess]) -> None:
+        """Nothing is to be done where the last time it was for the same, and nobody came since."""
+        only = tuple(managed)
+        if only == self._only:
+            return
+        self._only = only
         present = {process.id for process in managed}
         gone = [self._known.pop(number).process.key for number in self._known.keys() - present]
         still = {known.process.key for known in self._known.values()} if gone else ()

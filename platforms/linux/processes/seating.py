@@ -73,6 +73,7 @@ class Seating:
         self._calls = calls
         self._threads_of = threads_of
         self._own_cpuset = own_cpuset
+        self._looks_for_cpusets = own_cpuset is not no_cpuset
         self._seats: dict[int, _Seat] = {}
         self.writes = 0
 
@@ -120,7 +121,7 @@ class Seating:
             if seat is None:
                 if number in seen:
                     self.seat(process, self._beside(frozenset(seen[number]), online), online)
-            elif seat.cores == self._usable(seat.wanted, online, seat):
+            elif self._is_as_it_should_be(seat, online):
                 self._place(process, seat)
             else:
                 self.seat(process, seat.wanted, online)
@@ -148,9 +149,9 @@ class Seating:
         move has inherited cores that ilgov chose, and gets those back that the application had.
         """
         members = self._threads_of(process)
-        if self._place_by_cpuset(seat, members):
+        if self._looks_for_cpusets and self._place_by_cpuset(seat, members):
             return 0
-        astray = [tid for _, tids in members for tid in tids if self._is_astray(tid, seat.cores)]
+        astray = self._astray(members, seat.cores)
         if not astray:
             return 0
         placed = self._writer.place(seat.key, astray, seat.cores)
@@ -174,11 +175,17 @@ class Seating:
         seat.cpuset = knob
         return True
 
-    def _is_astray(self, tid: int, cores: frozenset[int]) -> bool:
-        try:
-            return self._calls.get_affinity(tid) != cores
-        except OSError:  # it ended
-            return False
+    def _astray(self, members: Processes, cores: frozenset[int]) -> list[int]:
+        """The threads that may run on other cores than these."""
+        get_affinity, found = self._calls.get_affinity, []
+        for _, tids in members:
+            for tid in tids:
+                try:
+                    if get_affinity(tid) != cores:
+                        found.append(tid)
+                except OSError:  # it ended
+                    continue
+        return found
 
     def _dismiss(self, seat: _Seat) -> None:
         """Give an application its old cores back, as it is not looked after any more."""
@@ -195,6 +202,12 @@ class Seating:
             except WriteRefused as error:
                 logger.info("%s; the group is gone", error)
         seat.cpuset = None
+
+    def _is_as_it_should_be(self, seat: _Seat, online: frozenset[int]) -> bool:
+        """Whether these are the cores that a seat would get now."""
+        if seat.cores == seat.wanted and seat.cores <= online:
+            return True
+        return seat.cores == self._usable(seat.wanted, online, seat)
 
     def _usable(
         self, wanted: frozenset[int], online: frozenset[int], seat: _Seat | None
