@@ -50,16 +50,18 @@ def front(here: Floats, there: Floats, cores: tuple[int, int], present: Flags) -
     orders = (bears + ties).argsort(axis=1, kind="stable")
     away = taken(theirs[there_opp], orders[_first_of_equals(orders)], cores[1])
     names, each = _distinct(away, count)
-    stays = (names >> np.arange(count)[:, None]) & 1 == 0
+    apps = np.arange(count)
+    stays = (names >> apps[:, None]) & 1 == 0
     level = _levels(bears, orders, stays, cores[0])
     moved = (stays == present[:, None]).sum(axis=0)
-    rank = (level * (count + 1) + moved) * len(names) + np.arange(len(names))
+    size = (count + 1) * len(names)
+    rank = level * size + (moved * len(names) + np.arange(len(names)))
     _, begin = seatings(cores[1], count)
     every = np.ascontiguousarray(rank.T).take(each, axis=0)
     least = np.minimum.reduceat(every, begin, axis=0).min(axis=1).T
-    level = least // ((count + 1) * len(names))
+    level = least // size
     best = _not_undercut(level, len(bears))
-    goes: Flags = ~stays[:, least[best] % len(names)].T
+    goes: Flags = (names.take(least[best] % len(names))[:, None] >> apps) & 1 == 1
     return Front(goes, here_opp[level[best]], there_opp[best[1]])
 
 

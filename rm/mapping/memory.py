@@ -30,13 +30,16 @@ def slowdowns(
     own = ((core[:, :, None] == core[:, None, :]) * alone[:, None, :]).sum(axis=2)
     left = 1.0 - np.minimum(own, HIGHEST_LOAD)
     factor = _factor(left, alone)
+    loads = np.empty_like(alone)
     for _ in range(ROUNDS - 1):
-        factor = _factor(left, traffic / (compute + stall * factor))
+        np.multiply(stall, factor, out=loads)
+        loads += compute
+        factor = _factor(left, np.divide(traffic, loads, out=loads))
     return factor
 
 
 def _factor(left: Floats, loads: Floats) -> Floats:
     """How much longer accesses take where a core's own leave so much, and these are all loads."""
-    load = loads.sum(axis=1, keepdims=True)
-    factor: Floats = np.maximum(1.0, left / (1.0 - np.minimum(load, HIGHEST_LOAD)))
-    return factor
+    load = np.add.reduce(loads, axis=1, keepdims=True)
+    factor: Floats = left / (1.0 - np.minimum(load, HIGHEST_LOAD))
+    return np.maximum(factor, 1.0, out=factor)

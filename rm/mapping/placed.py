@@ -53,14 +53,9 @@ class Placed:
         place: Ints = self.lowest + opp.take(self.own)
         return place
 
-    def of_cluster(self, values: Floats) -> Floats:
-        """What each (R, K) finds for its cluster in `values` (clusters, 1)."""
-        found: Floats = values.take(self.own // len(self.own))
-        return found
-
     def highest(self, values: NDArray[Any]) -> NDArray[Any]:
         """Per cluster (clusters, R) the highest of its applications' values (R, K), or else 0."""
-        found: NDArray[Any] = (self.members * values).max(axis=2, initial=0)
+        found: NDArray[Any] = np.maximum.reduce(self.members * values, axis=2, initial=0)
         return found
 
     def least_opp(self, demand: Demand) -> Ints:
@@ -84,14 +79,14 @@ def place(demand: Demand, mappings: Mappings) -> Placed:
     cluster, count = mappings.cluster, demand.count
     rows = np.arange(len(cluster))[:, None]
     members = cluster == np.arange(len(demand.served))[:, None, None]
-    core = cluster * (1 + mappings.group.max(initial=0)) + mappings.group
-    each = core + (1 + core.max(initial=0)) * rows
-    sharers = np.bincount(each.ravel()).take(each)
+    own = cluster * len(cluster) + rows
+    core = own * (1 + mappings.group.max(initial=0)) + mappings.group
+    sharers = np.bincount(core.ravel()).take(core)
     share = 1.0 / sharers
     number = cluster * count + np.arange(count)
     return Placed(
         members,
-        cluster * len(cluster) + rows,
+        own,
         core,
         sharers,
         share,

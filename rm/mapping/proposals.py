@@ -28,10 +28,8 @@ def proposals(board: Board, demand: Demand, around: Mappings) -> Mappings:
         who = ((around.cluster[0] == here) | (around.cluster[0] == there)).nonzero()[0]
         if 0 < len(who) <= MOST_APPLICATIONS:
             found.append(_divided(board, demand, around, borne, here, there, who))
-    cluster, group = (
-        np.concatenate([getattr(one, axis) for one in found]) for axis in ("cluster", "group")
-    )
-    return Mappings(cluster, group)
+    cluster = np.concatenate([one.cluster for one in found])
+    return Mappings(cluster, np.concatenate([one.group for one in found]))
 
 
 def _divided(
@@ -45,15 +43,19 @@ def _divided(
 ) -> Mappings:
     """The mappings that divide those `who` are on two clusters between these."""
     lowest = [int(demand.least_opp[x][0, 0]) for x in (here, there)]
-    bears = [borne[x][low:, who] for x, low in zip((here, there), lowest, strict=True)]
+    bears = [borne[x][low:] for x, low in zip((here, there), lowest, strict=True)]
+    if len(who) < demand.count:
+        bears = [of[:, who] for of in bears]
     cores = len(board.clusters[here].cores), len(board.clusters[there].cores)
     found = front(bears[0], bears[1], cores, around.cluster[0, who] == there)
     opps = found.here_opp, found.there_opp
     most = [of[opp].astype(np.int64) for of, opp in zip(bears, opps, strict=True)]
-    rows = len(found.there)
+    new = Mappings(np.where(found.there, there, here), filled(found.there, most, max(cores)))
+    if len(who) == demand.count:
+        return new
+    rows = len(new)
     cluster, group = around.cluster.repeat(rows, axis=0), around.group.repeat(rows, axis=0)
-    cluster[:, who] = np.where(found.there, there, here)
-    group[:, who] = filled(found.there, most, max(cores))
+    cluster[:, who], group[:, who] = new.cluster, new.group
     return Mappings(cluster, group)
 
 

@@ -79,9 +79,12 @@ def describe(board: Board, demand: Demand, mappings: Mappings) -> Described:
     each[0] = placed.share
     computing = np.divide(placed.share * busy, longer, out=each[1])
     np.divide(placed.share * flat.l2d_per_s.take(here), longer, out=each[2])
-    sums = (each[:, None] * placed.members).sum(axis=3)
-    missed = 1.0 - flat.served.take(here) * placed.granted / longer
-    shortfall = _shortfall(placed, need == flat.points[:, None], missed)
+    sums = np.add.reduce(each[:, None] * placed.members, axis=3)
+    late = need == flat.points[:, None]
+    shortfall = np.zeros(len(mappings))
+    if late.any():
+        missed = 1.0 - flat.served.take(here) * placed.granted / longer
+        shortfall = _shortfall(placed, late, missed)
     return Described(_features(flat.points, opp, sums), opp.T, shortfall, placed.share, computing)
 
 
@@ -110,8 +113,6 @@ def _columns(points: tuple[int, ...]) -> tuple[Ints, int]:
 
 def _shortfall(placed: Placed, late: Flags, missed: Floats) -> Floats:
     """The sum (R,) over all whom clusters (clusters, R) serve too late."""
-    if not late.any():
-        return np.zeros(len(missed))
     owed = np.where(placed.members & late[:, :, None], np.maximum(0.0, missed), 0.0)
     total: Floats = owed.sum(axis=2).sum(axis=0)
     return total
@@ -120,17 +121,25 @@ def _shortfall(placed: Placed, late: Flags, missed: Floats) -> Floats:
 def _settled(board: Board, demand: Demand, placed: Placed) -> tuple[Ints, Floats]:
     """The operating point (clusters, R) that each needs, and how much longer stalls (R, K) are."""
     need = placed.highest(placed.least_opp(demand))
-    slower = np.ones_like(placed.share)
-    at, some = np.arange(len(slower)), placed
-    for _ in range(CLIMBS if demand.memory.any() else 0):
-        before = need[:, at]
-        slower[at] = found = _slowdowns(demand, some, before)
-        need[:, at] = higher = np.maximum(before, _needs(board, demand.flat, some, found))
-        at = at[(higher > before).any(axis=0)]  # the others would come out as they are
-        if not at.size:
+    if not demand.memory.any():
+        return need, np.ones_like(placed.share)
+    slower, climbed, need = _climb(board, demand, placed, need)
+    for _ in range(CLIMBS - 1):
+        if not climbed.size:
             break
-        some = placed.rows(at)
+        # The others would come out as they are.
+        some = placed.rows(climbed)
+        slower[climbed], further, need[:, climbed] = _climb(board, demand, some, need[:, climbed])
+        climbed = climbed[further]
     return need, slower
+
+
+def _climb(board: Board, demand: Demand, placed: Placed, need: Ints) -> tuple[Floats, Ints, Ints]:
+    """How much longer stalls (R, K) are, which rows climb for it, and where to (clusters, R)."""
+    slower = _slowdowns(demand, placed, need)
+    higher = np.maximum(need, _needs(board, demand.flat, placed, slower))
+    climbed: Ints = np.flatnonzero((higher > need).any(axis=0))
+    return slower, climbed, higher
 
 
 def _slowdowns(demand: Demand, placed: Placed, need: Ints) -> Floats:
@@ -144,12 +153,13 @@ def _slowdowns(demand: Demand, placed: Placed, need: Ints) -> Floats:
 
 def _needs(board: Board, flat: FlatDemand, placed: Placed, slower: Floats) -> Ints:
     """The lowest operating points (clusters, R) with such stalls, their number where none is."""
-    alone = 1.0 / np.maximum(flat.served.take(placed.lowest), NEVER)
-    busy = flat.busy.take(placed.lowest)
-    left = placed.granted / (1.0 + MARGIN) - (1.0 - busy) * alone * slower
+    alone = 1.0 / np.maximum(flat.served.take(flat.first), NEVER)
+    busy = flat.busy.take(flat.first)
     freqs_hz = [frequencies(cluster.freqs_hz) for cluster in board.clusters]
-    lowest_hz = np.array([[freqs[0]] for freqs in freqs_hz])
-    slowest_hz = busy * alone * placed.of_cluster(lowest_hz) / np.maximum(left, NEVER)
+    lowest_hz = np.array([freqs[0] for freqs in freqs_hz]).repeat(len(busy) // len(freqs_hz))
+    stall = ((1.0 - busy) * alone).take(placed.number)
+    left = placed.granted / (1.0 + MARGIN) - stall * slower
+    slowest_hz = (busy * alone * lowest_hz).take(placed.number) / np.maximum(left, NEVER)
     slowest_hz[left <= 0.0] = BEYOND_HZ
     need_hz = placed.highest(slowest_hz) * (1.0 - 1e-9)
     found = np.empty(need_hz.shape, dtype=np.int64)

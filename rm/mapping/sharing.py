@@ -1,5 +1,7 @@
 """With how many an application can share a core of a cluster, at every operating point."""
 
+from functools import reduce
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,7 +28,8 @@ def bears(demand: Demand) -> list[Floats]:
         most[end - count * points : end].reshape(count, points).T
         for end, points in zip(ends, flat.points.tolist(), strict=True)
     ]
-    tops = np.stack([on_cluster[-1] for on_cluster in found])
-    for k in (tops.max(axis=0) < 1.0).nonzero()[0].tolist():
-        found[int(tops[:, k].argmax())][-1, k] = 1.0
+    hopeless = reduce(np.maximum, [on_cluster[-1] for on_cluster in found]) < 1.0
+    for k in hopeless.nonzero()[0].tolist():
+        fastest = max(found, key=lambda on_cluster: float(on_cluster[-1, k]))
+        fastest[-1, k] = 1.0
     return found
