@@ -10,6 +10,8 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _MOST_BYTES = 4096
 _TO_READ = os.O_RDONLY | os.O_CLOEXEC
 _DEAD = b"XxZ"
+_BEFORE_START = 19
+"""Fields between a process's name and its start."""
 
 
 class Stat(Struct, frozen=True, gc=False):
@@ -93,33 +95,41 @@ class Beginning(Struct, frozen=True, gc=False):
         )
 
 
-class FirstThread(Struct, gc=False):
-    """What must be known of a process at every look: does it run, and since when.
+def start_text(start_ticks: int) -> bytes:
+    """A start time as it stands in a line of ``/proc/PID/stat``."""
+    return b" %d " % start_ticks
 
-    `start` is the start time, clock ticks, as the kernel writes it; `rest` is what comes after it.
+
+def runs_since(line: bytes, start: bytes) -> bool:
+    """Whether a line of ``/proc/PID/stat`` is that of a process with this start, and not dead.
+
+    `start` is from `start_text`. Mostly the line need not be taken apart for it.
     """
-
-    start: bytes
-    is_dead: bool
-    rest: bytes
-
-    def core(self) -> int | None:
-        """The core that it last ran on; None where the line does not go so far."""
-        fields = self.rest.split(b" ", 17)
-        return int(fields[16]) if len(fields) > 16 and fields[16].isdigit() else None
-
-
-def read_first_thread(path: str) -> FirstThread | None:
-    """What ``/proc/PID/stat`` says; None where it cannot be read or makes no sense."""
-    try:
-        line = read_once(path)
-    except OSError:
-        return None
-    fields = line[line.rfind(b")") + 2 :].split(b" ", 20)
-    if len(fields) < 21:
-        return None
+    end = line.rfind(b")")
+    at = line.find(start, end)
+    if at < 0:
+        return False
+    if line[end + 2] not in _DEAD and line.count(b" ", end, at) == _BEFORE_START:
+        return True
+    fields = line[end + 2 :].split(b" ", _BEFORE_START + 1)
+    if len(fields) <= _BEFORE_START:
+        return False
     is_dead = fields[0] in _DEAD and fields[17] in (b"0", b"1")
-    return FirstThread(fields[19], is_dead, fields[20])
+    return fields[_BEFORE_START] == start[1:-1] and not is_dead
+
+
+def core_in(line: bytes, start: bytes) -> int | None:
+    """The core that a process last ran on, out of ``/proc/PID/stat``; None where it says none.
+
+    With its `start`, from `start_text`, only what comes after that has to be taken apart.
+    """
+    end = line.rfind(b")")
+    at = line.find(start, end)
+    if at >= 0 and line.count(b" ", end, at) == _BEFORE_START:
+        fields = line[at + len(start) :].split(b" ", 17)[16:17]
+    else:
+        fields = line[end + 2 :].split(b" ", 37)[36:37]
+    return int(fields[0]) if fields and fields[0].isdigit() else None
 
 
 def read_stat(path: str) -> Stat | None:

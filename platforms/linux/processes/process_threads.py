@@ -10,10 +10,11 @@ from msgspec import Struct
 from platforms.linux.managed import ProcessKey
 from platforms.linux.processes.process_files import (
     TICKS_PER_S,
-    FirstThread,
-    read_first_thread,
+    core_in,
     read_once,
     read_stat,
+    runs_since,
+    start_text,
 )
 from platforms.linux.processes.processes import ProcessTable
 
@@ -68,13 +69,13 @@ class ThreadsOf:
         self._proc = str(root / "proc")
         self._key = key
         self._stat = f"{self._proc}/{key.pid}/stat"
-        self._start = b"%d" % key.start_ticks
+        self._start = start_text(key.start_ticks)
         self._table = table
         self._family: tuple[int, ...] = ()
         self._members: tuple[_Member, ...] = ()
         self._seen: dict[_Thread, float] | None = None
         self._busy: set[_Thread] = set()
-        self._first: FirstThread | None = None
+        self._line = b""
         self._busiest: tuple[int, int] = (key.pid, key.pid)
         self.without: frozenset[int] = frozenset()
         self.cpu_s = 0.0
@@ -117,8 +118,8 @@ class ThreadsOf:
     def last_core(self) -> int | None:
         """The core that the busiest thread last ran on; None when it is gone."""
         pid, tid = self._busiest
-        if tid == self._key.pid and self._first is not None:
-            return self._first.core()  # just read
+        if tid == self._key.pid and self._line:
+            return core_in(self._line, self._start)  # just read
         stat = read_stat(f"{self._proc}/{pid}/task/{tid}/stat")
         return None if stat is None else stat.core
 
@@ -131,8 +132,12 @@ class ThreadsOf:
 
     def _listed(self) -> list[_Member]:
         """Every process that has threads, with their numbers."""
-        first = self._first = read_first_thread(self._stat)
-        if first is None or first.start != self._start or first.is_dead:
+        self._line = b""
+        try:
+            self._line = read_once(self._stat)
+        except OSError:  # it has ended
+            return []
+        if not runs_since(self._line, self._start):
             return []
         family = self._family_now()
         if family != self._family:
@@ -156,7 +161,11 @@ class ThreadsOf:
 
     def _cpu_times_s(self) -> dict[_Thread, float]:
         """CPU time of each thread so far, seconds, at most `MOST_THREADS` of them."""
-        threads = [thread for member in self._listed() for thread in member.threads]
+        members = self._listed()
+        if len(members) == 1:
+            threads = members[0].threads
+        else:
+            threads = tuple([thread for member in members for thread in member.threads])
         found = {}
         for thread, path in threads[:MOST_THREADS]:
             cpu_s = _cpu_s(path)

@@ -7,11 +7,13 @@ import pytest
 
 from platforms.linux.processes.process_files import (
     Beginning,
+    core_in,
     parse_cgroup,
     parse_stat,
     parse_uid,
-    read_first_thread,
     read_stat,
+    runs_since,
+    start_text,
     unified_cgroup,
     unit_of,
 )
@@ -77,37 +79,45 @@ def test_a_beginning_is_that_of_lines_with_the_same_name_and_parent() -> None:
         assert not beginning.is_that_of_a_living(other)
 
 
-def test_the_first_thread_is_as_the_whole_line_says() -> None:
-    """Its start and its core, out of the kernel's own file."""
-    stat, first = read_stat("/proc/1/stat"), read_first_thread("/proc/1/stat")
-    assert stat is not None
-    assert first is not None
-    assert (b"%d" % stat.start_ticks, stat.is_dead) == (first.start, first.is_dead)
+def test_a_start_and_a_core_are_found_as_in_the_whole_line() -> None:
+    """Out of the kernel's own file."""
+    line = Path("/proc/self/stat").read_bytes()
+    stat = parse_stat(line)
+    start = start_text(stat.start_ticks)
+    assert (True, stat.core) == (runs_since(line, start), core_in(line, start))
+    assert not runs_since(line, start_text(stat.start_ticks + 1))
 
 
 @pytest.mark.parametrize(
-    ("is_dead", "state", "threads"), [(True, b"Z", b"1"), (False, b"Z", b"4"), (False, b"S", b"1")]
+    ("runs", "state", "threads"),
+    [(False, b"Z", b"1"), (False, b"X", b"0"), (True, b"Z", b"4"), (True, b"S", b"1")],
 )
-def test_the_first_thread_may_end_before_the_process(
-    tmp_path: Path, is_dead: bool, state: bytes, threads: bytes
+def test_a_process_runs_as_long_as_one_of_its_threads(
+    runs: bool, state: bytes, threads: bytes
 ) -> None:
-    """It is dead where no other thread is left."""
-    line = AFTER_NAME.replace(b" S ", b" %s " % state, 1)
-    (tmp_path / "stat").write_bytes(b"42 (a)" + line.replace(b" 20 0 4 ", b" 20 0 %s " % threads))
-    first = read_first_thread(str(tmp_path / "stat"))
-    assert first is not None
-    assert (is_dead, b"98765", 3) == (first.is_dead, first.start, first.core())
+    """Its first one may end before the others."""
+    line = b"42 (a)" + AFTER_NAME.replace(b" S ", b" %s " % state, 1)
+    line = line.replace(b" 20 0 4 ", b" 20 0 %s " % threads)
+    assert (runs, 3) == (runs_since(line, b" 98765 "), core_in(line, b" 98765 "))
 
 
-def test_a_first_thread_whose_line_ends_early_has_no_core(tmp_path: Path) -> None:
-    """Nor is there one where the line ends before the start, or there is none."""
-    (tmp_path / "stat").write_bytes(b"42 (a)" + AFTER_NAME[:-8])
-    first = read_first_thread(str(tmp_path / "stat"))
-    assert first is not None
-    assert first.core() is None
-    (tmp_path / "stat").write_bytes(b"42 (a)" + AFTER_NAME[:20])
-    assert read_first_thread(str(tmp_path / "stat")) is None
-    assert read_first_thread(str(tmp_path / "no")) is None
+@pytest.mark.parametrize(("name", "group"), [("a", b"98765"), (") S 98765 ", b"1"), ("", b"98765")])
+def test_another_number_that_is_the_start_s_is_not_taken_for_it(name: str, group: bytes) -> None:
+    """A process's group or its memory may be any number, and its name may hold one."""
+    line = b"42 (" + name.encode() + b")" + AFTER_NAME.replace(b" 7 1 ", b" 7 %s " % group, 1)
+    assert (True, 3) == (runs_since(line, b" 98765 "), core_in(line, b" 98765 "))
+    other = line.replace(b" 98765 1 1 1", b" 98764 98765 1 1")
+    assert (False, 3) == (runs_since(other, b" 98765 "), core_in(other, b" 98765 "))
+
+
+@pytest.mark.parametrize("length", [0, 2, 6, 30])
+def test_a_line_that_ends_early_is_no_running_process_s(length: int) -> None:
+    """It was read while the process ended."""
+    line = (b"42 (a)" + AFTER_NAME)[:length]
+    assert (False, None) == (runs_since(line, b" 98765 "), core_in(line, b" 98765 "))
+    assert core_in((b"42 (a)" + AFTER_NAME)[:-8], b" 98765 ") is None
+    assert not runs_since(b"42 (a) S 98765 1", b" 98765 ")
+    assert not runs_since(b"42 (a) Z 98765 1", b" 98765 ")
 
 
 def test_what_cannot_be_read_is_none(tmp_path: Path) -> None:
