@@ -164,6 +164,21 @@ def test_a_watched_process_that_gets_another_parent_is_seen_so_at_the_next_scan(
         assert parent == table.parents[100]
 
 
+def test_who_is_watched_from_now_on_is_read_at_every_scan_from_now_on(
+    root: FakeRoot, reads: list[str]
+) -> None:
+    """And one that is watched no more in its turn only, also where the turns had come before."""
+    table = ProcessTable(root.path)
+    for _ in range(2 * processes.TURNS):
+        table.scan()
+    for watched, times in ((frozenset({100}), processes.TURNS), (frozenset[int](), 1)):
+        table.watched = watched
+        reads.clear()
+        for _ in range(processes.TURNS):
+            table.scan()
+        assert times == sum(path.endswith("/100/stat") for path in reads)
+
+
 def test_looking_for_children_does_not_use_up_the_second_reading(root: FakeRoot) -> None:
     """It may come a millisecond after the scan, when the shell is a shell still."""
     table = ProcessTable(root.path)
