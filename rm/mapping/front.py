@@ -19,7 +19,6 @@ Flags = NDArray[np.bool_]
 STAYS = 0.5
 """Who is there already goes there before others who could share a core here with so many less."""
 
-
 MOST_TABLED = 12
 """Applications whose sets are told apart by a table; of more, by sorting (measured: cheaper)."""
 

@@ -5,7 +5,7 @@ from collections.abc import Container, Sequence
 
 from platforms.board import Board
 from platforms.platform import ApplicationReading
-from platforms.simulated.scheduler import place_threads
+from platforms.simulated.scheduler import place_threads, spread
 
 
 def least_cores(board: Board) -> int:
@@ -27,6 +27,22 @@ def cores_of_threads(
 ) -> list[tuple[int, ...]]:
     """The core of every thread, as the fair scheduler spreads them over the cores allowed."""
     return place_threads([(app.threads, app.cores) for app in applications], board.core_count)
+
+
+def threads_on_cores(placed: Sequence[Sequence[int]], core_count: int) -> list[float]:
+    """How many threads each core has, given those of every application."""
+    load = [0.0] * core_count
+    for on in placed:
+        for core in on:
+            load[core] += 1
+    return load
+
+
+def move_threads(load: list[float], on: Sequence[int], cores: Sequence[int]) -> None:
+    """Take the threads of an application off the cores that they are on, and spread them anew."""
+    for core in on:
+        load[core] -= 1
+    spread(len(on), cores, load)
 
 
 def cores_of_team(

@@ -19,9 +19,7 @@ from platforms.platform import ApplicationReading
 from rm.mapping.demand import Demand
 from rm.mapping.homes import cores_of_threads, least_cores
 from rm.mapping.packing import Mappings, groups_of_cores
-
-NEVER = 1e-9
-"""Whom a core serves less than this of its target counts as one that needs all of it, and more."""
+from rm.mapping.placed import NEVER
 
 SHUT = 1e6
 """So many threads a core seems to have that a team is not given."""

@@ -25,9 +25,8 @@ from functools import partial
 from platforms.board import Board
 from platforms.nearest_opp import nearest_opp
 from platforms.platform import ApplicationReading, Migration, Observation
-from platforms.simulated.scheduler import spread
 from rm.dvfs import QosScaling
-from rm.mapping.homes import cores_of_threads
+from rm.mapping.homes import cores_of_threads, move_threads, threads_on_cores
 from rm.policies.registry import PolicyContext
 
 UP_THRESHOLD = 0.95
@@ -77,17 +76,12 @@ class Gts:
     def migrate(self, observation: Observation) -> tuple[Migration, ...]:
         """Up-migrate to idle stronger cores; then spread what shares a core onto idle ones."""
         placed = cores_of_threads(self._board, observation.applications)
-        load = [0.0] * self._board.core_count
-        for on in placed:
-            for core in on:
-                load[core] += 1
+        load = threads_on_cores(placed, self._board.core_count)
         moves = []
         for app, on in zip(observation.applications, placed, strict=True):
             cores = self._better_cores(app, on, load)
             if cores:
-                for core in on:
-                    load[core] -= 1
-                spread(app.threads, cores, load)
+                move_threads(load, on, cores)
                 moves.append(Migration(app.id, cores))
         return tuple(moves)
 

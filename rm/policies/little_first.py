@@ -13,9 +13,8 @@ from collections.abc import Sequence
 
 from platforms.board import Board
 from platforms.platform import ApplicationReading, Migration, Observation
-from platforms.simulated.scheduler import spread
 from rm.dvfs import QosScaling
-from rm.mapping.homes import cores_of_threads, free_cores_of
+from rm.mapping.homes import cores_of_threads, free_cores_of, move_threads, threads_on_cores
 from rm.policies.registry import PolicyContext
 
 SLACK = 0.98
@@ -38,19 +37,14 @@ class LittleFirst:
         """Serve the least demanding first, so that the weak cores go to those they suffice for."""
         apps = observation.applications
         placed = cores_of_threads(self._board, apps)
-        users = [0.0] * self._board.core_count
-        for on in placed:
-            for used in on:
-                users[used] += 1
+        users = threads_on_cores(placed, self._board.core_count)
         self._remember(observation, placed, users)
         moves = []
         pairs = zip(apps, placed, strict=True)
         for app, on in sorted(pairs, key=lambda pair: pair[0].target_ips / pair[0].threads):
             cores = self._better_cores(app, on, users)
             if cores:
-                for left in on:
-                    users[left] -= 1
-                spread(app.threads, cores, users)
+                move_threads(users, on, cores)
                 moves.append(Migration(app.id, cores))
         return tuple(moves)
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from platforms.board import Board
 from rm.mapping.demand import Demand, demand
-from rm.mapping.packing import Mappings
+from rm.mapping.packing import Mappings, groups_of_cores
 from tests.oracle.small_boards import board
 from tests.rm.readings import HIKEY
 
@@ -49,6 +49,11 @@ def random_demand(
 def seeds() -> st.SearchStrategy[np.random.Generator]:
     """A source of dice for a test."""
     return st.integers(0, 2**32 - 1).map(np.random.default_rng)
+
+
+def somewhere(board: Board, rng: np.random.Generator, count: int) -> Mappings:
+    """Applications on any cores."""
+    return groups_of_cores(board, rng.integers(board.core_count, size=count).tolist())
 
 
 def groups(mappings: Mappings, at: int) -> dict[tuple[int, int], list[int]]:

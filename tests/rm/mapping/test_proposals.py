@@ -4,23 +4,14 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from platforms.board import Board
 from platforms.board_file import load_board
-from rm.mapping.packing import Mappings
 from rm.mapping.proposals import proposals
 from rm.mapping.rows import describe
 from rm.mapping.seatings import MOST_APPLICATIONS
-from tests.rm.mapping.demands import BOARDS, groups, random_demand, seeds
+from tests.rm.mapping.demands import BOARDS, groups, random_demand, seeds, somewhere
 from tests.rm.readings import HIKEY
 
 ALL = BOARDS | {"rk3588": load_board("rk3588")}
-
-
-def somewhere(board: Board, rng: np.random.Generator, count: int) -> Mappings:
-    """Applications on any cores."""
-    cluster = rng.integers(len(board.clusters), size=(1, count))
-    sizes = np.array([len(one.cores) for one in board.clusters])
-    return Mappings(cluster, rng.integers(0, sizes[cluster]))
 
 
 @settings(max_examples=60)

@@ -14,7 +14,7 @@ from rm.mapping.packing import Mappings, groups_of_cores, pack
 from rm.mapping.rows import describe, table
 from rm.mapping.search import SHORTFALL_STEP, Heat, Rated, Settling, best_of, search
 from rm.mapping.threads import Homes, homes
-from tests.rm.mapping.demands import BOARDS, mapping, random_demand, seeds
+from tests.rm.mapping.demands import BOARDS, mapping, random_demand, seeds, somewhere
 from tests.rm.readings import HIKEY, reading
 
 RK3588 = load_board("rk3588")
@@ -54,11 +54,6 @@ def monotone(board: Board, rng: np.random.Generator) -> Heat:
         return found
 
     return heat
-
-
-def somewhere(board: Board, rng: np.random.Generator, count: int) -> Mappings:
-    """Applications on any cores."""
-    return groups_of_cores(board, rng.integers(board.core_count, size=count).tolist())
 
 
 @settings(max_examples=60)
