@@ -23,10 +23,13 @@ from platforms.linux.knobs.journal import Journal, read_boot_id
 from platforms.linux.managed import Target
 from rm.daemon.configuration.configuration import load_configuration
 from rm.daemon.daemon import Daemon
+from rm.daemon.huge_pages import gather_in_huge_pages
+from rm.daemon.memory import give_back_start_up_memory
 from rm.daemon.notify import Notifier
 from rm.policies.ilgov import Ilgov
 
 PERIOD_S = 0.05
+
 RECORDINGS = 5
 BEATS_PER_ROUND = 2
 """Forty heartbeats/s."""
@@ -116,21 +119,21 @@ class Bench:
     def overhead(self, action: Callable[[], None], measure: Measure) -> Overhead:
         """An action against the system calls that it makes, both by `measure`.
 
-        Not every round makes the same calls (some look at more processes): so many are recorded,
-        and the middle one counts.
+        Not every round makes the same calls (some look at more processes), nor is a machine always
+        equally fast: so it is done some times, one right after the other, and the middle one
+        counts.
         """
         before = self._work if action == self.dvfs_round else self._up_to_migration
-        whole = measure(action, before)
-        rounds = []
+        found = []
         for _ in range(RECORDINGS):
+            whole = measure(action, before)
             before()
             with recorded() as calls:
                 action()
-            rounds.append(calls)
-        costs = [(measure(replay(calls), self._work), _by_name(calls)) for calls in rounds]
-        bare, names = sorted(costs, key=lambda one: one[0].median)[RECORDINGS // 2]
-        self.live(20)  # replays take no time, and what was counted meanwhile looks like a leap
-        return Overhead(whole=whole, bare=bare, calls=names)
+            bare = measure(replay(calls), self._work)
+            found.append(Overhead(whole=whole, bare=bare, calls=_by_name(calls)))
+            self.live(20)  # replays take no time, and what was counted meanwhile looks like a leap
+        return sorted(found, key=lambda one: one.ratio)[RECORDINGS // 2]
 
     def _up_to_migration(self) -> None:
         for _ in range(DVFS_ROUNDS):
@@ -140,8 +143,17 @@ class Bench:
 
 
 @contextmanager
-def bench(configuration: Path, root: Path, applications: WorkingProcesses) -> Iterator[Bench]:
-    """The daemon that a configuration file describes, with these processes to look after."""
+def bench(
+    configuration: Path,
+    root: Path,
+    applications: WorkingProcesses,
+    *,
+    kernel: Callable[[], None] = lambda: None,
+) -> Iterator[Bench]:
+    """The daemon that a configuration file describes, with these processes to look after.
+
+    `kernel` does between two rounds what a kernel would, where `root` has none.
+    """
     settings = load_configuration(configuration, root=root)
     state = root / str(settings.state_dir).lstrip("/")
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -166,8 +178,15 @@ def bench(configuration: Path, root: Path, applications: WorkingProcesses) -> It
         for process in registry.managed()
     )
     daemon._opened.platform._applications = lambda: managed
+    give_back_start_up_memory()
+    gather_in_huge_pages()
+
+    def between() -> None:
+        kernel()
+        applications.work()
+
     try:
-        yield Bench(daemon, clock, applications.work)
+        yield Bench(daemon, clock, between)
     finally:
         daemon.close()
         journal.close()

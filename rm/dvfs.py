@@ -39,12 +39,12 @@ def demands_hz(
 
 
 def _largest_demands_hz(
-    freqs_hz: Sequence[float], applications: Iterable[ApplicationReading], clusters: Iterable[int]
+    freqs_hz: Sequence[float], applications: Iterable[ApplicationReading], clusters: Sequence[int]
 ) -> list[float]:
     """The same, of clusters at these frequencies; `clusters` has that of each application."""
     largest = [0.0] * len(freqs_hz)
-    for application, cluster in zip(applications, clusters, strict=True):
-        rate_ips = application.rate_ips
+    for number, application in enumerate(applications):
+        cluster, rate_ips = clusters[number], application.rate_ips
         # As `demanded_hz`, which as a call would be half of the loop.
         demand = (
             freqs_hz[cluster] * application.target_ips / rate_ips if rate_ips > 0.0 else math.inf
@@ -75,16 +75,20 @@ class QosScaling:
         self._owner = board.cluster_of_core
         # In Python floats are compared and multiplied with each other faster than with integers.
         self._freqs_hz = [tuple(map(float, cluster.freqs_hz)) for cluster in board.clusters]
-        self._placed: list[tuple[int, tuple[int, ...]]] = []
+        self._ids: list[int] = []
+        self._cores: list[tuple[int, ...]] = []
         self._clusters: list[int] = []
         self._wait = 0
 
     def scale(self, observation: Observation) -> tuple[int, ...]:
         """The next operating points, at most one step from the present ones."""
         apps, opps = observation.applications, observation.opp_index
-        placed = [(app.id, app.cores) for app in apps]
-        if placed != self._placed:
-            self._placed = placed
+        ids, cores = [], []
+        for app in apps:
+            ids.append(app.id)
+            cores.append(app.cores)
+        if cores != self._cores or ids != self._ids:
+            self._ids, self._cores = ids, cores
             self._clusters = [self._owner[app.cores[0]] for app in apps]
             self._wait = SETTLE_ROUNDS
         if self._wait:

@@ -1,6 +1,7 @@
 """How busy each core was, from the kernel's own account in ``/proc/stat``."""
 
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -39,11 +40,13 @@ _decode = msgspec.json.Decoder(list[_Columns]).decode
 _ROWS = bytes.maketrans(b"\ncp ", b"],[,")
 """Makes rows of JSON out of lines, with the ``u`` left out: "],[" of the line break and "cpu"."""
 
-_Account = dict[int, tuple[int, int]]
-"""Clock ticks since boot of each core that is online: busy ones, and all."""
+_Account = tuple[list[int], list[int], list[int]]
+"""The cores that are online, and of each the clock ticks since boot: busy ones, and all."""
 
-_NEVER = (1 << 62, -1 << 62)
-"""The ticks of a core that was not there: no core is as busy, and the time of none is near."""
+_NOTHING: _Account = ([], [], [])
+
+_NEVER = 1 << 62
+"""Busy ticks of a core that was not there before: no core is as busy."""
 
 
 class CoreTime:
@@ -67,23 +70,29 @@ class CoreTime:
         The earlier of both. A core that is offline, or came online just now, has 0. Where the
         account cannot be read the shares stay as they are.
         """
-        now, past = self._read(), self._past
-        if not now:
+        try:
+            now = parse_account(self._file.read_start(self._most_bytes))
+        except (Unreadable, ValueError, msgspec.DecodeError):
             return self._shares
-        first, least = next(iter(now)), self._least_ticks
-        _, ticks = now[first]
+        past, (cores, busy_ticks, all_ticks) = self._past, now
+        first, ticks = cores[0], all_ticks[0]
         # The first core's account may begin anew: what is far ahead of it is as old as far behind.
-        while len(past) > 1 and abs(ticks - past[1].get(first, _NEVER)[1]) >= least:
+        while len(past) > 1:
+            cores_then, _, ticks_then = past[1]
+            if cores_then[0] == first and abs(ticks - ticks_then[0]) < self._least_ticks:
+                break
             past.popleft()
-        before, cores = past[0] if past else {}, self._cores
-        shares = [0.0] * cores
-        for core, (busy_ticks, all_ticks) in now.items():
-            busy_before, all_before = before.get(core, _NEVER)
-            busy = busy_ticks - busy_before
-            if busy > 0 and core < cores:
-                passed = all_ticks - all_before
-                shares[core] = busy / passed if busy < passed else 1.0
+        before = past[0] if past else _NOTHING
         past.append(now)
+        if cores != before[0]:
+            before = _aligned(before, cores)
+        _, busy_before, all_before = before
+        shares = [0.0] * self._cores
+        for number, core in enumerate(cores):
+            busy = busy_ticks[number] - busy_before[number]
+            if busy > 0 and core < self._cores:
+                passed = all_ticks[number] - all_before[number]
+                shares[core] = busy / passed if busy < passed else 1.0
         self._shares = tuple(shares)
         return self._shares
 
@@ -91,32 +100,31 @@ class CoreTime:
         """Close the file."""
         self._file.close()
 
-    def _read(self) -> _Account:
-        """The account of the cores that are online, none where it cannot be read."""
-        try:
-            return parse_account(self._file.read_start(self._most_bytes))
-        except (Unreadable, ValueError, msgspec.DecodeError):
-            return {}
-
 
 def parse_account(text: bytes) -> _Account:
-    r"""What all cores did by ``/proc/stat``; DecodeError where it does not say that.
+    r"""What all cores did by ``/proc/stat``; DecodeError where it does not say that of any.
 
     Waiting for a disk is idle; what guests had is in the first two columns already.
 
     >>> parse_account(b"cpu  9 9 9 9\ncpu0 5 1 2 90 3 1 1 0 0 0\ncpu4 7 0 0 80\nintr 0")
-    {0: (10, 103), 4: (7, 87)}
+    ([0, 4], [10, 7], [103, 87])
     """
     begin, end = text.find(b"\ncpu"), text.find(b"\nintr")
     lines = text[begin + 4 : end if end >= 0 else None]
-    rows = _decode(b"[[%b]]" % lines.translate(_ROWS, b"u"))
-    return {
-        row.core: (
-            busy := row.user + row.nice + row.system + row.irq + row.softirq + row.steal,
-            busy + row.idle + row.waiting,
-        )
-        for row in rows
-    }
+    cores, busy_ticks, all_ticks = [], [], []
+    for row in _decode(b"[[" + lines.translate(_ROWS, b"u") + b"]]"):
+        busy = row.user + row.nice + row.system + row.irq + row.softirq + row.steal
+        cores.append(row.core)
+        busy_ticks.append(busy)
+        all_ticks.append(busy + row.idle + row.waiting)
+    return cores, busy_ticks, all_ticks
+
+
+def _aligned(account: _Account, cores: Sequence[int]) -> _Account:
+    """The account of these cores; of one that was not there nothing counts as busy since."""
+    known = {core: ticks for core, *ticks in zip(*account, strict=True)}
+    ticks = [known.get(core, (_NEVER, 0)) for core in cores]
+    return list(cores), [busy for busy, _ in ticks], [both for _, both in ticks]
 
 
 def _possible(root: Path) -> int:

@@ -108,11 +108,15 @@ class LinuxBoard:
             self._freqs_hz = tuple([cluster.freq_hz for cluster in clusters])
             self._opps = tuple([cluster.opp for cluster in clusters])
             self._caps = tuple([cluster.cap for cluster in clusters])
+        seen = []
         self._read = machine.reader.read(self._applications(), self._freqs_hz, window_s)
+        for app in self._read:
+            if app.reading is not None:
+                seen.append(app.reading)
         return Observation(
             now_s,
             window_s,
-            tuple([seen for app in self._read if (seen := app.reading) is not None]),
+            tuple(seen),
             self._opps,
             self._caps,
             machine.core_time.read(),

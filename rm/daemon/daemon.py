@@ -27,6 +27,7 @@ from rm.daemon.clients.served_clock import ServedClock
 from rm.daemon.clients.server import Server
 from rm.daemon.configuration.settings import Configuration
 from rm.daemon.decision_log import DecisionLog, Outcome, TrainingSeen
+from rm.daemon.huge_pages import gather_in_huge_pages
 from rm.daemon.loop_times import RunningTimes
 from rm.daemon.memory import give_back_start_up_memory
 from rm.daemon.notify import Notifier
@@ -186,6 +187,7 @@ class Daemon:
         try:
             self._look_for_processes(self._clock.now_s())
             give_back_start_up_memory()
+            gather_in_huge_pages()
             self._notifier.ready(self._summary())
             logger.info("governing %s by %s", self._board.name, self._policy.name)
             self._governor.run(math.inf, stop=lambda: self._stop_reason is not None)

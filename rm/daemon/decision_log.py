@@ -111,7 +111,7 @@ class DecisionRecord(Struct, frozen=True, kw_only=True):
 class DecisionLog:
     """Appends records to a file that is rotated; a full disk costs lines, never a round.
 
-    `lost_lines` counts them.
+    `lost_lines` counts them. `is_off`: no round ever gets a line.
     """
 
     def __init__(
@@ -125,17 +125,13 @@ class DecisionLog:
     ) -> None:
         """`path` None writes nothing, whatever `which` says; OSError where it cannot be opened."""
         self._which: Which = "off" if path is None else which
+        self.is_off = self._which == "off"
         self._wall_clock = wall_clock
         self._encode = msgspec.json.Encoder().encode
         self.lost_lines = 0
         self._file: LineFile | None = None
         if path is not None and which != "off":
             self._file = LineFile(path, max_bytes=max_bytes, kept_files=kept_files)
-
-    @property
-    def is_off(self) -> bool:
-        """Whether no round ever gets a line."""
-        return self._which == "off"
 
     def wants(self, *, changes: bool) -> bool:
         """Whether a round gets a line, where `changes` says if it changed or refused something."""

@@ -37,7 +37,10 @@ class Steered(Protocol):
 
 
 class Supervisor:
-    """The governor's guard; `failsafe_rounds` counts those that the failsafe acted in."""
+    """The governor's guard; `failsafe_rounds` counts those that the failsafe acted in.
+
+    `steers`: the board's knobs are ours.
+    """
 
     def __init__(
         self,
@@ -54,16 +57,11 @@ class Supervisor:
         self._watches = watches
         self._backend_problem = backend_problem
         self._take_problem: str | None = None
-        self._holds = False
+        self.steers = False
         self.states = states
         self._sensor_problem: str | None = None
         self.limited_by: str | None = None
         self.failsafe_rounds = 0
-
-    @property
-    def steers(self) -> bool:
-        """Whether the board's knobs are ours."""
-        return self._holds
 
     @property
     def sensor_problems(self) -> dict[str, str]:
@@ -83,15 +81,18 @@ class Supervisor:
         """Whether the policy may steer; takes or gives back the knobs where that has changed."""
         now_s = observation.time_s
         self._sensor_problem = self._watches.sensors.problem(observation)
-        transition = self.states.update(now_s, self._health(now_s))
+        health = self._health(now_s)
+        if health is WELL and self.steers and self.states.state == "normal":
+            return True  # as nearly always
+        transition = self.states.update(now_s, health)
         if transition is not None:
             self._enter(transition)
         governs = self.states.governs
-        if governs and not self._holds:
+        if governs and not self.steers:
             self._take()
-        elif self._holds and not governs:
+        elif self.steers and not governs:
             self._release()
-        return self._holds
+        return self.steers
 
     def limit(self, observation: Observation, decision: Decision) -> Decision:
         """The decision with the failsafe's operating points where that acts, and no training.
@@ -116,11 +117,12 @@ class Supervisor:
         transition = self.states.stop(now_s, reason)
         if transition is not None:
             self._enter(transition)
-        if self._holds:
+        if self.steers:
             self._release()
 
     def _health(self, now_s: float) -> Health:
-        rival, policy = self._watches.rivals.problem(now_s), self._policy.problem
+        rivals, policy = self._watches.rivals, self._policy.problem
+        rival = rivals.problem(now_s) if rivals.seen else None
         sensor, backend = self._sensor_problem, self._backend_problem()
         knobs = self._take_problem or self._board.knob_problem
         if not (sensor or rival or policy or knobs or backend):
@@ -144,12 +146,12 @@ class Supervisor:
             logger.error("the knobs could not be taken: %s", error)
             return
         self._take_problem = None
-        self._holds = True
+        self.steers = True
         logger.info("the knobs are taken")
 
     def _release(self) -> None:
         self._board.release()
-        self._holds = False
+        self.steers = False
         logger.warning("all knobs are given back to the kernel")
 
 

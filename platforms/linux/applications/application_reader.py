@@ -68,6 +68,8 @@ class ApplicationReader:
         self._turn = 0
         self._pids: frozenset[int] = frozenset()
         self._only: tuple[ManagedProcess, ...] | None = None
+        self._arranged_for: Sequence[ManagedProcess] | None = None
+        self._order: list[FollowedApplication] = []
         self.others: frozenset[int] = frozenset()
         if table is None:
             self._table.scan()
@@ -83,18 +85,13 @@ class ApplicationReader:
         `freqs_hz` is the frequency of each cluster now, `window_s` the time since the previous
         call. A newcomer's rate is the mean since it was first looked at.
         """
-        now_s, known_of = self._clock.now_s(), self._known.get
-        allowance = NEWCOMERS_PER_READ
+        now_s = self._clock.now_s()
+        if managed is not self._arranged_for:
+            self._arrange(managed, now_s)
         found = []
-        for process in managed:
-            known = known_of(process.id)
-            if known is None or known.process is not process:
-                known = self._recognised(process)
-                if known is None and allowance:
-                    allowance -= 1
-                    known = self._meet(process, now_s)
-            if known is not None and known.read(freqs_hz, window_s, now_s):
-                found.append(known)
+        for app in self._order:
+            if app.read(freqs_hz, window_s, now_s):
+                found.append(app)
         return tuple(found)
 
     def rescan(self, managed: Sequence[ManagedProcess]) -> None:
@@ -129,6 +126,22 @@ class ApplicationReader:
         for known in self._known.values():
             self._counters.release(known.process.key)
         self._known.clear()
+        self._arranged_for = None
+
+    def _arrange(self, managed: Sequence[ManagedProcess], now_s: float) -> None:
+        """Put those that are known in this order; the next time as well, as long as all are."""
+        allowance = NEWCOMERS_PER_READ
+        order = []
+        for process in managed:
+            known = self._recognised(process)
+            if known is None and allowance:
+                allowance -= 1
+                known = self._meet(process, now_s)
+            if known is not None:
+                order.append(known)
+        self._order = order
+        is_final = isinstance(managed, tuple) and len(order) == len(managed)
+        self._arranged_for = managed if is_final else None
 
     def _recognised(self, process: ManagedProcess) -> FollowedApplication | None:
         """The application if it is known, with the same target and the same heartbeats."""
@@ -141,7 +154,7 @@ class ApplicationReader:
     def _meet(self, process: ManagedProcess, now_s: float) -> FollowedApplication:
         """Look at an application for the first time, or at one whose target is new."""
         self._pids |= {process.key.pid}
-        self._only = None
+        self._only = self._arranged_for = None
         threads = self._threads(process)
         known = FollowedApplication(
             process,
@@ -211,7 +224,7 @@ class ApplicationReader:
         only = tuple(managed)
         if only == self._only:
             return
-        self._only = only
+        self._only, self._arranged_for = only, None
         present = {process.id for process in managed}
         gone = [self._known.pop(number).process.key for number in self._known.keys() - present]
         still = {known.process.key for known in self._known.values()} if gone else ()

@@ -42,6 +42,29 @@ class FollowedApplication:
     `reading` is what policies see of it, None as long as its rate is not known; `state` is all.
     """
 
+    __slots__ = (
+        "_board",
+        "_busy",
+        "_cluster",
+        "_get_affinity",
+        "_id",
+        "_is_new",
+        "_last_core",
+        "_looked_s",
+        "_mask",
+        "_measured",
+        "_met_s",
+        "_name",
+        "_place",
+        "_placed_by",
+        "_tid",
+        "_usable",
+        "meter",
+        "process",
+        "reading",
+        "threads",
+    )
+
     def __init__(
         self,
         process: ManagedProcess,
@@ -59,6 +82,7 @@ class FollowedApplication:
         self._board = board
         self._get_affinity = calls.get_affinity
         self._met_s = self._looked_s = now_s
+        self._is_new = True
         self._busy = 1
         self._last_core: int | None = None
         self._usable: frozenset[int] | None = None
@@ -74,6 +98,7 @@ class FollowedApplication:
         """Take another meter from now on."""
         self.meter = meter
         self._met_s = now_s
+        self._is_new = True
 
     def look(self, now_s: float, usable: frozenset[int] | None) -> None:
         """Look at its threads anew; `usable` are the cores that its control group leaves it."""
@@ -98,14 +123,11 @@ class FollowedApplication:
         if mask != self._mask:
             self._mask = mask
             self._settle()
-        age_s, measured = now_s - self._met_s, self._measured
-        if age_s < window_s:
-            window_s = age_s
-        if window_s >= LEAST_WINDOW_S:
-            measured = self._measured = self.meter.read(window_s, freqs_hz[self._cluster])
-        elif measured is None:
-            measured = self._measured = self.meter.read(LEAST_WINDOW_S, freqs_hz[self._cluster])
-        rate_ips, target_ips, l2d_per_s = measured
+        if self._is_new:
+            window_s = self._first_window_s(window_s, now_s)
+        if window_s >= LEAST_WINDOW_S or self._measured is None:
+            self._measured = self.meter.read(window_s, freqs_hz[self._cluster])
+        rate_ips, target_ips, l2d_per_s = self._measured
         if rate_ips is None:
             self.reading = None
         else:
@@ -133,6 +155,13 @@ class FollowedApplication:
             self.meter.heartbeats_per_s,
             self.meter.measured_by,
         )
+
+    def _first_window_s(self, window_s: float, now_s: float) -> float:
+        """The time since it was met where that is shorter, for the first measurement some time."""
+        age_s = now_s - self._met_s
+        self._is_new = age_s < window_s
+        least_s = LEAST_WINDOW_S if self._measured is None else 0.0
+        return max(least_s, min(age_s, window_s))
 
     def _read_mask(self) -> Set[int] | None:
         """The mask of its busiest thread, or of its first; None when both are gone."""

@@ -96,6 +96,18 @@ class InstructionMeter:
 class CountedHeartbeatMeter:
     """Counts instructions, for a target in heartbeats/s."""
 
+    __slots__ = (
+        "_beats",
+        "_counters",
+        "_counts_l2d",
+        "_heartbeats",
+        "_key",
+        "_per_beat",
+        "_recent",
+        "_target_per_s",
+        "is_lost",
+    )
+
     measured_by: MeasuredBy = "counters"
 
     def __init__(
@@ -149,6 +161,17 @@ class CountedHeartbeatMeter:
 
 class HeartbeatMeter:
     """Knows heartbeats and CPU time only."""
+
+    __slots__ = (
+        "_beats",
+        "_begin",
+        "_cycles",
+        "_heartbeats",
+        "_rate",
+        "_target_per_s",
+        "_time_s",
+        "per_beat",
+    )
 
     measured_by: MeasuredBy = "heartbeats"
     is_lost = False

@@ -11,7 +11,6 @@ goes to and fro. So the rate is taken over several windows for as long as the la
 same.
 """
 
-import math
 from collections import deque
 
 LEAST_WINDOW_S = 0.2
@@ -31,6 +30,10 @@ UNLIKE = 2.0
 """Heartbeats that the last window may differ by: more is a change, and for another window it alone
 counts."""
 
+PARTS = 5
+"""Where a window may begin: sums are remembered so many times in the last one. More would let it be
+shorter by a part and cost twice as much in every round."""
+
 _Sums = tuple[float, float, float]
 """Work, seconds, clock cycles."""
 
@@ -47,6 +50,8 @@ def window_for(target_per_s: float) -> float:
 class RecentRate:
     """Work per second, at a steady rate over `WINDOWS` times `window_s`, else over the last one.
 
+    A window is up to two of its `PARTS` longer than that.
+
     >>> rate = RecentRate(window_s=1.0)
     >>> for _ in range(10):
     ...     _ = rate.add(work=3.0, time_s=0.1, freq_hz=1e9)
@@ -54,17 +59,34 @@ class RecentRate:
     (30, 30, 60)
     """
 
+    __slots__ = (
+        "_begin",
+        "_cycles",
+        "_due_s",
+        "_last",
+        "_last_begin",
+        "_longest_s",
+        "_marks",
+        "_settled_s",
+        "_step_s",
+        "_time_s",
+        "_window_s",
+        "_work",
+    )
+
     def __init__(self, *, window_s: float) -> None:
         self._window_s = window_s - 1e-9
-        self._sums: _Sums
+        self._longest_s = max(window_s, min(WINDOWS * window_s, MOST_WINDOW_S)) - 1e-9
+        self._step_s = window_s / PARTS - 1e-9
+        self._work: float
+        self._time_s: float
+        self._cycles: float
         self._begin: _Sums
         self._marks: deque[_Sums]
-        self._next_s: float
         self._last_begin: _Sums
         self._last: deque[_Sums]
-        self._last_next_s: float
+        self._due_s: float
         self._settled_s: float
-        self._longest_s = max(window_s, min(WINDOWS * window_s, MOST_WINDOW_S)) - 1e-9
         self.clear()
 
     def add(self, work: float, time_s: float, freq_hz: float) -> float:
@@ -72,66 +94,64 @@ class RecentRate:
 
         Returns the rate at that frequency, as `at` does.
         """
-        work_before, before_s, cycles_before = self._sums
-        if before_s > COUNT_ANEW_AFTER_S:
-            work_before, before_s, cycles_before = self._count_anew()
-        marks, last, window_s = self._marks, self._last, self._window_s
-        work += work_before
-        now_s = before_s + time_s
-        cycles = cycles_before + time_s * freq_hz
-        self._sums = mark = (work, now_s, cycles)
-        marks.append(mark)
-        last.append(mark)
-        next_s = self._last_next_s
-        while now_s - next_s >= window_s:
-            self._last_begin = last.popleft()
-            self._last_next_s = next_s = last[0][1]
-        longest_s = self._longest_s if now_s >= self._settled_s else window_s
-        next_s = self._next_s
-        while now_s - next_s >= longest_s:
-            self._begin = marks.popleft()
-            self._next_s = next_s = marks[0][1]
+        self._work = work = self._work + work
+        self._time_s = now_s = self._time_s + time_s
+        self._cycles = cycles = self._cycles + time_s * freq_hz
+        if now_s >= self._due_s:
+            work, now_s, cycles = self._mark(work, now_s, cycles)
         work_before, _, cycles_before = self._begin
         if cycles <= cycles_before:
             return self.mean_per_s
         per_cycle = (work - work_before) / (cycles - cycles_before)
         work_before, _, cycles_before = self._last_begin
-        if abs(work - work_before - per_cycle * (cycles - cycles_before)) > UNLIKE:
-            self._begin, self._marks, self._next_s = (
-                self._last_begin,
-                last.copy(),
-                self._last_next_s,
-            )
-            self._settled_s = now_s + window_s
-            return self.at(freq_hz)
-        return per_cycle * freq_hz
+        if -UNLIKE <= work - work_before - per_cycle * (cycles - cycles_before) <= UNLIKE:
+            return per_cycle * freq_hz
+        self._begin, self._marks = self._last_begin, self._last.copy()
+        self._settled_s = now_s + self._window_s
+        return self.at(freq_hz)
 
     def clear(self) -> None:
         """Begin a new window: what was seen is not comparable with what comes."""
-        # Sums over all time, as they were after each part. What counts begins at `_begin`; `_marks`
-        # come after it, the first of them at `_next_s`: as soon as there is one. So with `_last`.
-        self._sums = self._begin = self._last_begin = (0.0, 0.0, 0.0)
-        self._marks, self._last = deque([self._begin]), deque([self._begin])
-        self._next_s = self._last_next_s = -math.inf
-        self._settled_s = 0.0
+        # Sums over all time. What counts begins at `_begin`; `_marks` are the sums as they were now
+        # and then since. So with `_last` for the last window.
+        self._work = self._time_s = self._cycles = 0.0
+        self._begin = self._last_begin = (0.0, 0.0, 0.0)
+        self._marks, self._last = deque(), deque()
+        self._due_s, self._settled_s = self._step_s, 0.0
 
     @property
     def time_s(self) -> float:
         """Seconds over which the rate is a mean."""
-        return self._sums[1] - self._begin[1]
+        return self._time_s - self._begin[1]
 
     @property
     def mean_per_s(self) -> float:
         """Work per second, whatever the frequencies were; 0 before anything was added."""
-        (work_before, before_s, _), (work, now_s, _) = self._begin, self._sums
-        return (work - work_before) / (now_s - before_s) if now_s > before_s else 0.0
+        passed_s = self.time_s
+        return (self._work - self._begin[0]) / passed_s if passed_s > 0.0 else 0.0
 
     def at(self, freq_hz: float) -> float:
         """Work per second at this frequency."""
-        (work_before, _, cycles_before), (work, _, cycles) = self._begin, self._sums
-        if cycles <= cycles_before:
+        work_before, _, cycles_before = self._begin
+        if self._cycles <= cycles_before:
             return self.mean_per_s
-        return (work - work_before) / (cycles - cycles_before) * freq_hz
+        return (self._work - work_before) / (self._cycles - cycles_before) * freq_hz
+
+    def _mark(self, work: float, now_s: float, cycles: float) -> _Sums:
+        """Remember these sums, and let the windows begin later; what the sums are after that."""
+        marks, last = self._marks, self._last
+        mark = (work, now_s, cycles)
+        marks.append(mark)
+        last.append(mark)
+        while now_s - last[0][1] >= self._window_s:
+            self._last_begin = last.popleft()
+        longest_s = self._longest_s if now_s >= self._settled_s else self._window_s
+        while now_s - marks[0][1] >= longest_s:
+            self._begin = marks.popleft()
+        if now_s > COUNT_ANEW_AFTER_S:
+            mark = self._count_anew()
+        self._due_s = mark[1] + self._step_s
+        return mark
 
     def _count_anew(self) -> _Sums:
         """Let the sums begin with what counts, so that they stay exact; what they are now."""
@@ -141,7 +161,6 @@ class RecentRate:
             [(w - work, t - time_s, c - cycles) for w, t, c in (begin, *marks)]
             for begin, marks in ((self._begin, self._marks), (self._last_begin, self._last))
         ]
-        self._marks, self._next_s = deque(marks), marks[0][1]
-        self._last, self._last_next_s = deque(last), last[0][1]
-        self._sums = marks[-1]
-        return self._sums
+        self._marks, self._last = deque(marks), deque(last)
+        self._work, self._time_s, self._cycles = marks[-1]
+        return marks[-1]

@@ -39,6 +39,7 @@ class SteeredAccelerators:
         domains = find_devfreq_domains(root) if self._accelerators else ()
         found = [domain_for(accelerator, domains) for accelerator in self._accelerators]
         pairs = [(a, d) for a, d in zip(self._accelerators, found, strict=True) if d is not None]
+        self._highest = tuple([len(a.opps) - 1 for a in self._accelerators])
         self._is_found = [domain is not None for domain in found]
         self._actuators = [_actuator(domain, kind) for _, domain in pairs]
         self._clocks = SteeredClocks(
@@ -54,8 +55,8 @@ class SteeredAccelerators:
 
     def read(self, now_s: float) -> tuple[int, ...]:
         """The operating point of each accelerator now."""
-        if not self._accelerators:
-            return ()
+        if not self._actuators:  # mostly
+            return self._highest
         readings = iter(self._clocks.read(now_s))
         pairs = zip(self._accelerators, self._is_found, strict=True)
         return tuple([next(readings).opp if is_found else len(a.opps) - 1 for a, is_found in pairs])

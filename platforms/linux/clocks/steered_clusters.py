@@ -122,7 +122,10 @@ class SteeredClocks:
 
     def read(self, now_s: float) -> tuple[ClusterReading, ...]:
         """Every clock now."""
-        return tuple([self._read(steered, now_s) for steered in self._steered])
+        found = []
+        for steered in self._steered:
+            found.append(self._read(steered, now_s))
+        return tuple(found)
 
     def take(self) -> None:
         """Journal and take every clock's knobs; WriteRefused, JournalUnusable where that fails.

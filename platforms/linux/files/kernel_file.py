@@ -80,7 +80,10 @@ def read_together(files: Sequence[KernelFile]) -> list[bytes]:
 
     What these calls cost beside the system call is saved where all are open and can be read.
     """
+    shown = []
     try:
-        return [os.pread(file._descriptor, _CHUNK_BYTES, 0) for file in files]
+        for file in files:  # a comprehension would be a function of its own
+            shown.append(os.pread(file._descriptor, _CHUNK_BYTES, 0))
+        return shown
     except OSError:  # among others since one is not open
         return [file.read_bytes() for file in files]

@@ -126,6 +126,7 @@ def patched(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
     monkeypatch.setattr(Server, "serve_until", serve_until)
     monkeypatch.setattr("rm.daemon.daemon.give_back_start_up_memory", lambda: 0)
+    monkeypatch.setattr("rm.daemon.daemon.gather_in_huge_pages", lambda: 0)
     return monkeypatch
 
 
