@@ -6,7 +6,7 @@ Python around what it cannot do without.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -30,11 +30,19 @@ Call = tuple[Callable[..., Any], tuple[Any, ...], int]
 """A function, its arguments, and what it returned if that was a number."""
 
 
+Place = tuple[object, str]
+"""Who has a function as an attribute, and the attribute's name."""
+
+
 @contextmanager
-def recorded() -> Iterator[list[Call]]:
-    """Collect the calls made within the block; they are carried out as ever."""
+def recorded(bound: Sequence[Place] = ()) -> Iterator[list[Call]]:
+    """Collect the calls made within the block; they are carried out as ever.
+
+    `bound` are the places beside `os` where one of the functions is called from.
+    """
     calls: list[Call] = []
-    originals = {name: getattr(os, name) for name in WATCHED}
+    places = [*[(os, name) for name in WATCHED], *bound]
+    originals = [getattr(holder, name) for holder, name in places]
 
     def watching(original: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any) -> Any:
@@ -44,13 +52,15 @@ def recorded() -> Iterator[list[Call]]:
 
         return call
 
-    for name, original in originals.items():
-        setattr(os, name, watching(original))
+    def put(functions: Iterable[Callable[..., Any]]) -> None:
+        for (holder, name), function in zip(places, functions, strict=True):
+            setattr(holder, name, staticmethod(function) if isinstance(holder, type) else function)
+
+    put([watching(original) for original in originals])
     try:
         yield calls
     finally:
-        for name, original in originals.items():
-            setattr(os, name, original)
+        put(originals)
 
 
 def replay(calls: list[Call]) -> Callable[[], None]:

@@ -17,9 +17,10 @@ from statistics import median
 import msgspec
 from msgspec import Struct
 
-from benchmarks.call_recorder import Call, recorded, replay
+from benchmarks.call_recorder import Call, Place, recorded, replay
 from benchmarks.working_processes import WorkingProcesses
 from platforms.linux.knobs.journal import Journal, read_boot_id
+from platforms.linux.knobs.system_calls import KernelCalls
 from platforms.linux.managed import Target
 from rm.daemon.configuration.configuration import load_configuration
 from rm.daemon.daemon import Daemon
@@ -128,12 +129,17 @@ class Bench:
         for _ in range(RECORDINGS):
             whole = measure(action, before)
             before()
-            with recorded() as calls:
+            with recorded(self._bound()) as calls:
                 action()
             bare = measure(replay(calls), self._work)
             found.append(Overhead(whole=whole, bare=bare, calls=_by_name(calls)))
             self.live(20)  # replays take no time, and what was counted meanwhile looks like a leap
         return sorted(found, key=lambda one: one.ratio)[RECORDINGS // 2]
+
+    def _bound(self) -> list[Place]:
+        """Where the call for a thread's cores lies beside `os`."""
+        known = self._daemon._opened.reader._known.values()
+        return [(KernelCalls, "get_affinity"), *[(app, "_get_affinity") for app in known]]
 
     def _up_to_migration(self) -> None:
         for _ in range(DVFS_ROUNDS):

@@ -96,10 +96,9 @@ class QosScaling:
             return opps
         freqs_hz = [*map(getitem, self._freqs_hz, opps)]
         largest = _largest_demands_hz(freqs_hz, apps, self._clusters)
-        return tuple(map(_next_opp, self._freqs_hz, opps, largest))
-
-
-def _next_opp(freqs_hz: Sequence[float], present: int, demand_hz: float) -> int:
-    """One step from the present operating point towards the lowest that reaches the demand."""
-    wanted = opp_at_least(freqs_hz, demand_hz) if demand_hz else 0
-    return present + (wanted > present) - (wanted < present)
+        chosen = []
+        for cluster, present in enumerate(opps):
+            demand_hz = largest[cluster]
+            wanted = opp_at_least(self._freqs_hz[cluster], demand_hz) if demand_hz else 0
+            chosen.append(present + (wanted > present) - (wanted < present))
+        return tuple(chosen)

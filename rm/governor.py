@@ -73,7 +73,8 @@ class Governor:
         """`listener` hears every observation with the decision that was applied.
 
         A policy that has `train` (`TrainingPolicy`) is asked for grants after `scale` in every
-        round, and for the accelerators' operating points where it has `accelerate`.
+        round, and for the accelerators' operating points where it has `accelerate`; where it has
+        a true `trains_only_with_jobs`, in rounds that show a job.
 
         Without a `guard` the policy has the board to itself.
         """
@@ -90,6 +91,8 @@ class Governor:
         self._asked: tuple[int, ...] | None = None
         self._train: Train | None = getattr(policy, "train", None)
         self._accelerate: Accelerate | None = getattr(policy, "accelerate", None)
+        self._trains = self._train is not None or self._accelerate is not None
+        self._only_with_jobs = getattr(policy, "trains_only_with_jobs", False)
 
     def run(self, until_s: float, *, stop: Callable[[], bool] = lambda: False) -> None:
         """Run rounds until the clock shows `until_s`, or `stop` says so between two rounds.
@@ -130,7 +133,7 @@ class Governor:
     def _decide(self, observation: Observation, *, migration_due: bool) -> Decision:
         migrations = self._policy.migrate(observation) if migration_due else ()
         opps = self._policy.scale(observation)
-        if self._train is None and self._accelerate is None:
+        if not self._trains or (self._only_with_jobs and not observation.training):
             return Decision(migrations, opps)
         grants = self._train(observation) if self._train else ()
         return Decision(

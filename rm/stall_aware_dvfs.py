@@ -50,8 +50,8 @@ class StallAwareScaling:
             self._places = places
             self._terms = [(place.cluster, place.cycle_s, place.stall_s) for place in places]
         least_s = [math.inf] * len(self._freqs_hz)
-        pairs = zip(observation.applications, self._terms, strict=True)
-        for app, (cluster, cycle_s, stall_s) in pairs:
+        for number, app in enumerate(observation.applications):
+            cluster, cycle_s, stall_s = self._terms[number]
             left_s = app.rate_ips / app.target_ips * cycle_s - stall_s
             if left_s < least_s[cluster]:
                 least_s[cluster] = left_s

@@ -101,7 +101,11 @@ class LinuxBoard:
         machine, now_s = self._machine, self._clock.now_s()
         window_s, self._last_s = now_s - self._last_s, now_s
         self.moved, self.refused = (), ()
-        self.cores_online = self._read_online()
+        try:
+            online = machine.online.read()
+        except Unreadable:
+            online = self.cores_online
+        self.cores_online = online
         clusters = machine.clusters.read(now_s)
         if clusters != self.clusters:
             self.clusters = clusters
@@ -133,12 +137,6 @@ class LinuxBoard:
         training = frozenset(process.key.pid for process in self._training_processes())
         self._machine.reader.others = training
         self._machine.reader.rescan(self._applications())
-
-    def _read_online(self) -> frozenset[int]:
-        try:
-            return self._machine.online.read()
-        except Unreadable:
-            return self.cores_online
 
     # --- what is done ---------------------------------------------------------------------------
 

@@ -145,7 +145,7 @@ class Daemon:
             self._policy,
             watches=watches_for(self._board, configuration, root),
             states=StateMachine(self._started_s, well_for_s=configuration.safety.well_for_s),
-            backend_problem=lambda: self._loaded.problem,
+            backend_problem=lambda: self._loaded.problem if self._loaded.network else None,
         )
         decisions = configuration.log.decisions
         self._log = DecisionLog(

@@ -28,8 +28,6 @@ class PolicyWithNetwork:
     @property
     def problem(self) -> str | None:
         """Why the network is answered by the CPU, if it is."""
-        if self.network is None:
-            return None
         backend = self._isolated
         return None if backend is None else backend.degraded
 

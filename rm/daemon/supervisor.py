@@ -100,6 +100,8 @@ class Supervisor:
         Leaving the operating points as they are is a wish as well.
         """
         self.limited_by = None
+        if self._watches.failsafe.rests(observation):
+            return decision  # as in most rounds
         wanted = observation.opp_index if decision.opp_index is None else decision.opp_index
         opps = self._watches.failsafe.limit(observation, wanted)
         if not self._watches.failsafe.active:

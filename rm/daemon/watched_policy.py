@@ -19,6 +19,8 @@ class WatchedPolicy:
     In a round that went wrong the answer is: no migration, the present operating points.
     """
 
+    trains_only_with_jobs = True
+
     def __init__(self, board: Board, policy: Policy, inner: Policy | None = None) -> None:
         """`policy` is asked from now on; `inner` is the one inside it that knows of gains."""
         self._board = board

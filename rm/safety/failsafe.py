@@ -48,6 +48,10 @@ class Failsafe:
         self.rounds = 0
         self.reason: str | None = None
 
+    def rests(self, observation: Observation) -> bool:
+        """Whether it need not look: it does not act, and the readings are those it found cool."""
+        return observation.temperatures is self._cool and not self.active
+
     def limit(self, observation: Observation, opp_index: Opps, *, trusted: bool = True) -> Opps:
         """`opp_index`, or the lowest operating points; `trusted` False: sensors are in doubt."""
         self._look(observation, trusted=trusted)
@@ -58,8 +62,8 @@ class Failsafe:
 
     def _look(self, observation: Observation, *, trusted: bool) -> None:
         readings = observation.temperatures
-        if trusted and not self.active and (readings is self._cool or self._is_cool(readings)):
-            self._cool = readings  # mostly the same in the next round
+        if trusted and not self.active and self._is_cool(readings):
+            self._cool = readings  # mostly the same in the next round, see `rests`
             return  # as nearly always: the rest finds words
         limit_c = self._cool_c if self.active else self._critical_c
         hot = None if trusted else "the sensors are in doubt"

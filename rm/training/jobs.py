@@ -160,6 +160,9 @@ class TrainingJobs:
 
     # --- what there is to know ------------------------------------------------------------------
 
+    def __len__(self) -> int:
+        return len(self._jobs)
+
     def grant_of(self, job_id: int, now_s: float) -> IssuedGrant:
         """What the job is to be told now."""
         job = self._job(job_id, now_s)

@@ -12,7 +12,7 @@ from tests.rig.instruction_time import instructions_of
 from tests.rig.world import OUT
 
 APPLICATIONS = 8
-ROUNDS = 30
+ROUNDS = 6
 POLICIES = ("ilgov", "little-first")
 
 

@@ -168,6 +168,7 @@ class HeartbeatMeter:
         "_cycles",
         "_heartbeats",
         "_rate",
+        "_target_ips",
         "_target_per_s",
         "_time_s",
         "per_beat",
@@ -184,6 +185,7 @@ class HeartbeatMeter:
         self._time_s = self._cycles = 0.0
         self._begin: tuple[int, float] | None = None
         self.per_beat: float | None = None
+        self._target_ips = 0.0
 
     @property
     def heartbeats_per_s(self) -> float:
@@ -200,7 +202,7 @@ class HeartbeatMeter:
             self._cycles += window_s * freq_hz
             return UNKNOWN
         rate_ips = at_freq * per_beat
-        return rate_ips, self._target_per_s * per_beat, rate_ips * TYPICAL_L2D_PER_INSTRUCTION
+        return rate_ips, self._target_ips, rate_ips * TYPICAL_L2D_PER_INSTRUCTION
 
     def moved(self) -> None:
         """The cycles of one core type say nothing of another's."""
@@ -218,6 +220,7 @@ class HeartbeatMeter:
             used_s = cpu_s - self._begin[1]
             cycles = self._cycles * (used_s / self._time_s if used_s > 0.0 else 1.0)
             self.per_beat = cycles / (beats - self._begin[0])
+            self._target_ips = self._target_per_s * self.per_beat
 
 
 class NoMeter:

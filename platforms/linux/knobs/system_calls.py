@@ -35,9 +35,7 @@ class SchedulerCalls(Protocol):
 class KernelCalls:
     """The kernel's own."""
 
-    def get_affinity(self, tid: int) -> Set[int]:
-        """Return the cores that the thread may run on, of those that are online."""
-        return os.sched_getaffinity(tid)  # as it is: it is asked for every round
+    get_affinity = staticmethod(os.sched_getaffinity)  # as it is: it is asked for every round
 
     def get_mask(self, tid: int) -> frozenset[int]:
         """Return the cores that the thread may run on, those that are unplugged among them.
