@@ -48,8 +48,10 @@ class Cost(Struct, frozen=True):
     median: float
 
 
-Measure = Callable[[Callable[[], object], Callable[[], None]], Cost]
-"""What an action costs, if another one comes before each run."""
+Action = Callable[[], object]
+
+Measure = Callable[[tuple[Action, Action], tuple[Action, Action]], tuple[Cost, Cost]]
+"""What two actions cost, and what comes before each run of the one and of the other, uncounted."""
 
 DVFS_ROUNDS = 9
 """Between two migration rounds."""
@@ -120,18 +122,16 @@ class Bench:
     def overhead(self, action: Callable[[], None], measure: Measure) -> Overhead:
         """An action against the system calls that it makes, both by `measure`.
 
-        Not every round makes the same calls (some look at more processes), nor is a machine always
-        equally fast: so it is done some times, one right after the other, and the middle one
-        counts.
+        Not every round makes the same calls (some look at more processes): so it is done some
+        times, and the middle one counts.
         """
         before = self._work if action == self.dvfs_round else self._up_to_migration
         found = []
         for _ in range(RECORDINGS):
-            whole = measure(action, before)
             before()
             with recorded(self._bound()) as calls:
                 action()
-            bare = measure(replay(calls), self._work)
+            whole, bare = measure((action, replay(calls)), (before, self._work))
             found.append(Overhead(whole=whole, bare=bare, calls=_by_name(calls)))
             self.live(20)  # replays take no time, and what was counted meanwhile looks like a leap
         return sorted(found, key=lambda one: one.ratio)[RECORDINGS // 2]
@@ -155,10 +155,12 @@ def bench(
     applications: WorkingProcesses,
     *,
     kernel: Callable[[], None] = lambda: None,
+    others: Callable[[], None] = lambda: None,
 ) -> Iterator[Bench]:
     """The daemon that a configuration file describes, with these processes to look after.
 
-    `kernel` does between two rounds what a kernel would, where `root` has none.
+    `kernel` does between two rounds what a kernel would, where `root` has none; `others` does then
+    what happens on the machine beside.
     """
     settings = load_configuration(configuration, root=root)
     state = root / str(settings.state_dir).lstrip("/")
@@ -190,6 +192,7 @@ def bench(
     def between() -> None:
         kernel()
         applications.work()
+        others()
 
     try:
         yield Bench(daemon, clock, between)
@@ -199,16 +202,20 @@ def bench(
 
 
 def by_time(rounds: int) -> Measure:
-    """So many runs, in seconds; what comes before each does not count."""
+    """So many runs of each, in seconds, in turns: a machine is not equally fast all the time."""
 
-    def measure(action: Callable[[], object], before: Callable[[], None]) -> Cost:
-        spent = []
+    def measure(
+        actions: tuple[Action, Action], befores: tuple[Action, Action]
+    ) -> tuple[Cost, Cost]:
+        spent: tuple[list[float], list[float]] = ([], [])
         for _ in range(rounds):
-            before()
-            begun = time.perf_counter()
-            action()
-            spent.append(time.perf_counter() - begun)
-        return Cost(min(spent), median(spent))
+            for action, before, spent_s in zip(actions, befores, spent, strict=True):
+                before()
+                begun_s = time.perf_counter()
+                action()
+                spent_s.append(time.perf_counter() - begun_s)
+        whole, bare = [Cost(min(spent_s), median(spent_s)) for spent_s in spent]
+        return whole, bare
 
     return measure
 

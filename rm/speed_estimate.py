@@ -77,12 +77,15 @@ class SpeedEstimator:
             return
         self._time_s, self._heard = observation.time_s, observation
         apps, before = observation.applications, self._seats
-        present = [(app.id, app.cores, app.threads) for app in apps]
+        present, rates_ips = [], []
+        for app in apps:
+            present.append((app.id, app.cores, app.threads))
+            rates_ips.append(app.rate_ips)
         changed = present != self._present or observation.opp_index != self._opps
         if not changed and self._is_even:
             # As in most rounds: nothing to be set against each other, and how far programs are
             # within their phases is worked out when somebody asks.
-            self._unheard.append((observation.time_s, [app.rate_ips for app in apps]))
+            self._unheard.append((observation.time_s, rates_ips))
             if len(self._unheard) >= MOST_UNHEARD:
                 self._hear()
             return

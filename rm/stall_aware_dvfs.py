@@ -40,11 +40,17 @@ class StallAwareScaling:
         if self._wait:
             self._wait -= 1
             return observation.opp_index
-        return tuple(map(opp_at_least, self._freqs_hz, self._needs_hz(observation)))
+        chosen = []
+        for cluster, least_s in enumerate(self._least_s(observation)):
+            need_hz = 1.0 / least_s if least_s > 0.0 else math.inf
+            chosen.append(opp_at_least(self._freqs_hz[cluster], need_hz))
+        return tuple(chosen)
 
-    def _needs_hz(self, observation: Observation) -> list[float]:
-        """Per cluster the largest demand, 0 where nobody runs."""
-        # As `needed_hz`, with the reciprocal left to the end: the least time needs the most.
+    def _least_s(self, observation: Observation) -> list[float]:
+        """Per cluster what the most demanding leaves a cycle, infinite where nobody runs.
+
+        As in `needed_hz`, with the reciprocal left to the caller: the least time needs the most.
+        """
         places = self._estimator.places(observation)
         if places is not self._places:  # mostly they are as in the round before
             self._places = places
@@ -55,7 +61,7 @@ class StallAwareScaling:
             left_s = app.rate_ips / app.target_ips * cycle_s - stall_s
             if left_s < least_s[cluster]:
                 least_s[cluster] = left_s
-        return [1.0 / left_s if left_s > 0.0 else math.inf for left_s in least_s]
+        return least_s
 
 
 def needed_hz(freq_hz: float, reached: float, stall_s_per_cycle: float) -> float:

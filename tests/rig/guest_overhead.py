@@ -2,10 +2,9 @@
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.daemon_overhead import Cost, Overhead, bench
+from benchmarks.daemon_overhead import Action, Cost, Overhead, bench
 from benchmarks.working_processes import working_processes
 from tests.rig.governed import write_configuration
 from tests.rig.instruction_time import instructions_of
@@ -21,9 +20,14 @@ def main(report: Path) -> None:
     found: dict[str, dict[str, object]] = {}
     with working_processes(APPLICATIONS) as applications:
 
-        def instructions(action: Callable[[], object], before: Callable[[], None]) -> Cost:
-            counted = instructions_of(action, rounds=ROUNDS, before=before)
-            return Cost(counted.least, counted.median)
+        def instructions(
+            actions: tuple[Action, Action], befores: tuple[Action, Action]
+        ) -> tuple[Cost, Cost]:
+            whole, bare = [
+                instructions_of(action, rounds=ROUNDS, before=before)
+                for action, before in zip(actions, befores, strict=True)
+            ]
+            return Cost(whole.least, whole.median), Cost(bare.least, bare.median)
 
         for policy in POLICIES:
             configuration = write_configuration(f'policy = "{policy}"')

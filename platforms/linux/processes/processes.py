@@ -86,7 +86,7 @@ class ProcessTable:
         """`root` is the root of the file system, ``/`` on the machine itself."""
         self._proc = str(root / "proc")
         # Other file systems than procfs give a freed inode number to the next folder at once.
-        self._inodes_are_unique = root == Path("/")
+        self._inodes_are_unique = os.path.realpath(self._proc) == "/proc"
         self._known: dict[int, _Known] = {}
         self._scans = 0
         # All entries of the last list in its order, and whether it still has to be gone through.
