@@ -125,7 +125,7 @@ class Bench:
         Not every round makes the same calls (some look at more processes): so it is done some
         times, and the middle one counts.
         """
-        before = self._work if action == self.dvfs_round else self._up_to_migration
+        before = self._up_to_dvfs if action == self.dvfs_round else self._up_to_migration
         found = []
         for _ in range(RECORDINGS):
             before()
@@ -133,7 +133,6 @@ class Bench:
                 action()
             whole, bare = measure((action, replay(calls)), (before, self._work))
             found.append(Overhead(whole=whole, bare=bare, calls=_by_name(calls)))
-            self.live(20)  # replays take no time, and what was counted meanwhile looks like a leap
         return sorted(found, key=lambda one: one.ratio)[RECORDINGS // 2]
 
     def _bound(self) -> list[Place]:
@@ -141,7 +140,12 @@ class Bench:
         known = self._daemon._opened.reader._known.values()
         return [(KernelCalls, "get_affinity"), *[(app, "_get_affinity") for app in known]]
 
+    def _up_to_dvfs(self) -> None:
+        self.dvfs_round()  # takes note of what was worked before the bare calls
+        self._work()
+
     def _up_to_migration(self) -> None:
+        self.dvfs_round()
         for _ in range(DVFS_ROUNDS):
             self._work()
             self.dvfs_round()
@@ -202,19 +206,28 @@ def bench(
 
 
 def by_time(rounds: int) -> Measure:
-    """So many runs of each, in seconds, in turns: a machine is not equally fast all the time."""
+    """So many runs of each, in seconds."""
+
+    def seconds(action: Action) -> float:
+        begun_s = time.perf_counter()
+        action()
+        return time.perf_counter() - begun_s
+
+    return in_turns(rounds, seconds)
+
+
+def in_turns(rounds: int, cost_of: Callable[[Action], float]) -> Measure:
+    """So many runs of each in turns: a machine is not equally fast all the time."""
 
     def measure(
         actions: tuple[Action, Action], befores: tuple[Action, Action]
     ) -> tuple[Cost, Cost]:
         spent: tuple[list[float], list[float]] = ([], [])
         for _ in range(rounds):
-            for action, before, spent_s in zip(actions, befores, spent, strict=True):
+            for action, before, costs in zip(actions, befores, spent, strict=True):
                 before()
-                begun_s = time.perf_counter()
-                action()
-                spent_s.append(time.perf_counter() - begun_s)
-        whole, bare = [Cost(min(spent_s), median(spent_s)) for spent_s in spent]
+                costs.append(cost_of(action))
+        whole, bare = [Cost(min(costs), median(costs)) for costs in spent]
         return whole, bare
 
     return measure

@@ -7,6 +7,7 @@ file for a frequency. But a control group's ``pids.max`` is served by the same f
 thousandths of a degree fit. What cpufreq itself would do for a read comes on top.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -44,7 +45,7 @@ def served_by_kernel(root: Path) -> Iterator[int]:
 def _number_file(made: list[Path], number: str) -> Path:
     """A file of the kernel's with this content, in a group that is added to `made`."""
     for groups in _GROUPS:
-        group = groups / f"ilgov-benchmark-{len(made)}"
+        group = groups / f"ilgov-benchmark-{os.getpid()}-{len(made)}"
         with suppress(OSError):
             group.mkdir()
             file = group / "pids.max"

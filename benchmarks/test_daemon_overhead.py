@@ -52,8 +52,8 @@ caches before each round (`benchmarks.cold_caches`)."""
 
 @pytest.fixture
 def applications() -> Iterator[WorkingProcesses]:
-    """Eight of them."""
-    with working_processes(APPLICATIONS) as started:
+    """Eight of them, which work long enough to take nearly the same time each time."""
+    with working_processes(APPLICATIONS, steps=1000) as started:
         yield started
 
 

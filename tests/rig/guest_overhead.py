@@ -4,10 +4,10 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks.daemon_overhead import Action, Cost, Overhead, bench
+from benchmarks.daemon_overhead import Overhead, bench, in_turns
 from benchmarks.working_processes import working_processes
 from tests.rig.governed import write_configuration
-from tests.rig.instruction_time import instructions_of
+from tests.rig.instruction_time import counted
 from tests.rig.world import OUT
 
 APPLICATIONS = 8
@@ -19,15 +19,7 @@ def main(report: Path) -> None:
     """Both rounds, with every policy of `POLICIES`, and one in which `ilgov` searches."""
     found: dict[str, dict[str, object]] = {}
     with working_processes(APPLICATIONS) as applications:
-
-        def instructions(
-            actions: tuple[Action, Action], befores: tuple[Action, Action]
-        ) -> tuple[Cost, Cost]:
-            whole, bare = [
-                instructions_of(action, rounds=ROUNDS, before=before)
-                for action, before in zip(actions, befores, strict=True)
-            ]
-            return Cost(whole.least, whole.median), Cost(bare.least, bare.median)
+        instructions = in_turns(ROUNDS, counted)
 
         for policy in POLICIES:
             configuration = write_configuration(f'policy = "{policy}"')
