@@ -30,7 +30,6 @@ from rm.daemon.notify import Notifier
 from rm.policies.ilgov import Ilgov
 
 PERIOD_S = 0.05
-
 RECORDINGS = 5
 BEATS_PER_ROUND = 2
 """Forty heartbeats/s."""

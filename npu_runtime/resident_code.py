@@ -36,7 +36,7 @@ def give_back_code(library: str, *, maps: Path = _MAPS) -> int:
     or refuses.
     """
     found = (m for m in _mappings(maps) if m.is_code and m.name.startswith(library))
-    return _advise(found, _MADV_DONTNEED)
+    return advise(((m.start, m.length) for m in found), _MADV_DONTNEED)
 
 
 def give_back_files(*, maps: Path = _MAPS) -> int:
@@ -44,14 +44,19 @@ def give_back_files(*, maps: Path = _MAPS) -> int:
 
     The number of bytes of these mappings, as above.
     """
-    return _advise(_mappings(maps), _MADV_PAGEOUT)
+    return advise(((m.start, m.length) for m in _mappings(maps)), _MADV_PAGEOUT)
 
 
-def _advise(mappings: Iterable[_Mapping], advice: int) -> int:
+def advise(ranges: Iterable[tuple[int, int]], advice: int) -> int:
+    """Give the kernel an advice, see madvise(2), on this process's memory.
+
+    `ranges` are starts and lengths in bytes. Returns the bytes of those that the kernel took it
+    for; 0 where they cannot be listed.
+    """
     try:
         madvise = ctypes.CDLL(None).madvise
         madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-        return sum(m.length for m in list(mappings) if madvise(m.start, m.length, advice) == 0)
+        return sum(length for start, length in list(ranges) if madvise(start, length, advice) == 0)
     except (OSError, AttributeError):
         return 0
 

@@ -130,7 +130,7 @@ class Daemon:
             table=self._table,
             applications=self._applications.managed,
             on_interference=self._interfered,
-            training=lambda: self._jobs.readings(clock.now_s()) if len(self._jobs) else (),
+            training=lambda: self._jobs.readings(clock.now_s()),
             training_processes=self._desk.processes,
         )
         self._enforcement = Enforcement(

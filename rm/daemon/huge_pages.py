@@ -6,10 +6,11 @@ much as several of its lines (measured on x86: 70 ns a line, 175 ns a page). In 
 a dozen entries are left.
 """
 
-import ctypes
 import re
 from collections.abc import Iterator
 from pathlib import Path
+
+from npu_runtime.resident_code import advise
 
 HUGE_PAGE_BYTES = 2 << 20
 """On x86, and on Arm with base pages of 4 KiB."""
@@ -33,14 +34,8 @@ def gather_in_huge_pages(*, smaps: Path = _SMAPS) -> int:
 
     What lies in them stays where it is, as far as the program can tell.
     """
-    try:
-        madvise = ctypes.CDLL(None).madvise
-        madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-        starts = list(_whole_huge_pages(smaps))
-    except (OSError, AttributeError):
-        return 0
-    moved = [start for start in starts if madvise(start, HUGE_PAGE_BYTES, _MADV_COLLAPSE) == 0]
-    return len(moved) * HUGE_PAGE_BYTES
+    pages = ((start, HUGE_PAGE_BYTES) for start in _whole_huge_pages(smaps))
+    return advise(pages, _MADV_COLLAPSE)
 
 
 def _whole_huge_pages(smaps: Path) -> Iterator[int]:

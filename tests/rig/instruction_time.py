@@ -5,44 +5,12 @@ and however busy the host is. The kernel's instructions count as well, and those
 runs meanwhile: with nothing else running, the fewest of several rounds are the action's own.
 """
 
-import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 _COMMAND_LINE = Path("/proc/cmdline")
 _WORD = "rig.shift="
-
-
-@dataclass(frozen=True)
-class Counted:
-    """Instructions of one action: the fewest of all rounds, and the middle one."""
-
-    least: int
-    median: int
-
-
-def instructions_of(
-    action: Callable[[], object],
-    *,
-    rounds: int,
-    warm_up: int = 3,
-    before: Callable[[], object] = lambda: None,
-) -> Counted:
-    """Run an action again and again; `before` comes before each run and does not count.
-
-    ValueError outside the guest, where nothing can be said.
-    """
-    ns_per_instruction = nanoseconds_per_instruction()
-    overhead_ns = min(_took_ns(lambda: None) for _ in range(rounds))
-    taken_ns = []
-    for _ in range(warm_up + rounds):
-        before()
-        taken_ns.append(_took_ns(action) - overhead_ns)
-    spent = sorted(taken_ns[warm_up:])
-    least, median = spent[0], statistics.median(spent)
-    return Counted(round(least / ns_per_instruction), round(median / ns_per_instruction))
 
 
 def counted(action: Callable[[], object]) -> int:
