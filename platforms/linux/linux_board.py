@@ -75,7 +75,7 @@ class LinuxBoard:
         self._confinement = confinement
         self._last_s = clock.now_s()
         self.clusters: tuple[ClusterReading, ...] = ()
-        self._freqs_hz: tuple[int, ...] = ()
+        self._freqs_hz: tuple[float, ...] = ()
         self._opps: tuple[int, ...] = ()
         self._caps: tuple[int, ...] = ()
         self._read: tuple[FollowedApplication, ...] = ()
@@ -109,7 +109,7 @@ class LinuxBoard:
         clusters = machine.clusters.read(now_s)
         if clusters != self.clusters:
             self.clusters = clusters
-            self._freqs_hz = tuple([cluster.freq_hz for cluster in clusters])
+            self._freqs_hz = tuple([float(cluster.freq_hz) for cluster in clusters])
             self._opps = tuple([cluster.opp for cluster in clusters])
             self._caps = tuple([cluster.cap for cluster in clusters])
         seen = []

@@ -18,6 +18,7 @@ from platforms.linux.applications.meters import (
     InstructionMeter,
     Meter,
     NoMeter,
+    Offered,
 )
 from platforms.linux.counters.counters import Counters
 from platforms.linux.knobs.system_calls import SchedulerCalls, calls_for
@@ -59,6 +60,7 @@ class ApplicationReader:
         self._counters = counters
         self._clock = clock
         self._board = CoreMap(clusters)
+        self._cycles = [0.0] * len(clusters)
         self._table = ProcessTable(root) if table is None else table
         self._has_own_table = table is None
         self._calls = calls_for(root) if calls is None else calls
@@ -88,9 +90,13 @@ class ApplicationReader:
         now_s = self._clock.now_s()
         if managed is not self._arranged_for:
             self._arrange(managed, now_s)
+        offered: list[Offered] = []
+        for cluster, freq_hz in enumerate(freqs_hz):
+            self._cycles[cluster] = cycles = self._cycles[cluster] + window_s * freq_hz
+            offered.append((now_s, window_s, freq_hz, cycles))
         found = []
         for app in self._order:
-            if app.read(freqs_hz, window_s, now_s):
+            if app.read(offered):
                 found.append(app)
         return tuple(found)
 

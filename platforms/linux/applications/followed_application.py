@@ -4,7 +4,7 @@ from collections.abc import Sequence, Set
 
 from msgspec import Struct
 
-from platforms.linux.applications.meters import UNKNOWN, Measured, MeasuredBy, Meter
+from platforms.linux.applications.meters import UNKNOWN, Measured, MeasuredBy, Meter, Offered
 from platforms.linux.knobs.system_calls import SchedulerCalls
 from platforms.linux.managed import ManagedProcess
 from platforms.linux.processes.process_threads import ThreadsOf
@@ -112,8 +112,8 @@ class FollowedApplication:
         self._settle()
         self.meter.look(self.threads.cpu_s)
 
-    def read(self, freqs_hz: Sequence[float], window_s: float, now_s: float) -> bool:
-        """Read it; False when it has ended. `freqs_hz` is the frequency of each cluster."""
+    def read(self, offered: Sequence[Offered]) -> bool:
+        """Read it; False when it has ended. `offered` is what each cluster's clock offers."""
         try:
             mask: Set[int] | None = self._get_affinity(self._tid)
         except OSError:
@@ -123,10 +123,11 @@ class FollowedApplication:
         if mask != self._mask:
             self._mask = mask
             self._settle()
+        here = offered[self._cluster]
         if self._is_new:
-            window_s = self._first_window_s(window_s, now_s)
-        if window_s >= LEAST_WINDOW_S or self._measured is None:
-            self._measured = self.meter.read(window_s, freqs_hz[self._cluster])
+            here = self._since_met(here)
+        if here[1] >= LEAST_WINDOW_S or self._measured is None:
+            self._measured = self.meter.read(here)
         rate_ips, target_ips, l2d_per_s = self._measured
         if rate_ips is None:
             self.reading = None
@@ -156,12 +157,13 @@ class FollowedApplication:
             self.meter.measured_by,
         )
 
-    def _first_window_s(self, window_s: float, now_s: float) -> float:
-        """The time since it was met where that is shorter, for the first measurement some time."""
+    def _since_met(self, offered: Offered) -> Offered:
+        """The same since it was met where that is later, for the first measurement some time."""
+        now_s, window_s, freq_hz, cycles = offered
         age_s = now_s - self._met_s
         self._is_new = age_s < window_s
         least_s = LEAST_WINDOW_S if self._measured is None else 0.0
-        return max(least_s, min(age_s, window_s))
+        return now_s, max(least_s, min(age_s, window_s)), freq_hz, cycles
 
     def _read_mask(self) -> Set[int] | None:
         """The mask of its busiest thread, or of its first; None when both are gone."""

@@ -27,6 +27,9 @@ LEAST_BEATS = 5
 _LEAST_COUNTED_SHARE = 0.01
 _LEAST_RAN_S = 0.001
 
+Offered = tuple[float, float, float, float]
+"""What the clock of an application's cores offers: the time now, seconds since the previous read,
+its frequency now in Hz, and its cycles since any time."""
 
 Measured = tuple[float | None, float, float]
 """A rate and its target, both instructions/s, and L2D accesses/s. None: not known yet.
@@ -49,8 +52,8 @@ class Meter(Protocol):
         """Over the same window as the rate, None where none count: for who asks."""
         ...
 
-    def read(self, window_s: float, freq_hz: float) -> Measured:
-        """Its rate over the last `window_s`, its cores running at `freq_hz`."""
+    def read(self, offered: Offered) -> Measured:
+        """Its rate now."""
         ...
 
     def moved(self) -> None:
@@ -76,8 +79,9 @@ class InstructionMeter:
         self._last: Measured = (None, target_ips, 0.0)
         self.is_lost = False
 
-    def read(self, window_s: float, freq_hz: float) -> Measured:
-        """The mean over the window; where nothing was counted in it, the one before."""
+    def read(self, offered: Offered) -> Measured:
+        """The mean since the previous read; where nothing was counted, the one before."""
+        window_s = offered[1]
         count = self._counters.read(self._key)
         if count is None:
             self.is_lost = True
@@ -132,8 +136,9 @@ class CountedHeartbeatMeter:
         """Over some heartbeats."""
         return self._recent.beats_per_s
 
-    def read(self, window_s: float, freq_hz: float) -> Measured:
+    def read(self, offered: Offered) -> Measured:
         """The rate at this frequency over some heartbeats; not known before there are a few."""
+        _, window_s, freq_hz, _ = offered
         count, per_beat = self._counters.read(self._key), self._per_beat
         before, self._beats = self._beats, (beats := self._heartbeats())
         if count is None or (
@@ -165,6 +170,7 @@ class HeartbeatMeter:
     __slots__ = (
         "_beats",
         "_begin",
+        "_begins",
         "_cycles",
         "_heartbeats",
         "_rate",
@@ -182,6 +188,7 @@ class HeartbeatMeter:
         self._heartbeats = heartbeats
         self._beats = heartbeats()
         self._rate = RecentRate(window_s=window_for(target_per_s))
+        self._begins = True
         self._time_s = self._cycles = 0.0
         self._begin: tuple[int, float] | None = None
         self.per_beat: float | None = None
@@ -192,11 +199,15 @@ class HeartbeatMeter:
         """Over some heartbeats."""
         return self._rate.mean_per_s
 
-    def read(self, window_s: float, freq_hz: float) -> Measured:
+    def read(self, offered: Offered) -> Measured:
         """The rate at this frequency over some heartbeats; not known before there are a few."""
+        time_s, window_s, freq_hz, cycles = offered
         before, self._beats = self._beats, (beats := self._heartbeats())
-        new = beats - before if beats >= before else beats  # a count that starts again: all of it
-        at_freq, per_beat = self._rate.add(new, window_s, freq_hz), self.per_beat
+        if self._begins or beats < before:
+            first = before if beats >= before else 0  # a count that starts again: all of it
+            self._rate.begin(first, time_s - window_s, cycles - window_s * freq_hz)
+            self._begins = False
+        at_freq, per_beat = self._rate.at(beats, time_s, cycles, freq_hz), self.per_beat
         if per_beat is None:
             self._time_s += window_s
             self._cycles += window_s * freq_hz
@@ -206,7 +217,7 @@ class HeartbeatMeter:
 
     def moved(self) -> None:
         """The cycles of one core type say nothing of another's."""
-        self._rate.clear()
+        self._begins = True
 
     def look(self, cpu_s: float) -> None:
         """Set the work in a heartbeat as soon as enough of them have come."""
@@ -234,7 +245,7 @@ class NoMeter:
         self._measured: Measured = (None, target, 0.0)
         self.why = why
 
-    def read(self, window_s: float, freq_hz: float) -> Measured:
+    def read(self, offered: Offered) -> Measured:
         """No rate."""
         return self._measured
 

@@ -6,7 +6,10 @@ heartbeats come in lumps, and work is set against the clock cycles that were off
 
 from collections import deque
 
-from platforms.linux.applications.recent_rate import COUNT_ANEW_AFTER_S, PARTS
+from platforms.linux.applications.recent_rate import PARTS
+
+COUNT_ANEW_AFTER_S = 1000.0
+"""Sums begin anew after so long, before what is added gets lost in them."""
 
 _Sums = tuple[int, float, float, float, float]
 """Heartbeats, instructions, L2D accesses, seconds, clock cycles."""

@@ -15,8 +15,6 @@ from collections import deque
 
 LEAST_WINDOW_S = 0.2
 MOST_WINDOW_S = 30.0
-COUNT_ANEW_AFTER_S = 1000.0
-"""Sums begin anew after so long, before what is added gets lost in them."""
 
 LUMPS = 10
 """A window has room for so many heartbeats at the target: one more or less is a tenth."""
@@ -31,11 +29,11 @@ UNLIKE = 2.0
 counts."""
 
 PARTS = 5
-"""Where a window may begin: sums are remembered so many times in the last one. More would let it be
-shorter by a part and cost twice as much in every round."""
+"""Where a window may begin: totals are remembered so many times in the last one. More would let it
+be shorter by a part and cost twice as much in every round."""
 
-_Sums = tuple[float, float, float]
-"""Work, seconds, clock cycles."""
+_Totals = tuple[float, float, float]
+"""Work, seconds, clock cycles: since any time, but all since the same."""
 
 
 def window_for(target_per_s: float) -> float:
@@ -50,117 +48,95 @@ def window_for(target_per_s: float) -> float:
 class RecentRate:
     """Work per second, at a steady rate over `WINDOWS` times `window_s`, else over the last one.
 
-    A window is up to two of its `PARTS` longer than that.
+    It is told totals, which somebody else adds up, and remembers them as they were now and then. A
+    window is up to two of its `PARTS` longer than that.
 
     >>> rate = RecentRate(window_s=1.0)
-    >>> for _ in range(10):
-    ...     _ = rate.add(work=3.0, time_s=0.1, freq_hz=1e9)
-    >>> round(rate.mean_per_s), round(rate.at(1e9)), round(rate.at(2e9))
-    (30, 30, 60)
+    >>> rate.begin(0.0, 0.0, 0.0)
+    >>> round(rate.at(30.0, time_s=1.0, cycles=1e9, freq_hz=2e9))
+    60
     """
 
     __slots__ = (
         "_begin",
-        "_cycles",
         "_due_s",
-        "_last",
         "_last_begin",
+        "_last_count",
         "_longest_s",
         "_marks",
         "_settled_s",
         "_step_s",
-        "_time_s",
         "_window_s",
-        "_work",
     )
 
     def __init__(self, *, window_s: float) -> None:
         self._window_s = window_s - 1e-9
         self._longest_s = max(window_s, min(WINDOWS * window_s, MOST_WINDOW_S)) - 1e-9
         self._step_s = window_s / PARTS - 1e-9
-        self._work: float
-        self._time_s: float
-        self._cycles: float
-        self._begin: _Sums
-        self._marks: deque[_Sums]
-        self._last_begin: _Sums
-        self._last: deque[_Sums]
+        # What counts begins at `_begin`, its last window at `_last_begin`; `_marks` are the totals
+        # as they were since, `_last_count` of them in the last window.
+        self._begin: _Totals
+        self._last_begin: _Totals
+        self._marks: deque[_Totals]
+        self._last_count: int
         self._due_s: float
         self._settled_s: float
-        self.clear()
+        self.begin(0.0, 0.0, 0.0)
 
-    def add(self, work: float, time_s: float, freq_hz: float) -> float:
-        """`work` was done in `time_s` seconds while the application's cores ran at `freq_hz`.
+    def begin(self, work: float, time_s: float, cycles: float) -> None:
+        """Begin a new window at these totals: what was before is not comparable with what comes."""
+        self._begin = self._last_begin = (work, time_s, cycles)
+        self._marks, self._last_count = deque(), 0
+        self._due_s, self._settled_s = time_s + self._step_s, time_s
 
-        Returns the rate at that frequency, as `at` does.
-        """
-        self._work = work = self._work + work
-        self._time_s = now_s = self._time_s + time_s
-        self._cycles = cycles = self._cycles + time_s * freq_hz
-        if now_s >= self._due_s:
-            work, now_s, cycles = self._mark(work, now_s, cycles)
+    def at(self, work: float, time_s: float, cycles: float, freq_hz: float) -> float:
+        """Work per second at this frequency, the totals being these by now; 0 before any time."""
+        if time_s >= self._due_s:
+            self._mark((work, time_s, cycles))
         work_before, _, cycles_before = self._begin
         if cycles <= cycles_before:
-            return self.mean_per_s
+            return self._mean_per_s(work, time_s)
         per_cycle = (work - work_before) / (cycles - cycles_before)
         work_before, _, cycles_before = self._last_begin
         if -UNLIKE <= work - work_before - per_cycle * (cycles - cycles_before) <= UNLIKE:
             return per_cycle * freq_hz
-        self._begin, self._marks = self._last_begin, self._last.copy()
-        self._settled_s = now_s + self._window_s
-        return self.at(freq_hz)
-
-    def clear(self) -> None:
-        """Begin a new window: what was seen is not comparable with what comes."""
-        # Sums over all time. What counts begins at `_begin`; `_marks` are the sums as they were now
-        # and then since. So with `_last` for the last window.
-        self._work = self._time_s = self._cycles = 0.0
-        self._begin = self._last_begin = (0.0, 0.0, 0.0)
-        self._marks, self._last = deque(), deque()
-        self._due_s, self._settled_s = self._step_s, 0.0
+        self._forget_all_but_the_last(time_s)
+        if cycles <= cycles_before:
+            return self._mean_per_s(work, time_s)
+        return (work - work_before) / (cycles - cycles_before) * freq_hz
 
     @property
     def time_s(self) -> float:
         """Seconds over which the rate is a mean."""
-        return self._time_s - self._begin[1]
+        return self._marks[-1][1] - self._begin[1] if self._marks else 0.0
 
     @property
     def mean_per_s(self) -> float:
-        """Work per second, whatever the frequencies were; 0 before anything was added."""
-        passed_s = self.time_s
-        return (self._work - self._begin[0]) / passed_s if passed_s > 0.0 else 0.0
+        """Work per second, whatever the frequencies were; as of at most a part of a window ago."""
+        return self._mean_per_s(*self._marks[-1][:2]) if self._marks else 0.0
 
-    def at(self, freq_hz: float) -> float:
-        """Work per second at this frequency."""
-        work_before, _, cycles_before = self._begin
-        if self._cycles <= cycles_before:
-            return self.mean_per_s
-        return (self._work - work_before) / (self._cycles - cycles_before) * freq_hz
+    def _mean_per_s(self, work: float, time_s: float) -> float:
+        work_before, time_before_s, _ = self._begin
+        passed_s = time_s - time_before_s
+        return (work - work_before) / passed_s if passed_s > 0.0 else 0.0
 
-    def _mark(self, work: float, now_s: float, cycles: float) -> _Sums:
-        """Remember these sums, and let the windows begin later; what the sums are after that."""
-        marks, last = self._marks, self._last
-        mark = (work, now_s, cycles)
-        marks.append(mark)
-        last.append(mark)
-        while now_s - last[0][1] >= self._window_s:
-            self._last_begin = last.popleft()
-        longest_s = self._longest_s if now_s >= self._settled_s else self._window_s
+    def _mark(self, totals: _Totals) -> None:
+        """Remember these totals, and let the windows begin later."""
+        marks, count, window_s = self._marks, self._last_count + 1, self._window_s
+        _, now_s, _ = totals
+        marks.append(totals)
+        while now_s - marks[-count][1] >= window_s:
+            self._last_begin = marks[-count]
+            count -= 1
+        self._last_count = count
+        longest_s = self._longest_s if now_s >= self._settled_s else window_s
         while now_s - marks[0][1] >= longest_s:
             self._begin = marks.popleft()
-        if now_s > COUNT_ANEW_AFTER_S:
-            mark = self._count_anew()
-        self._due_s = mark[1] + self._step_s
-        return mark
+        self._due_s = now_s + self._step_s
 
-    def _count_anew(self) -> _Sums:
-        """Let the sums begin with what counts, so that they stay exact; what they are now."""
-        work, time_s, cycles = self._begin
-        self._settled_s -= time_s
-        (self._begin, *marks), (self._last_begin, *last) = [
-            [(w - work, t - time_s, c - cycles) for w, t, c in (begin, *marks)]
-            for begin, marks in ((self._begin, self._marks), (self._last_begin, self._last))
-        ]
-        self._marks, self._last = deque(marks), deque(last)
-        self._work, self._time_s, self._cycles = marks[-1]
-        return marks[-1]
+    def _forget_all_but_the_last(self, now_s: float) -> None:
+        """Let what counts be the last window; for another one that is not to grow."""
+        self._begin = self._last_begin
+        while len(self._marks) > self._last_count:
+            self._marks.popleft()
+        self._settled_s = now_s + self._window_s

@@ -14,6 +14,7 @@ from platforms.linux.applications.meters import (
     InstructionMeter,
     Meter,
     NoMeter,
+    Offered,
 )
 from platforms.linux.counters.counters import Count
 from platforms.linux.managed import ProcessKey
@@ -56,9 +57,25 @@ class Measured(NamedTuple):
     l2d_per_s: float = 0.0
 
 
+class Clock:
+    """The clock of the cores that all applications of a test run on."""
+
+    def __init__(self) -> None:
+        self._time_s = self._cycles = 0.0
+
+    def period(self, freq_hz: float) -> Offered:
+        """What it offers in one more period, at this frequency."""
+        self._time_s += PERIOD_S
+        self._cycles += PERIOD_S * freq_hz
+        return self._time_s, PERIOD_S, freq_hz, self._cycles
+
+
+CLOCK = Clock()
+
+
 def read(meter: Meter, freq_hz: float = GHZ) -> Measured:
     """Read once, after a period."""
-    return Measured(*meter.read(PERIOD_S, freq_hz))
+    return Measured(*meter.read(CLOCK.period(freq_hz)))
 
 
 def read_all(meter: Meter, beats: Beats, new: Sequence[int], freq_hz: float = GHZ) -> Measured:
