@@ -12,7 +12,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from platforms.errors import InvalidInput
-from platforms.platform import Clock, Decision, Observation, Platform, TrainingGrant
+from platforms.platform import Clock, Decision, Migration, Observation, Platform, TrainingGrant
 from rm.policy import Policy
 
 Listener = Callable[[Observation, Decision], None]
@@ -89,6 +89,7 @@ class Governor:
         self.migrations = 0
         self.opp_changes = 0
         self._asked: tuple[int, ...] | None = None
+        self._quiet = Decision()
         self._train: Train | None = getattr(policy, "train", None)
         self._accelerate: Accelerate | None = getattr(policy, "accelerate", None)
         self._trains = self._train is not None or self._accelerate is not None
@@ -116,25 +117,27 @@ class Governor:
             number = self._next_number(start_s, number, last_round)
 
     def _round(self, *, migration_due: bool) -> None:
-        observation = self._platform.observe()
-        if self._guard is None:
-            decision = self._decide(observation, migration_due=migration_due)
-            self._apply(observation, decision)
-        elif self._guard.admits(observation):
-            wanted = self._decide(observation, migration_due=migration_due)
-            decision = self._guard.limit(observation, wanted)
+        observation, guard, listener = self._platform.observe(), self._guard, self._listener
+        if guard is None or guard.admits(observation):
+            migrations = self._policy.migrate(observation) if migration_due else ()
+            decision = self._decision(observation, migrations)
+            if guard is not None:
+                decision = guard.limit(observation, decision)
             self._apply(observation, decision)
         else:
             decision, self._asked = Decision(), None
         self.rounds += 1
-        if self._listener is not None:
-            self._listener(observation, decision)
+        if listener is not None:
+            listener(observation, decision)
 
-    def _decide(self, observation: Observation, *, migration_due: bool) -> Decision:
-        migrations = self._policy.migrate(observation) if migration_due else ()
-        opps = self._policy.scale(observation)
+    def _decision(self, observation: Observation, migrations: tuple[Migration, ...]) -> Decision:
+        opps, quiet = self._policy.scale(observation), self._quiet
         if not self._trains or (self._only_with_jobs and not observation.training):
-            return Decision(migrations, opps)
+            if migrations:
+                return Decision(migrations, opps)
+            if opps is not quiet.opp_index:  # mostly it is what was decided before
+                self._quiet = quiet = Decision((), opps)
+            return quiet
         grants = self._train(observation) if self._train else ()
         return Decision(
             migrations, opps, grants, self._accelerate(observation) if self._accelerate else ()

@@ -38,8 +38,16 @@ MOST_UNHEARD = 32
 """Rounds after which phases are followed though nobody asks: the list must end somewhere."""
 
 
+_Present = tuple[list[int], list[tuple[int, ...]], list[int], list[float]]
+"""Of every application its id, its cores, how many threads it has, and its rate."""
+
+
 class SpeedEstimator:
-    """Listens to every observation; `stall_aware` False takes all time for cycles (linear)."""
+    """Listens to every observation; `stall_aware` False takes all time for cycles (linear).
+
+    `heard` is the last one. `lessons` counts those after which `seats` or `places` may be others
+    than before: in most rounds it stays as it is.
+    """
 
     def __init__(self, board: Board, priors: SpeedPriors, *, stall_aware: bool = True) -> None:
         """Nothing is known yet."""
@@ -50,9 +58,10 @@ class SpeedEstimator:
         self._stalls = priors.stalls or priors.cycles
         self._seen: dict[int, Seen] = {}
         self._time_s = -math.inf
-        self._heard: Observation | None = None
+        self.heard: Observation | None = None
+        self.lessons = 0
         self._seats: list[tuple[int, tuple[int, ...]]] = []
-        self._present: list[tuple[int, tuple[int, ...], int]] = []
+        self._present: _Present = ([], [], [], [])
         self._opps: tuple[int, ...] = ()
         self._places: list[Place] = []
         self._has_learnt = False
@@ -75,13 +84,22 @@ class SpeedEstimator:
         """
         if observation.time_s == self._time_s:
             return
-        self._time_s, self._heard = observation.time_s, observation
+        self._time_s, self.heard = observation.time_s, observation
         apps, before = observation.applications, self._seats
-        present, rates_ips = [], []
+        present: _Present = ([], [], [], [])
+        ids, cores, threads, rates_ips = present
         for app in apps:
-            present.append((app.id, app.cores, app.threads))
+            ids.append(app.id)
+            cores.append(app.cores)
+            threads.append(app.threads)
             rates_ips.append(app.rate_ips)
-        changed = present != self._present or observation.opp_index != self._opps
+        ids_before, cores_before, threads_before, _ = self._present
+        changed = (
+            cores != cores_before
+            or ids != ids_before
+            or threads != threads_before
+            or observation.opp_index != self._opps
+        )
         if not changed and self._is_even:
             # As in most rounds: nothing to be set against each other, and how far programs are
             # within their phases is worked out when somebody asks.
@@ -90,6 +108,7 @@ class SpeedEstimator:
                 self._hear()
             return
         self._hear()
+        self.lessons += 1
         seats = [(app.id, app.cores) for app in apps]
         moved = seats != before
         if changed or self._has_learnt:
@@ -106,7 +125,7 @@ class SpeedEstimator:
 
     def seats(self, observation: Observation) -> list[tuple[int, tuple[int, ...]]]:
         """Who is on which cores; the same list from round to round while that stays as it is."""
-        if observation is self._heard:
+        if observation is self.heard:
             return self._seats
         return [(app.id, app.cores) for app in observation.applications]
 
@@ -126,7 +145,7 @@ class SpeedEstimator:
 
         Others' traffic is taken as it was before the last round taught anything.
         """
-        if observation is not self._heard:
+        if observation is not self.heard:
             return self._found_places(observation)
         if self._has_learnt:
             pairs = zip(observation.applications, self._places, strict=True)

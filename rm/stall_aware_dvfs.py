@@ -6,12 +6,10 @@ just meets the target, and goes there at once.
 """
 
 import math
-from collections.abc import Sequence
 
 from platforms.board import Board
 from platforms.platform import Observation
 from rm.dvfs import opp_at_least
-from rm.seen_program import Place
 from rm.speed_estimate import SpeedEstimator
 
 SETTLE_ROUNDS = 1
@@ -27,41 +25,46 @@ class StallAwareScaling:
         self._freqs_hz = [tuple(map(float, cluster.freqs_hz)) for cluster in board.clusters]
         self._estimator = estimator
         self._seats: list[tuple[int, tuple[int, ...]]] = []
-        self._places: Sequence[Place] = ()
-        self._terms: list[tuple[int, float, float]] = []
         self._wait = 0
+        self._lessons = -1
+        # Of the place of every application.
+        self._clusters: list[int] = []
+        self._cycles_s: list[float] = []
+        self._stalls_s: list[float] = []
 
     def scale(self, observation: Observation) -> tuple[int, ...]:
         """The operating point of every cluster."""
-        seats = self._estimator.seats(observation)
-        if seats is not self._seats and seats != self._seats:
-            self._seats = seats
-            self._wait = SETTLE_ROUNDS
+        estimator = self._estimator
+        if estimator.lessons != self._lessons or observation is not estimator.heard:
+            self._look(observation)  # mostly all is as in the round before
         if self._wait:
             self._wait -= 1
             return observation.opp_index
+        # As in `needed_hz`, with the reciprocal left to the end: the least time needs the most.
+        clusters, cycles_s, stalls_s = self._clusters, self._cycles_s, self._stalls_s
+        least_s = [math.inf] * len(self._freqs_hz)
+        for number, app in enumerate(observation.applications):
+            left_s = app.rate_ips / app.target_ips * cycles_s[number] - stalls_s[number]
+            cluster = clusters[number]
+            if left_s < least_s[cluster]:
+                least_s[cluster] = left_s
         chosen = []
-        for cluster, least_s in enumerate(self._least_s(observation)):
-            need_hz = 1.0 / least_s if least_s > 0.0 else math.inf
+        for cluster, left_s in enumerate(least_s):
+            need_hz = 1.0 / left_s if left_s > 0.0 else math.inf
             chosen.append(opp_at_least(self._freqs_hz[cluster], need_hz))
         return tuple(chosen)
 
-    def _least_s(self, observation: Observation) -> list[float]:
-        """Per cluster what the most demanding leaves a cycle, infinite where nobody runs.
-
-        As in `needed_hz`, with the reciprocal left to the caller: the least time needs the most.
-        """
+    def _look(self, observation: Observation) -> None:
+        """Where everybody is now, and what a cycle takes there; wait where that is elsewhere."""
+        self._lessons = self._estimator.lessons
+        seats = self._estimator.seats(observation)
+        if seats != self._seats:
+            self._seats = seats
+            self._wait = SETTLE_ROUNDS
         places = self._estimator.places(observation)
-        if places is not self._places:  # mostly they are as in the round before
-            self._places = places
-            self._terms = [(place.cluster, place.cycle_s, place.stall_s) for place in places]
-        least_s = [math.inf] * len(self._freqs_hz)
-        for number, app in enumerate(observation.applications):
-            cluster, cycle_s, stall_s = self._terms[number]
-            left_s = app.rate_ips / app.target_ips * cycle_s - stall_s
-            if left_s < least_s[cluster]:
-                least_s[cluster] = left_s
-        return least_s
+        self._clusters = [place.cluster for place in places]
+        self._cycles_s = [place.cycle_s for place in places]
+        self._stalls_s = [place.stall_s for place in places]
 
 
 def needed_hz(freq_hz: float, reached: float, stall_s_per_cycle: float) -> float:

@@ -56,15 +56,15 @@ class LinuxBoard:
         clock: Clock,
         *,
         applications: Callable[[], Sequence[ManagedProcess]],
-        training: Callable[[], Sequence[TrainingReading]] = lambda: (),
+        training: Callable[[float], Sequence[TrainingReading]] = lambda _now_s: (),
         training_processes: Callable[[], Sequence[TrainingProcess]] = lambda: (),
         confinement: Confinement | None = None,
     ) -> None:
         """`applications` are those that are looked after now; they may change at any time.
 
-        So may `training`, what is known of the training jobs, and `training_processes`, those of
-        them whose process is known. `confinement` holds these to their grants; without it a job is
-        told its grant, and keeps it or not.
+        So may `training`, what is known at a time of the training jobs, and `training_processes`,
+        those of them whose process is known. `confinement` holds these to their grants; without it
+        a job is told its grant, and keeps it or not.
         """
         self._board = board
         self._machine = machine
@@ -112,7 +112,7 @@ class LinuxBoard:
             self._freqs_hz = tuple([float(cluster.freq_hz) for cluster in clusters])
             self._opps = tuple([cluster.opp for cluster in clusters])
             self._caps = tuple([cluster.cap for cluster in clusters])
-        seen = []
+        seen, training = [], self._training
         self._read = machine.reader.read(self._applications(), self._freqs_hz, window_s)
         for app in self._read:
             if app.reading is not None:
@@ -125,7 +125,7 @@ class LinuxBoard:
             self._caps,
             machine.core_time.read(),
             machine.zones.read(now_s),
-            tuple(self._training()),
+            tuple(training(now_s)),
             () if machine.accelerators is None else machine.accelerators.read(now_s),
         )
 
@@ -146,7 +146,7 @@ class LinuxBoard:
         Applications that are gone by now are passed over.
         """
         threads = {app.process.id: app.seat[1] for app in self._read}
-        jobs = {job.id: None for job in self._training()} if decision.grants else {}
+        jobs = {job.id: None for job in self._training(self._last_s)} if decision.grants else {}
         for problem in decision_problems(self._board, threads, decision, jobs):
             raise IllegalDecision(problem)
         self.moved, self.refused = (), ()
@@ -248,7 +248,7 @@ class LinuxBoard:
         confinement.without = frozenset(process.key.pid for process in self._applications())
 
     def _hold_training(self) -> None:
-        if self._machine.accelerators is not None and not self._training():
+        if self._machine.accelerators is not None and not self._training(self._last_s):
             self._machine.accelerators.give_back()
         if self._confinement is not None:
             self._spare_applications(self._confinement)

@@ -130,7 +130,7 @@ class Daemon:
             table=self._table,
             applications=self._applications.managed,
             on_interference=self._interfered,
-            training=lambda: self._jobs.readings(clock.now_s()),
+            training=self._jobs.readings,
             training_processes=self._desk.processes,
         )
         self._enforcement = Enforcement(
@@ -145,7 +145,7 @@ class Daemon:
             self._policy,
             watches=watches_for(self._board, configuration, root),
             states=StateMachine(self._started_s, well_for_s=configuration.safety.well_for_s),
-            backend_problem=lambda: self._loaded.problem if self._loaded.network else None,
+            backend=self._loaded.isolated,
         )
         decisions = configuration.log.decisions
         self._log = DecisionLog(
@@ -220,7 +220,7 @@ class Daemon:
     def _after_round(self, observation: Observation, decision: Decision) -> None:
         self._last = observation
         now_s = self._clock.now_s()
-        self._enforcement.after_round(decision, now_s, steers=self._supervisor.steers)
+        self._enforcement.after_round(decision, now_s, self._supervisor.steers)
         if not self._log.is_off:
             self._write_log(observation, decision, now_s - observation.time_s)
         if now_s >= self._next_scan_s:
@@ -231,7 +231,8 @@ class Daemon:
         if self._metrics is not None and self._metrics.wanted:
             self._metrics.publish(self.status())
         self._times.add(self._clock.now_s() - observation.time_s)
-        self._notifier.alive(now_s)
+        if now_s >= self._notifier.due_s:
+            self._notifier.alive(now_s)
 
     def _look_for_processes(self, now_s: float) -> None:
         """Once in a migration period: who is there, and are all where they belong."""
@@ -323,6 +324,7 @@ class Daemon:
         """Jobs stay where the new policy can govern them."""
         old, self._loaded = self._loaded, loaded
         self._policy.exchange(governed.policy, loaded.policy)
+        self._supervisor.backend = loaded.isolated
         self._desk.refusal = governed.refusal
         if governed.refusal is not None:
             self._desk.end_all(self._clock.now_s(), governed.refusal)

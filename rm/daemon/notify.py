@@ -5,6 +5,7 @@ is sent, so the daemon runs the same from a shell. A manager that does not read 
 daemon: sending does not block, what cannot be sent is counted.
 """
 
+import math
 import os
 import socket
 from collections.abc import MutableMapping
@@ -22,7 +23,7 @@ class Notifier:
     """The way to the service manager, or to nobody.
 
     `watchdog_s` is the time without a sign of life after which the manager ends the daemon,
-    seconds; None where it does not watch.
+    seconds; None where it does not watch. `due_s` is when `alive` has something to do.
     """
 
     def __init__(self, address: str | None = None, *, watchdog_s: float | None = None) -> None:
@@ -30,7 +31,7 @@ class Notifier:
         self.watchdog_s = watchdog_s
         self.unsent = 0
         self._address = "\0" + address[1:] if address and address[0] == "@" else address
-        self._fed_s = float("-inf")
+        self.due_s = math.inf if watchdog_s is None else -math.inf
         self._socket: socket.socket | None = None
         if self._address:
             kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
@@ -54,10 +55,8 @@ class Notifier:
 
     def alive(self, now_s: float) -> None:
         """A round is complete. The manager is told of it as often as it must, not every time."""
-        if self.watchdog_s is None or now_s - self._fed_s < SHARE_OF_WATCHDOG * self.watchdog_s:
-            return
-        if self._send("WATCHDOG=1"):
-            self._fed_s = now_s
+        if self.watchdog_s is not None and now_s >= self.due_s and self._send("WATCHDOG=1"):
+            self.due_s = now_s + SHARE_OF_WATCHDOG * self.watchdog_s
 
     def reloading(self, now_s: float) -> None:
         """The configuration is read anew; `ready` follows. `now_s` by the monotonic clock."""

@@ -66,13 +66,13 @@ def open_board(
     table: ProcessTable,
     applications: Callable[[], Sequence[ManagedProcess]],
     on_interference: Interference,
-    training: Callable[[], Sequence[TrainingReading]] = lambda: (),
+    training: Callable[[float], Sequence[TrainingReading]] = lambda _now_s: (),
     training_processes: Callable[[], Sequence[TrainingProcess]] = lambda: (),
 ) -> OpenedBoard:
     """The machine at `root`; without a `journal` it is only looked at (dry run).
 
-    `training` is what the training jobs say, `training_processes` who is held to their grants.
-    Raises InvalidInput where it is not the board that the configuration names.
+    `training` is what the training jobs say at a time, `training_processes` who is held to their
+    grants. Raises InvalidInput where it is not the board that the configuration names.
     """
     calls = calls_for(root)
     writer = KnobWriter(root, journal, calls, dry_run=journal is None)

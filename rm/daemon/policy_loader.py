@@ -26,10 +26,10 @@ class PolicyWithNetwork:
     network: LoadedPolicy | None
 
     @property
-    def problem(self) -> str | None:
-        """Why the network is answered by the CPU, if it is."""
-        backend = self._isolated
-        return None if backend is None else backend.degraded
+    def isolated(self) -> IsolatedBackend | None:
+        """The network's back end, where that is a process of its own."""
+        backend = None if self.network is None else self.network.backend
+        return backend if isinstance(backend, IsolatedBackend) else None
 
     @property
     def eased(self) -> Mapping[int, float]:
@@ -39,18 +39,13 @@ class PolicyWithNetwork:
 
     def tend(self) -> None:
         """Look after the back end's process; once in a migration period."""
-        if self._isolated is not None:
-            self._isolated.tend()
+        if self.isolated is not None:
+            self.isolated.tend()
 
     def close(self) -> None:
         """Free what the network holds; the policy can decide no more."""
         if self.network is not None:
             self.network.close()
-
-    @property
-    def _isolated(self) -> IsolatedBackend | None:
-        backend = None if self.network is None else self.network.backend
-        return backend if isinstance(backend, IsolatedBackend) else None
 
 
 def load_policy_with_network(

@@ -5,7 +5,6 @@ state, takes the board's knobs and gives them back.
 """
 
 import logging
-from collections.abc import Callable
 from typing import Protocol
 
 from msgspec.structs import replace
@@ -36,10 +35,19 @@ class Steered(Protocol):
         ...
 
 
+class Substituted(Protocol):
+    """A network's back end that is answered for where it fails."""
+
+    @property
+    def degraded(self) -> str | None:
+        """Why something else answers at present; None where it answers itself."""
+        ...
+
+
 class Supervisor:
     """The governor's guard; `failsafe_rounds` counts those that the failsafe acted in.
 
-    `steers`: the board's knobs are ours.
+    `steers`: the board's knobs are ours. `backend` is the policy's, where it can fail by itself.
     """
 
     def __init__(
@@ -49,13 +57,12 @@ class Supervisor:
         *,
         watches: Watches,
         states: StateMachine,
-        backend_problem: Callable[[], str | None] = lambda: None,
+        backend: Substituted | None = None,
     ) -> None:
-        """`backend_problem` says why the network is answered by the CPU, if it is."""
         self._board = board
         self._policy = policy
         self._watches = watches
-        self._backend_problem = backend_problem
+        self.backend = backend
         self._take_problem: str | None = None
         self.steers = False
         self.states = states
@@ -79,12 +86,18 @@ class Supervisor:
 
     def admits(self, observation: Observation) -> bool:
         """Whether the policy may steer; takes or gives back the knobs where that has changed."""
-        now_s = observation.time_s
-        self._sensor_problem = self._watches.sensors.problem(observation)
-        health = self._health(now_s)
-        if health is WELL and self.steers and self.states.state == "normal":
+        self._sensor_problem = sensor = self._watches.sensors.problem(observation)
+        backend = self.backend
+        if (
+            self.steers
+            and self.states.state == "normal"
+            and not (sensor or self._policy.problem or self._board.knob_problem)
+            and not (self._watches.rivals.seen or self._take_problem)
+            and (backend is None or backend.degraded is None)
+        ):
             return True  # as nearly always
-        transition = self.states.update(now_s, health)
+        now_s = observation.time_s
+        transition = self.states.update(now_s, self._health(now_s))
         if transition is not None:
             self._enter(transition)
         governs = self.states.governs
@@ -125,10 +138,11 @@ class Supervisor:
     def _health(self, now_s: float) -> Health:
         rivals, policy = self._watches.rivals, self._policy.problem
         rival = rivals.problem(now_s) if rivals.seen else None
-        sensor, backend = self._sensor_problem, self._backend_problem()
+        sensor = self._sensor_problem
+        backend = None if self.backend is None else self.backend.degraded
         knobs = self._take_problem or self._board.knob_problem
         if not (sensor or rival or policy or knobs or backend):
-            return WELL  # as nearly always
+            return WELL
         return Health(sensor=sensor, rival=rival, policy=policy, knobs=knobs, backend=backend)
 
     def _enter(self, transition: Transition) -> None:

@@ -51,7 +51,7 @@ class TrainingJobs:
     def __init__(self, board: Board) -> None:
         """There are none yet."""
         self._board = board
-        self._jobs: dict[int, Job] = {}
+        self.by_id: dict[int, Job] = {}
         self._last_id = 0
         self._forecast: Forecast | None = None
 
@@ -73,7 +73,7 @@ class TrainingJobs:
         job = Job(
             self._last_id, name, capability, limits or JobLimits(), expiry_s=expiry_s, now_s=now_s
         )
-        self._jobs[job.id] = job
+        self.by_id[job.id] = job
         return job.id
 
     def begin_round(
@@ -124,7 +124,7 @@ class TrainingJobs:
 
     def end(self, job_id: int) -> None:
         """The job is gone, and whatever it had is free; one that is gone already may go again."""
-        job = self._jobs.pop(job_id, None)
+        job = self.by_id.pop(job_id, None)
         if job is not None:
             job.end()
 
@@ -134,7 +134,7 @@ class TrainingJobs:
         """Take down what was decided; grants of jobs that are gone by now are passed over."""
         self._pass_time(now_s)
         for grant in grants:
-            job = self._jobs.get(grant.job_id)
+            job = self.by_id.get(grant.job_id)
             if job is None:
                 continue
             if not 0 <= grant.setting < len(job.worth):
@@ -150,7 +150,7 @@ class TrainingJobs:
 
     def foresee(self, job_id: int, expected: Outlook) -> None:
         """What is expected of a job's round now; it hears of it with its next grant."""
-        job = self._jobs.get(job_id)
+        job = self.by_id.get(job_id)
         if job is not None and job.has_work:
             job.outlook = expected
 
@@ -161,7 +161,7 @@ class TrainingJobs:
     # --- what there is to know ------------------------------------------------------------------
 
     def __len__(self) -> int:
-        return len(self._jobs)
+        return len(self.by_id)
 
     def grant_of(self, job_id: int, now_s: float) -> IssuedGrant:
         """What the job is to be told now."""
@@ -186,7 +186,7 @@ class TrainingJobs:
     def alive(self, now_s: float) -> tuple[Job, ...]:
         """All jobs that have not ended, as they are now, by id."""
         self._pass_time(now_s)
-        return tuple(self._jobs.values())
+        return tuple(self.by_id.values())
 
     def planned(self, now_s: float) -> Job | None:
         """The job to plan for: of those that have work and are heard of the one that is due first.
@@ -203,7 +203,7 @@ class TrainingJobs:
 
     def readings(self, now_s: float) -> tuple[TrainingReading, ...]:
         """The jobs as an observation shows them where nobody counts but they themselves."""
-        if not self._jobs:
+        if not self.by_id:
             return ()  # as mostly, and in every round
         return tuple(
             TrainingReading(
@@ -219,7 +219,7 @@ class TrainingJobs:
 
     def overdue(self, now_s: float) -> tuple[Overdue, ...]:
         """The jobs that do not keep to their grants; enforcement acts on these."""
-        if not self._jobs:
+        if not self.by_id:
             return ()  # as mostly, and in every round
         return tuple(_overdue(self.alive(now_s)))
 
@@ -237,14 +237,14 @@ class TrainingJobs:
 
     def _job(self, job_id: int, now_s: float) -> Job:
         self._pass_time(now_s)
-        job = self._jobs.get(job_id)
+        job = self.by_id.get(job_id)
         if job is None:
-            known = ", ".join(map(str, self._jobs)) or "none"
+            known = ", ".join(map(str, self.by_id)) or "none"
             raise UnknownJob(f"job must be one that trains here: {known} (got {job_id})")
         return job
 
     def _pass_time(self, now_s: float) -> None:
-        for job in self._jobs.values():
+        for job in self.by_id.values():
             job.pass_time(now_s)
 
 

@@ -114,8 +114,9 @@ class FollowedApplication:
 
     def read(self, offered: Sequence[Offered]) -> bool:
         """Read it; False when it has ended. `offered` is what each cluster's clock offers."""
+        get_affinity = self._get_affinity  # called in place, Python would look for a method first
         try:
-            mask: Set[int] | None = self._get_affinity(self._tid)
+            mask: Set[int] | None = get_affinity(self._tid)
         except OSError:
             mask = self._read_mask()
         if mask is None:

@@ -140,7 +140,8 @@ class CountedHeartbeatMeter:
         """The rate at this frequency over some heartbeats; not known before there are a few."""
         _, window_s, freq_hz, _ = offered
         count, per_beat = self._counters.read(self._key), self._per_beat
-        before, self._beats = self._beats, (beats := self._heartbeats())
+        heartbeats = self._heartbeats
+        before, self._beats = self._beats, (beats := heartbeats())
         if count is None or (
             count.counted_s < _LEAST_COUNTED_SHARE * count.ran_s and is_starved(count)
         ):
@@ -202,7 +203,8 @@ class HeartbeatMeter:
     def read(self, offered: Offered) -> Measured:
         """The rate at this frequency over some heartbeats; not known before there are a few."""
         time_s, window_s, freq_hz, cycles = offered
-        before, self._beats = self._beats, (beats := self._heartbeats())
+        heartbeats = self._heartbeats  # called in place, Python would look for a method first
+        before, self._beats = self._beats, (beats := heartbeats())
         if self._begins or beats < before:
             first = before if beats >= before else 0  # a count that starts again: all of it
             self._rate.begin(first, time_s - window_s, cycles - window_s * freq_hz)

@@ -47,14 +47,14 @@ class Enforcement:
             return None
         return "frozen" if overdue.why == "pause" else "throttled"
 
-    def after_round(self, decision: Decision, now_s: float, *, steers: bool) -> None:
+    def after_round(self, decision: Decision, now_s: float, steers: bool) -> None:
         """Tell the jobs what was decided; see to those that do not keep to it, while we steer.
 
         When the knobs are taken again, so are the jobs' cores. While they are the kernel's, jobs go
         on by their last grants, and none is held to it.
         """
         steers = steers and self._enforces
-        if not (decision.grants or self._overdue or len(self._desk)):
+        if not (decision.grants or self._overdue or self._desk.held):
             self._steered = steers
             return  # as nearly always
         self._desk.jobs.hand_out(decision.grants, now_s)

@@ -65,8 +65,8 @@ class OnDemand:
 
     def scale(self, observation: Observation) -> tuple[int, ...]:
         """As the one that governs now."""
-        if not len(self._jobs) and self._fault is None:
-            return self._ordinary.scale(observation)  # as mostly, and in every round
+        if not self._jobs.by_id and self._fault is None:
+            return self._ordinary.scale(observation)  # as mostly
         opps = None
         if self._has_jobs(observation) and self._fault is None:
             opps = self._asked(self._governing.scale, observation)

@@ -66,7 +66,7 @@ class TrainingDesk:
         self._processes = processes
         self._settings = settings
         self._binding = binding
-        self._held: dict[int, HeldJob] = {}
+        self.held: dict[int, HeldJob] = {}
         self._lines = TokenBucket(LINES_PER_S, BURST_LINES, now_s)
 
     def set_settings(self, settings: TrainingSettings) -> None:
@@ -74,24 +74,24 @@ class TrainingDesk:
         self._settings = settings
 
     def __len__(self) -> int:
-        return len(self._held)
+        return len(self.held)
 
     def __iter__(self) -> Iterator[HeldJob]:
-        return iter(tuple(self._held.values()))
+        return iter(tuple(self.held.values()))
 
     def trains(self, key: ProcessKey) -> bool:
         """Whether a process has a job."""
-        return any(job.key == key for job in self._held.values())
+        return any(job.key == key for job in self.held.values())
 
     def get(self, job_id: int) -> HeldJob | None:
         """A job by its id, None where it has ended."""
-        return self._held.get(job_id)
+        return self.held.get(job_id)
 
     def processes(self) -> tuple[TrainingProcess, ...]:
         """The processes that train, as those who hold them to their grants know them."""
         return tuple(
             TrainingProcess(job.id, job.key, job.memory_bytes, job.uid)
-            for job in self._held.values()
+            for job in self.held.values()
         )
 
     # --- what jobs say --------------------------------------------------------------------------
@@ -127,7 +127,7 @@ class TrainingDesk:
         for old in before:
             self.end(old, now_s, "it registers anew")
         job = HeldJob(job_id, told, process.key, uid, limits.memory_bytes)
-        self._held[job_id] = job
+        self.held[job_id] = job
         self._say(job, now_s, "trains, %d settings", len(capability.settings))
         return job
 
@@ -182,7 +182,7 @@ class TrainingDesk:
 
     def end(self, job: HeldJob, now_s: float, why: str = "its client has ended it") -> None:
         """A job is over; what it had is free. One that is over already stays so."""
-        if self._held.pop(job.id, None) is not None:
+        if self.held.pop(job.id, None) is not None:
             self.jobs.end(job.id)
             self._say(job, now_s, "trains no longer, %s", why)
 
@@ -200,13 +200,13 @@ class TrainingDesk:
     # --- inside ---------------------------------------------------------------------------------
 
     def _state(self, job: HeldJob, now_s: float) -> Job:
-        if self._held.get(job.id) is not job:
+        if self.held.get(job.id) is not job:
             raise Refused(f"job must be one that trains (job {job.id} has ended)")
         return self.jobs.get(job.id, now_s)
 
     def _check_room(self, process: ProcessInfo, uid: int) -> None:
-        others = [job for job in self._held.values() if job.key != process.key]
-        for job in self._held.values():
+        others = [job for job in self.held.values() if job.key != process.key]
+        for job in self.held.values():
             if job.key == process.key and uid not in (_ROOT_UID, job.uid):
                 raise Refused(
                     f"process {process.key.pid} must not train for another user already "

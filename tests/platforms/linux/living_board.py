@@ -137,7 +137,7 @@ class LivingBoard:
             machine,
             self.clock,
             applications=lambda: self.managed,
-            training=lambda: self.training,
+            training=lambda _now_s: self.training,
             training_processes=lambda: self.training_processes,
             confinement=Confinement(at, self.writer, self.calls, table=self.table),
         )

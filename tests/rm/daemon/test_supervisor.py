@@ -98,13 +98,13 @@ class Steering:
         self.fast = Fast()
         self.policy = WatchedPolicy(HIKEY, policy or self.fast)
         self.rivals = RivalWatch(tolerance=3, within_s=2.0)
-        self.backend: str | None = None
+        self.degraded: str | None = None
         self.supervisor = Supervisor(
             self.board,
             self.policy,
             watches=self.watches(),
             states=StateMachine(well_for_s=WELL_FOR_S),
-            backend_problem=lambda: self.backend,
+            backend=self,
         )
         self.governor = Governor(self.board, self.policy, self, guard=self.supervisor)
 
@@ -259,11 +259,11 @@ def test_in_the_round_in_which_a_policy_fails_the_clocks_stay(steering: Steering
 
 def test_a_back_end_that_fails_degrades_and_steers_on(steering: Steering) -> None:
     """The CPU answers in its place."""
-    steering.backend = "the NPU is late"
+    steering.degraded = "the NPU is late"
     assert ["degraded"] == steering.rounds(1.0)
     assert "the NPU is late" == steering.supervisor.states.reason
     assert steering.board.is_taken
-    steering.backend = None
+    steering.degraded = None
     assert ["normal"] == steering.rounds(1.0)
     assert ["take"] == steering.board.calls
 
