@@ -10,7 +10,7 @@ When that one is well again the steps are taken back one by one.
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from msgspec.structs import replace
 
@@ -176,11 +176,16 @@ class Easing:
             self._well_s = self._back_s = now_s
 
 
+MAY_HAVE = ("demand", "train", "accelerate", "trains_only_with_jobs")
+"""What a policy may have beside `migrate`, `scale` and `last_gain`: methods, and what never changes
+(`rm.policy.TrainingPolicy`, `rm.governor.Governor`, `rm.training.governing`)."""
+
+
 class ByPriority:
     """A policy that meets the targets of the more important first; all else is as `policy` has it.
 
-    Where all priorities are the same it is `policy`. Whatever else a policy may have (`last_gain`,
-    `demand`, `train`) is that of `policy`, which is shown the whole targets there.
+    Where all priorities are the same it is `policy`. What else that has, of `MAY_HAVE`, is there
+    as well; it is shown the whole targets there.
     """
 
     def __init__(
@@ -198,10 +203,15 @@ class ByPriority:
         self._seen: Observation | None = None
         self._shown: Observation | None = None
         self.eased: dict[int, float] = {}
+        for extra in MAY_HAVE:  # by `__getattr__` every other attribute would be slow as well
+            if hasattr(policy, extra):
+                setattr(self, extra, getattr(policy, extra))
 
-    def __getattr__(self, name: str) -> Any:
-        """What else the policy has."""
-        return getattr(self._policy, name)
+    @property
+    def last_gain(self) -> float | None:
+        """What the policy's last migrations promised, if it tells."""
+        gain: float | None = getattr(self._policy, "last_gain", None)
+        return gain
 
     def migrate(self, observation: Observation) -> tuple[Migration, ...]:
         """The policy's moves for the targets as they count."""

@@ -1,6 +1,5 @@
 """A process whose QoS ilgov looks after, as those who read and place it need to know it."""
 
-from collections.abc import Callable
 from typing import Literal
 
 from msgspec import Struct
@@ -25,11 +24,20 @@ class Target(Struct, frozen=True, gc=False):
     unit: RateUnit
 
 
+class Heartbeats:
+    """How many heartbeats of an application came so far (`count`): who receives them adds them."""
+
+    __slots__ = ("count",)
+
+    def __init__(self, count: int = 0) -> None:
+        self.count = count
+
+
 class ManagedProcess(Struct, frozen=True, kw_only=True):
     """An application: the process `key` with all its threads and descendants.
 
-    `id` is given once and never again. `heartbeats` counts those received so far, None for an
-    application that sends none. `priority`: the larger, the more important.
+    `id` is given once and never again. `heartbeats` is None for an application that sends none.
+    `priority`: the larger, the more important.
     """
 
     id: int
@@ -38,7 +46,7 @@ class ManagedProcess(Struct, frozen=True, kw_only=True):
     target: Target
     priority: int = 0
     source: Literal["configuration", "client"] = "configuration"
-    heartbeats: Callable[[], int] | None = None
+    heartbeats: Heartbeats | None = None
 
 
 class TrainingProcess(Struct, frozen=True, gc=False):

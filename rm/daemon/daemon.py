@@ -230,7 +230,7 @@ class Daemon:
             self._reload()
         if self._metrics is not None and self._metrics.wanted:
             self._metrics.publish(self.status())
-        self._times.add(self._clock.now_s() - observation.time_s)
+        self._times.new.append(self._clock.now_s() - observation.time_s)
         if now_s >= self._notifier.due_s:
             self._notifier.alive(now_s)
 
@@ -243,6 +243,7 @@ class Daemon:
         if self._supervisor.steers:
             self._opened.platform.hold()
         self._loaded.tend()
+        self._times.take_in()
 
     def _write_log(self, observation: Observation, decision: Decision, loop_s: float) -> None:
         platform = self._opened.platform

@@ -112,19 +112,19 @@ class Supervisor:
 
         Leaving the operating points as they are is a wish as well.
         """
-        self.limited_by = None
-        if self._watches.failsafe.rests(observation):
+        self.limited_by, failsafe = None, self._watches.failsafe
+        if observation.temperatures is failsafe.cool and not failsafe.active:
             return decision  # as in most rounds
         wanted = observation.opp_index if decision.opp_index is None else decision.opp_index
-        opps = self._watches.failsafe.limit(observation, wanted)
-        if not self._watches.failsafe.active:
+        opps = failsafe.limit(observation, wanted)
+        if not failsafe.active:
             return decision
         self.failsafe_rounds += 1
         limited = _without_training(observation, decision)
         if opps != wanted:
             limited = replace(limited, opp_index=opps)
         if limited != decision:
-            self.limited_by = f"failsafe: {self._watches.failsafe.reason}"
+            self.limited_by = f"failsafe: {failsafe.reason}"
         return limited
 
     def stop(self, now_s: float, reason: str) -> None:

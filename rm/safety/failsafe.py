@@ -22,7 +22,8 @@ Opps = tuple[int, ...]
 class Failsafe:
     """Watches a board's sensors, or those that are named; of others a hot reading counts as well.
 
-    `active`: it acts now, for this `reason`; `rounds`: how often it acted.
+    `active`: it acts now, for this `reason`; `rounds`: how often it acted. `cool` are the readings
+    that it found cool: where it does not act and these come again it need not be asked.
 
     `critical_c` (degC) is where it begins, `hysteresis_k` below is where it ends: 5 K are more than
     noise and quantisation of the sensors, and little enough to give the board back soon.
@@ -43,14 +44,10 @@ class Failsafe:
         self._stale_s = {sensor.name: stale_limit_s(sensor, stale_after_s) for sensor in watched}
         self._critical_c = critical_c
         self._cool_c = critical_c - hysteresis_k
-        self._cool: Sequence[TemperatureReading] | None = None
+        self.cool: Sequence[TemperatureReading] | None = None
         self.active = False
         self.rounds = 0
         self.reason: str | None = None
-
-    def rests(self, observation: Observation) -> bool:
-        """Whether it need not look: it does not act, and the readings are those it found cool."""
-        return observation.temperatures is self._cool and not self.active
 
     def limit(self, observation: Observation, opp_index: Opps, *, trusted: bool = True) -> Opps:
         """`opp_index`, or the lowest operating points; `trusted` False: sensors are in doubt."""
@@ -63,7 +60,7 @@ class Failsafe:
     def _look(self, observation: Observation, *, trusted: bool) -> None:
         readings = observation.temperatures
         if trusted and not self.active and self._is_cool(readings):
-            self._cool = readings  # mostly the same in the next round, see `rests`
+            self.cool = readings
             return  # as nearly always: the rest finds words
         limit_c = self._cool_c if self.active else self._critical_c
         hot = None if trusted else "the sensors are in doubt"

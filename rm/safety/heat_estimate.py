@@ -6,7 +6,10 @@ well and as badly as any setup of its description. What all four say is taken fo
 what the description itself is worth.
 """
 
+import math
 from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +36,9 @@ LEAST, MOST = 0, 1
 
 Vector = NDArray[np.float64]
 
+_Load = tuple[float, tuple[int, ...], tuple[float, ...]]
+"""When something was observed, s, the operating points then, and utilisation until then."""
+
 
 class HeatEstimate:
     """Advances the estimates by what observations say of clocks and utilisation.
@@ -55,31 +61,28 @@ class HeatEstimate:
             self._power.idle_core_w(i) * len(cluster.cores) + self._power.idle_shared_w(i)
             for i, cluster in enumerate(board.clusters)
         )
-        self._busy: list[tuple[float, tuple[float, ...]]] = []
-        self._pending_s = 0.0
+        self._loads: list[_Load] = []
+        self._due_s = -math.inf
         self._energy_j = np.zeros((len(board.thermal.nodes), 2))
         self._energy_s = 0.0
-        self._opps: tuple[int, ...] = board.lowest_opps
-        self._looked_s: float | None = None
+        self._looked_s = math.inf
         self.above_air_k = np.zeros((2, len(weights), 2))
 
     def add(self, observation: Observation) -> bool:
         """Take the load since the observation before; True when the estimates have advanced."""
-        passed_s = 0.0
-        if self._looked_s is not None:
-            passed_s = max(0.0, observation.time_s - self._looked_s)
-        self._looked_s = observation.time_s
-        if observation.opp_index != self._opps:
-            self._book()
-            self._opps = observation.opp_index
-        if passed_s > 0.0:
-            self._busy.append((passed_s, observation.core_utilisation))
-            self._pending_s += passed_s
-        if self._energy_s + self._pending_s < STEP_S:
-            return False
-        self._book()
-        self._advance()
-        return True
+        now_s = observation.time_s
+        self._loads.append((now_s, observation.opp_index, observation.core_utilisation))
+        if self._looked_s <= now_s < self._due_s:
+            return False  # as mostly
+        loads, self._loads = self._loads, []
+        self._looked_s = loads[0][0] if self._looked_s == math.inf else self._looked_s
+        for opps, of_these in groupby(loads, key=itemgetter(1)):
+            self._book(opps, list(of_these))
+        is_step = self._energy_s >= STEP_S
+        if is_step:
+            self._advance()
+        self._due_s = now_s + STEP_S - self._energy_s
+        return is_step
 
     def largest_change_k(self, within_s: float) -> Vector:
         """Per sensor how far it can move in this time: all cores at their most, from cold.
@@ -94,15 +97,15 @@ class HeatEstimate:
 
     # --- inside ---------------------------------------------------------------------------------
 
-    def _book(self) -> None:
-        """Turn the busy time at the operating points of this time into heat."""
-        if self._pending_s > 0.0:
-            passed_s, shares = zip(*self._busy, strict=True)
-            busy_s = np.array(passed_s) @ np.array(shares)
-            self._energy_j += self._powers(self._opps, busy_s, self._pending_s)
-            self._energy_s += self._pending_s
-            self._busy.clear()
-            self._pending_s = 0.0
+    def _book(self, opps: tuple[int, ...], loads: Sequence[_Load]) -> None:
+        """Turn the busy time at these operating points into heat."""
+        times_s, _, shares = zip(*loads, strict=True)
+        passed_s = np.maximum(np.diff([self._looked_s, *times_s]), 0.0)
+        length_s = float(passed_s.sum())
+        self._looked_s = times_s[-1]
+        if length_s > 0.0:
+            self._energy_j += self._powers(opps, passed_s @ np.array(shares), length_s)
+            self._energy_s += length_s
 
     def _advance(self) -> None:
         drive = self._drives @ (self._energy_j / self._energy_s)

@@ -116,24 +116,22 @@ class SensorWatch:
         self._past: deque[_Estimated] = deque()
         self._jump_k = jump_k
         self._well: tuple[TemperatureReading, ...] | None = None
+        self._well_s = 0.0
         self.problems: dict[str, str] = {}
 
     def problem(self, observation: Observation) -> str | None:
         """Why the sensors cannot be believed now; None while they can. Once per observation."""
-        now_s, tracks = observation.time_s, self._tracks
-        for reading in observation.temperatures:
-            track = tracks.get(reading.sensor)
-            if track is not None and LOWEST_C <= reading.temp_c <= HIGHEST_C:
-                sampled_s = now_s - reading.age_s
-                if reading.temp_c != track.value_c:
-                    self._follow(track, reading.temp_c, sampled_s)
-                track.sampled_s = sampled_s
-        if self._estimate.add(observation):
+        now_s, tracks, readings = observation.time_s, self._tracks, observation.temperatures
+        has_advanced = self._estimate.add(observation)
+        if readings is self._well and not has_advanced:
+            self._well_s = now_s
+            return None  # as mostly
+        self._take(self._well or (), self._well_s)
+        self._take(readings, now_s)
+        if has_advanced:
             self._compare(now_s)
-            self._well = None
-        readings = observation.temperatures
-        if readings is self._well or self._is_well(observation):
-            self._well, self.problems = readings, {}
+        if self._is_well(observation):
+            self._well, self._well_s, self.problems = readings, now_s, {}
             return None  # as nearly always: the rest finds words
         self._well = None
         found = {reading.sensor: reading for reading in observation.temperatures}
@@ -144,6 +142,16 @@ class SensorWatch:
         return next(iter(self.problems.values()), None)
 
     # --- inside ---------------------------------------------------------------------------------
+
+    def _take(self, readings: Iterable[TemperatureReading], now_s: float) -> None:
+        """Take note of what sensors showed, and when."""
+        for reading in readings:
+            track = self._tracks.get(reading.sensor)
+            if track is not None and LOWEST_C <= reading.temp_c <= HIGHEST_C:
+                sampled_s = now_s - reading.age_s
+                if reading.temp_c != track.value_c:
+                    self._follow(track, reading.temp_c, sampled_s)
+                track.sampled_s = sampled_s
 
     def _is_well(self, observation: Observation) -> bool:
         """Whether every sensor has a reading that nothing at all speaks against."""

@@ -55,7 +55,7 @@ def patient(path: Path, clock: Callable[[], float] = time.monotonic) -> Client:
 def beats(daemon: Daemon) -> int:
     """The heartbeats of the only application."""
     (managed,) = daemon.applications.managed()
-    return managed.heartbeats() if managed.heartbeats else 0
+    return managed.heartbeats.count if managed.heartbeats else 0
 
 
 def test_an_application_registers_beats_asks_and_leaves(daemon: Daemon) -> None:

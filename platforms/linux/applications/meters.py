@@ -6,14 +6,13 @@ is set once, as if every clock cycle of the CPU time in a heartbeat were an inst
 by a constant factor, so that rates still compare over clusters and operating points.
 """
 
-from collections.abc import Callable
 from typing import Literal, Protocol
 
 from platforms.linux.applications.per_heartbeat import WorkPerHeartbeat
 from platforms.linux.applications.recent_counts import RecentCounts
 from platforms.linux.applications.recent_rate import RecentRate, window_for
 from platforms.linux.counters.counters import Count, Counters
-from platforms.linux.managed import ProcessKey
+from platforms.linux.managed import Heartbeats, ProcessKey
 
 MeasuredBy = Literal["counters", "heartbeats", "nothing"]
 
@@ -119,14 +118,14 @@ class CountedHeartbeatMeter:
         counters: Counters,
         key: ProcessKey,
         target_per_s: float,
-        heartbeats: Callable[[], int],
+        heartbeats: Heartbeats,
     ) -> None:
         self._counters = counters
         self._key = key
         self._target_per_s = target_per_s
         self._counts_l2d = counters.counts_l2d
         self._heartbeats = heartbeats
-        self._beats = heartbeats()
+        self._beats = heartbeats.count
         self._per_beat = WorkPerHeartbeat()
         self._recent = RecentCounts(window_s=window_for(target_per_s))
         self.is_lost = False
@@ -140,8 +139,7 @@ class CountedHeartbeatMeter:
         """The rate at this frequency over some heartbeats; not known before there are a few."""
         _, window_s, freq_hz, _ = offered
         count, per_beat = self._counters.read(self._key), self._per_beat
-        heartbeats = self._heartbeats
-        before, self._beats = self._beats, (beats := heartbeats())
+        before, self._beats = self._beats, (beats := self._heartbeats.count)
         if count is None or (
             count.counted_s < _LEAST_COUNTED_SHARE * count.ran_s and is_starved(count)
         ):
@@ -184,10 +182,10 @@ class HeartbeatMeter:
     measured_by: MeasuredBy = "heartbeats"
     is_lost = False
 
-    def __init__(self, target_per_s: float, heartbeats: Callable[[], int]) -> None:
+    def __init__(self, target_per_s: float, heartbeats: Heartbeats) -> None:
         self._target_per_s = target_per_s
         self._heartbeats = heartbeats
-        self._beats = heartbeats()
+        self._beats = heartbeats.count
         self._rate = RecentRate(window_s=window_for(target_per_s))
         self._begins = True
         self._time_s = self._cycles = 0.0
@@ -203,8 +201,7 @@ class HeartbeatMeter:
     def read(self, offered: Offered) -> Measured:
         """The rate at this frequency over some heartbeats; not known before there are a few."""
         time_s, window_s, freq_hz, cycles = offered
-        heartbeats = self._heartbeats  # called in place, Python would look for a method first
-        before, self._beats = self._beats, (beats := heartbeats())
+        before, self._beats = self._beats, (beats := self._heartbeats.count)
         if self._begins or beats < before:
             first = before if beats >= before else 0  # a count that starts again: all of it
             self._rate.begin(first, time_s - window_s, cycles - window_s * freq_hz)

@@ -58,9 +58,13 @@ class RecentRate:
     """
 
     __slots__ = (
-        "_begin",
+        "_begin_cycles",
+        "_begin_s",
+        "_begin_work",
         "_due_s",
-        "_last_begin",
+        "_last_begin_cycles",
+        "_last_begin_s",
+        "_last_begin_work",
         "_last_count",
         "_longest_s",
         "_marks",
@@ -73,42 +77,37 @@ class RecentRate:
         self._window_s = window_s - 1e-9
         self._longest_s = max(window_s, min(WINDOWS * window_s, MOST_WINDOW_S)) - 1e-9
         self._step_s = window_s / PARTS - 1e-9
-        # What counts begins at `_begin`, its last window at `_last_begin`; `_marks` are the totals
-        # as they were since, `_last_count` of them in the last window.
-        self._begin: _Totals
-        self._last_begin: _Totals
+        # What counts has a begin, and so has its last window; `_marks` are the totals as they were
+        # since the former, `_last_count` of them since the latter.
         self._marks: deque[_Totals]
-        self._last_count: int
-        self._due_s: float
-        self._settled_s: float
         self.begin(0.0, 0.0, 0.0)
 
     def begin(self, work: float, time_s: float, cycles: float) -> None:
         """Begin a new window at these totals: what was before is not comparable with what comes."""
-        self._begin = self._last_begin = (work, time_s, cycles)
+        self._begin_work = self._last_begin_work = work
+        self._begin_s = self._last_begin_s = time_s
+        self._begin_cycles = self._last_begin_cycles = cycles
         self._marks, self._last_count = deque(), 0
         self._due_s, self._settled_s = time_s + self._step_s, time_s
 
     def at(self, work: float, time_s: float, cycles: float, freq_hz: float) -> float:
         """Work per second at this frequency, the totals being these by now; 0 before any time."""
         if time_s >= self._due_s:
-            self._mark((work, time_s, cycles))
-        work_before, _, cycles_before = self._begin
-        if cycles <= cycles_before:
+            self._mark(work, time_s, cycles)
+        passed = cycles - self._begin_cycles
+        if passed <= 0.0:
             return self._mean_per_s(work, time_s)
-        per_cycle = (work - work_before) / (cycles - cycles_before)
-        work_before, _, cycles_before = self._last_begin
-        if -UNLIKE <= work - work_before - per_cycle * (cycles - cycles_before) <= UNLIKE:
+        per_cycle = (work - self._begin_work) / passed
+        passed, done = cycles - self._last_begin_cycles, work - self._last_begin_work
+        if -UNLIKE <= done - per_cycle * passed <= UNLIKE:
             return per_cycle * freq_hz
         self._forget_all_but_the_last(time_s)
-        if cycles <= cycles_before:
-            return self._mean_per_s(work, time_s)
-        return (work - work_before) / (cycles - cycles_before) * freq_hz
+        return done / passed * freq_hz if passed > 0.0 else self._mean_per_s(work, time_s)
 
     @property
     def time_s(self) -> float:
         """Seconds over which the rate is a mean."""
-        return self._marks[-1][1] - self._begin[1] if self._marks else 0.0
+        return self._marks[-1][1] - self._begin_s if self._marks else 0.0
 
     @property
     def mean_per_s(self) -> float:
@@ -116,27 +115,26 @@ class RecentRate:
         return self._mean_per_s(*self._marks[-1][:2]) if self._marks else 0.0
 
     def _mean_per_s(self, work: float, time_s: float) -> float:
-        work_before, time_before_s, _ = self._begin
-        passed_s = time_s - time_before_s
-        return (work - work_before) / passed_s if passed_s > 0.0 else 0.0
+        passed_s = time_s - self._begin_s
+        return (work - self._begin_work) / passed_s if passed_s > 0.0 else 0.0
 
-    def _mark(self, totals: _Totals) -> None:
+    def _mark(self, work: float, time_s: float, cycles: float) -> None:
         """Remember these totals, and let the windows begin later."""
         marks, count, window_s = self._marks, self._last_count + 1, self._window_s
-        _, now_s, _ = totals
-        marks.append(totals)
-        while now_s - marks[-count][1] >= window_s:
-            self._last_begin = marks[-count]
+        marks.append((work, time_s, cycles))
+        while time_s - (mark := marks[-count])[1] >= window_s:
+            self._last_begin_work, self._last_begin_s, self._last_begin_cycles = mark
             count -= 1
         self._last_count = count
-        longest_s = self._longest_s if now_s >= self._settled_s else window_s
-        while now_s - marks[0][1] >= longest_s:
-            self._begin = marks.popleft()
-        self._due_s = now_s + self._step_s
+        longest_s = self._longest_s if time_s >= self._settled_s else window_s
+        while time_s - marks[0][1] >= longest_s:
+            self._begin_work, self._begin_s, self._begin_cycles = marks.popleft()
+        self._due_s = time_s + self._step_s
 
     def _forget_all_but_the_last(self, now_s: float) -> None:
         """Let what counts be the last window; for another one that is not to grow."""
-        self._begin = self._last_begin
+        self._begin_work, self._begin_s = self._last_begin_work, self._last_begin_s
+        self._begin_cycles = self._last_begin_cycles
         while len(self._marks) > self._last_count:
             self._marks.popleft()
         self._settled_s = now_s + self._window_s

@@ -17,7 +17,12 @@ from platforms.linux.knobs.knobs import KnobWriter
 
 
 class Actuator(Protocol):
-    """Steers one frequency domain. Methods raise WriteRefused and JournalUnusable."""
+    """Steers one frequency domain. Methods raise WriteRefused and JournalUnusable.
+
+    `reading_tells_all`: `allowed_hz` is the same as long as the reading is.
+    """
+
+    reading_tells_all: bool
 
     @property
     def domain(self) -> ClockDomain:
@@ -56,6 +61,8 @@ class Actuator(Protocol):
 
 class SetSpeed:
     """``scaling_setspeed``, of devfreq ``set_freq``, under the governor ``userspace``."""
+
+    reading_tells_all = True
 
     def __init__(self, domain: ClockDomain) -> None:
         self.domain = domain
@@ -113,6 +120,8 @@ class Cap:
     Its files are called ``max_freq`` and ``min_freq`` in devfreq. The user's own limits, as they
     were at `take`, are never left.
     """
+
+    reading_tells_all = False
 
     def __init__(self, domain: ClockDomain) -> None:
         self.domain = domain

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Protocol
 
-from platforms.linux.managed import ManagedProcess, ProcessKey, Target
+from platforms.linux.managed import Heartbeats, ManagedProcess, ProcessKey, Target
 from platforms.linux.processes.processes import ProcessInfo
 from rm.daemon.applications.grant import Grant, printable
 from rm.daemon.applications.matching import Rule
@@ -160,7 +160,7 @@ class Applications:
             priority=default if priority is None else priority,
             source="client",
             uid=uid,
-            beats=old.beats if old else 0,
+            heartbeats=Heartbeats(old.heartbeats.count if old else 0),
         )
         self._put(grant)
         return grant

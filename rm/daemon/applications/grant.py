@@ -1,9 +1,9 @@
 """An application that is managed: who asked for it, what it needs, how often it beat."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from platforms.linux.managed import ManagedProcess, ProcessKey, Target
+from platforms.linux.managed import Heartbeats, ManagedProcess, ProcessKey, Target
 
 Source = Literal["configuration", "client"]
 
@@ -12,7 +12,7 @@ Source = Literal["configuration", "client"]
 class Grant:
     """One managed process. `uid` is who registered it (0 for the configuration).
 
-    `id` is given once and never again. `beats` are the heartbeats received so far.
+    `id` is given once and never again.
     """
 
     id: int
@@ -22,18 +22,14 @@ class Grant:
     priority: int
     source: Source
     uid: int = 0
-    beats: int = 0
+    heartbeats: Heartbeats = field(default_factory=Heartbeats)
     has_beaten: bool = False
 
     def beat(self, count: int) -> bool:
         """Count heartbeats; whether they are the first."""
-        self.beats += count
+        self.heartbeats.count += count
         first, self.has_beaten = not self.has_beaten, True
         return first
-
-    def total(self) -> int:
-        """The heartbeats received so far."""
-        return self.beats
 
     @property
     def sends_heartbeats(self) -> bool:
@@ -50,7 +46,7 @@ class Grant:
             target=self.target,
             priority=self.priority,
             source=self.source,
-            heartbeats=self.total if self.sends_heartbeats else None,
+            heartbeats=self.heartbeats if self.sends_heartbeats else None,
         )
 
 

@@ -1,7 +1,6 @@
 """Tests of what the governor is told of its applications, on a fake root with made-up counters."""
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from platforms.linux.applications.application_reader import (
 from platforms.linux.applications.followed_application import ReadApplication
 from platforms.linux.counters.counters import Count, Counters, NoCounters
 from platforms.linux.knobs.system_calls import calls_for
-from platforms.linux.managed import ManagedProcess, ProcessKey, RateUnit, Target
+from platforms.linux.managed import Heartbeats, ManagedProcess, ProcessKey, RateUnit, Target
 from platforms.linux.processes.processes import ProcessTable
 from tests.platforms.linux.fake_counters import FakeCounters
 from tests.platforms.linux.fake_root import FakeRoot
@@ -42,17 +41,6 @@ class FakeClock:
         self.time_s = max(self.time_s, time_s)
 
 
-class Beats:
-    """Heartbeats that a test sends."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def __call__(self) -> int:
-        """How many so far."""
-        return self.count
-
-
 class Machine:
     """A fake root with a reader on it."""
 
@@ -69,7 +57,7 @@ class Machine:
         *,
         value: float = 1e9,
         unit: RateUnit = "instructions/s",
-        heartbeats: Callable[[], int] | None = None,
+        heartbeats: Heartbeats | None = None,
         threads: int = 1,
     ) -> ManagedProcess:
         """Start an application and manage it; its id is its pid."""
@@ -310,7 +298,7 @@ def test_an_equal_application_is_the_same_one(machine: Machine, counters: FakeCo
 
 def test_heartbeats_are_measured_in_instructions(machine: Machine, counters: FakeCounters) -> None:
     """Both the rate and the target."""
-    beats = Beats()
+    beats = Heartbeats()
     machine.start(100, value=30.0, unit="heartbeats/s", heartbeats=beats)
     machine.rescan()
     counters.counts[100] = ran(4e7)
@@ -380,7 +368,7 @@ def test_without_counters_heartbeats_are_the_rate(
     bare: Machine, caplog: pytest.LogCaptureFixture
 ) -> None:
     """On a constant scale, from the CPU time in the first ones."""
-    beats = Beats()
+    beats = Heartbeats()
     bare.start(100, value=30.0, unit="heartbeats/s", heartbeats=beats)
     bare.calls.set_affinity(100, [1])
     bare.rescan()

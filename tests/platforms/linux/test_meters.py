@@ -17,23 +17,12 @@ from platforms.linux.applications.meters import (
     Offered,
 )
 from platforms.linux.counters.counters import Count
-from platforms.linux.managed import ProcessKey
+from platforms.linux.managed import Heartbeats, ProcessKey
 from tests.platforms.linux.fake_counters import FakeCounters
 
 KEY = ProcessKey(7, 1)
 PERIOD_S = 0.05
 GHZ = 1e9
-
-
-class Beats:
-    """Heartbeats that a test sends."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def __call__(self) -> int:
-        """How many so far."""
-        return self.count
 
 
 @pytest.fixture
@@ -78,7 +67,7 @@ def read(meter: Meter, freq_hz: float = GHZ) -> Measured:
     return Measured(*meter.read(CLOCK.period(freq_hz)))
 
 
-def read_all(meter: Meter, beats: Beats, new: Sequence[int], freq_hz: float = GHZ) -> Measured:
+def read_all(meter: Meter, beats: Heartbeats, new: Sequence[int], freq_hz: float = GHZ) -> Measured:
     """Read once a period, after so many new heartbeats each."""
     for count in new:
         beats.count += count
@@ -134,7 +123,7 @@ def test_uncounted_l2_accesses_are_a_typical_share() -> None:
 
 def test_a_target_in_heartbeats_becomes_one_in_instructions(counters: FakeCounters) -> None:
     """20 heartbeats/s of 40 million instructions each, wanted 30 times a second."""
-    beats = Beats()
+    beats = Heartbeats()
     meter = CountedHeartbeatMeter(counters, KEY, 30.0, beats)
     counters.counts[7] = ran(4e7, 4e5)
     assert read_all(meter, beats, [1]).rate_ips is None
@@ -153,7 +142,7 @@ def test_a_heartbeat_rate_seen_through_counters_follows_the_frequency(
     counters: FakeCounters,
 ) -> None:
     """The first period at twice the clock shows twice the rate."""
-    beats = Beats()
+    beats = Heartbeats()
     meter = CountedHeartbeatMeter(counters, KEY, 30.0, beats)
     counters.counts[7] = ran(4e7)
     read_all(meter, beats, [1] * 20)
@@ -163,7 +152,7 @@ def test_a_heartbeat_rate_seen_through_counters_follows_the_frequency(
 
 def test_a_move_to_another_cluster_begins_a_new_window(counters: FakeCounters) -> None:
     """A cycle of a big core is worth more than one of a LITTLE core."""
-    beats = Beats()
+    beats = Heartbeats()
     meter = CountedHeartbeatMeter(counters, KEY, 30.0, beats)
     counters.counts[7] = ran(4e7)
     read_all(meter, beats, [1] * 20)
@@ -174,7 +163,7 @@ def test_a_move_to_another_cluster_begins_a_new_window(counters: FakeCounters) -
 
 def test_without_counters_the_work_in_a_heartbeat_is_its_cpu_cycles() -> None:
     """Set once: 20 heartbeats/s with half of a core at 1 GHz are 25 million each."""
-    beats = Beats()
+    beats = Heartbeats()
     meter = HeartbeatMeter(30.0, beats)
     meter.look(cpu_s=3.0)
     assert Measured(None, 0.0) == read_all(meter, beats, [1] * 10)
@@ -189,7 +178,7 @@ def test_without_counters_the_work_in_a_heartbeat_is_its_cpu_cycles() -> None:
 
 def test_without_counters_the_work_in_a_heartbeat_is_never_changed() -> None:
     """Otherwise rates on two clusters, or at two frequencies, would not compare."""
-    beats = Beats()
+    beats = Heartbeats()
     meter = HeartbeatMeter(30.0, beats)
     meter.look(cpu_s=0.0)
     read_all(meter, beats, [1] * 10)
@@ -204,7 +193,7 @@ def test_without_counters_the_work_in_a_heartbeat_is_never_changed() -> None:
 
 def test_a_few_heartbeats_are_waited_for() -> None:
     """One more or less would be half of the number."""
-    beats = Beats()
+    beats = Heartbeats()
     meter = HeartbeatMeter(1.0, beats)
     meter.look(cpu_s=0.0)
     read_all(meter, beats, [1, 0, 1, 0])
@@ -217,7 +206,7 @@ def test_a_few_heartbeats_are_waited_for() -> None:
 
 def test_cpu_time_that_cannot_be_seen_is_taken_as_all_of_a_core() -> None:
     """A wrong constant is as good as another: rates still compare."""
-    beats = Beats()
+    beats = Heartbeats()
     meter = HeartbeatMeter(30.0, beats)
     meter.look(cpu_s=0.0)
     read_all(meter, beats, [1] * 10)
@@ -227,7 +216,7 @@ def test_cpu_time_that_cannot_be_seen_is_taken_as_all_of_a_core() -> None:
 
 def test_heartbeats_that_stop_bring_the_rate_to_zero() -> None:
     """A program that hangs is one that misses its target."""
-    beats = Beats()
+    beats = Heartbeats()
     meter = HeartbeatMeter(30.0, beats)
     meter.look(cpu_s=0.0)
     read_all(meter, beats, [1] * 10)
@@ -237,7 +226,7 @@ def test_heartbeats_that_stop_bring_the_rate_to_zero() -> None:
 
 def test_heartbeats_that_are_counted_anew_are_no_negative_rate() -> None:
     """The client registered again."""
-    beats = Beats()
+    beats = Heartbeats()
     beats.count = 1000
     meter = HeartbeatMeter(30.0, beats)
     meter.look(cpu_s=0.0)

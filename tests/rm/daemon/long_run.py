@@ -99,8 +99,9 @@ class LongRun:
             limited_by=self.supervisor.limited_by,
             loop_s=0.001,
         )
-        self.times.add(0.001)
+        self.times.new.append(0.001)
         if number % PER_MIGRATION == 0:
+            self.times.take_in()
             living.rescan()
             if self.supervisor.steers:
                 living.board.hold()

@@ -155,13 +155,13 @@ def test_heartbeats_are_counted_on_while_the_grant_holds() -> None:
     assert beats is not None
     applications.beat(grant, 3)
     applications.beat(grant, 2)
-    assert 5 == beats()
+    assert 5 == beats.count
     applications.register(table.running[7], uid=1000, target=Target(60.0, "heartbeats/s"))
     beats = applications.managed()[0].heartbeats
     assert beats is not None
-    assert 5 == beats()
+    assert 5 == beats.count
     applications.beat(grant, 9)
-    assert 5 == beats()
+    assert 5 == beats.count
 
 
 def test_heartbeats_beside_a_target_in_instructions_are_seen_from_the_first_on() -> None:
@@ -173,7 +173,7 @@ def test_heartbeats_beside_a_target_in_instructions_are_seen_from_the_first_on()
     applications.beat(grant, 2)
     beats = applications.managed()[0].heartbeats
     assert beats is not None
-    assert 2 == beats()
+    assert 2 == beats.count
 
 
 def test_other_rules_hold_from_the_next_scan_on_without_a_gap() -> None:

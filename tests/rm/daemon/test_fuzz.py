@@ -273,7 +273,7 @@ def test_no_damaged_stream_is_felt_by_another_client(
                 assert (registered["id"], "good") == (state["id"], state["name"])
     (managed,) = [m for m in daemon.applications.managed() if m.id == registered["id"]]
     assert managed.heartbeats is not None
-    assert beats == managed.heartbeats()
+    assert beats == managed.heartbeats.count
     assert not good.is_closed()
     assert daemon.server.closed_for_cause > beats / 2
     assert not [record for record in caplog.records if record.exc_info or record.levelno > 30]

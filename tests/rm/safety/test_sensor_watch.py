@@ -181,6 +181,16 @@ def test_a_jump_beyond_what_the_board_can_do_is_doubted(to_c: float, doubted: bo
         assert "sensor cls0 must not jump by more than 16 K in 0.05 s (got 45 degC, then" in problem
 
 
+def test_a_jump_counts_from_the_last_of_the_very_same_readings() -> None:
+    """Those are not looked at one by one, but they were there."""
+    watch, first = SensorWatch(HIKEY), at(1.0, 45.0)
+    for period in range(1, 60):
+        assert watch.problem(replace(first, time_s=1.0 + 0.05 * period)) is None
+    problem = watch.problem(at(1.05 + 0.05 * period, 80.0))
+    assert problem is not None
+    assert "in 0.05 s (got 45 degC, then 80)" in problem
+
+
 def test_after_a_jump_the_doubt_lasts_ten_seconds() -> None:
     """What fell over once may do so again."""
     watch = SensorWatch(HIKEY)
