@@ -85,10 +85,13 @@ class Bench:
     """A daemon whose rounds are asked for one by one."""
 
     def __init__(self, daemon: Daemon, clock: SteppedClock, work: Callable[[], None]) -> None:
+        """`work` is what happens between two rounds."""
         self._daemon = daemon
         self._governor = daemon._governor
         self._clock = clock
         self._work = work
+        managed = daemon._applications.managed()
+        self._heartbeats = [app.heartbeats for app in managed if app.heartbeats is not None]
 
     def dvfs_round(self) -> None:
         """Observe, scale, apply, log."""
@@ -112,7 +115,7 @@ class Bench:
     def live(self, rounds: int) -> None:
         """Let rounds pass, and the applications work before each."""
         for number in range(rounds):
-            self._work()
+            self._pass_period()
             (self.migration_round if number % 10 == 9 else self.dvfs_round)()
 
     def overhead(self, action: Callable[[], None], measure: Measure) -> Overhead:
@@ -136,16 +139,27 @@ class Bench:
         known = self._daemon._opened.reader._known.values()
         return [(KernelCalls, "get_affinity"), *[(app, "_get_affinity") for app in known]]
 
-    def _up_to_dvfs(self) -> None:
-        self.dvfs_round()  # takes note of what was worked before the bare calls
+    def _pass_period(self) -> None:
         self._work()
+        self._beat()
+
+    def _beat(self) -> None:
+        """Once before every round: how fast applications are does not change."""
+        for heartbeats in self._heartbeats:
+            heartbeats.count += BEATS_PER_ROUND
+
+    def _up_to_dvfs(self) -> None:
+        self._beat()
+        self.dvfs_round()  # takes note of what was worked before the bare calls
+        self._pass_period()
 
     def _up_to_migration(self) -> None:
+        self._beat()
         self.dvfs_round()
         for _ in range(DVFS_ROUNDS):
-            self._work()
+            self._pass_period()
             self.dvfs_round()
-        self._work()
+        self._pass_period()
 
 
 @contextmanager
@@ -187,9 +201,6 @@ def bench(
     def between() -> None:
         kernel()
         applications.work()
-        for process in registry.managed():
-            if process.heartbeats is not None:
-                process.heartbeats.count += BEATS_PER_ROUND
         others()
 
     try:
