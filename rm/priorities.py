@@ -178,7 +178,7 @@ class Easing:
 
 MAY_HAVE = ("demand", "train", "accelerate", "trains_only_with_jobs")
 """What a policy may have beside `migrate`, `scale` and `last_gain`: methods, and what never changes
-(`rm.policy.TrainingPolicy`, `rm.governor.Governor`, `rm.training.governing`)."""
+(`rm.policy.TrainingPolicy`, `rm.governor.Governor`, `rm.training.foreground.Ordinary`)."""
 
 
 class ByPriority:

@@ -38,8 +38,8 @@ MOST_UNHEARD = 32
 """Rounds after which phases are followed though nobody asks: the list must end somewhere."""
 
 
-_Present = tuple[list[int], list[tuple[int, ...]], list[int], list[float]]
-"""Of every application its id, its cores, how many threads it has, and its rate."""
+_Present = tuple[list[int], list[tuple[int, ...]], list[int]]
+"""Of every application its id, its cores, and how many threads it has."""
 
 
 class SpeedEstimator:
@@ -61,7 +61,7 @@ class SpeedEstimator:
         self.heard: Observation | None = None
         self.lessons = 0
         self._seats: list[tuple[int, tuple[int, ...]]] = []
-        self._present: _Present = ([], [], [], [])
+        self._present: _Present = ([], [], [])
         self._opps: tuple[int, ...] = ()
         self._places: list[Place] = []
         self._has_learnt = False
@@ -86,14 +86,13 @@ class SpeedEstimator:
             return
         self._time_s, self.heard = observation.time_s, observation
         apps, before = observation.applications, self._seats
-        present: _Present = ([], [], [], [])
-        ids, cores, threads, rates_ips = present
+        ids, cores, threads, rates_ips = [], [], [], []
         for app in apps:
             ids.append(app.id)
             cores.append(app.cores)
             threads.append(app.threads)
             rates_ips.append(app.rate_ips)
-        ids_before, cores_before, threads_before, _ = self._present
+        ids_before, cores_before, threads_before = self._present
         changed = (
             cores != cores_before
             or ids != ids_before
@@ -112,7 +111,8 @@ class SpeedEstimator:
         seats = [(app.id, app.cores) for app in apps]
         moved = seats != before
         if changed or self._has_learnt:
-            self._seats, self._present, self._opps = seats, present, observation.opp_index
+            self._seats, self._present = seats, (ids, cores, threads)
+            self._opps = observation.opp_index
             self._places = self._found_places(observation)
             self._has_learnt = False
         if moved:

@@ -56,15 +56,16 @@ class StallAwareScaling:
 
     def _look(self, observation: Observation) -> None:
         """Where everybody is now, and what a cycle takes there; wait where that is elsewhere."""
-        self._lessons = self._estimator.lessons
-        seats = self._estimator.seats(observation)
+        estimator = self._estimator
+        seats = estimator.seats(observation)
         if seats != self._seats:
             self._seats = seats
             self._wait = SETTLE_ROUNDS
-        places = self._estimator.places(observation)
+        places = estimator.places(observation)
         self._clusters = [place.cluster for place in places]
         self._cycles_s = [place.cycle_s for place in places]
         self._stalls_s = [place.stall_s for place in places]
+        self._lessons = estimator.lessons if observation is estimator.heard else -1
 
 
 def needed_hz(freq_hz: float, reached: float, stall_s_per_cycle: float) -> float:

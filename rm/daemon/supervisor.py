@@ -86,17 +86,16 @@ class Supervisor:
 
     def admits(self, observation: Observation) -> bool:
         """Whether the policy may steer; takes or gives back the knobs where that has changed."""
+        now_s, rivals, backend = observation.time_s, self._watches.rivals, self.backend
         self._sensor_problem = sensor = self._watches.sensors.problem(observation)
-        backend = self.backend
         if (
             self.steers
             and self.states.state == "normal"
             and not (sensor or self._policy.problem or self._board.knob_problem)
-            and not (self._watches.rivals.seen or self._take_problem)
+            and not (self._take_problem or (rivals.seen and rivals.problem(now_s)))
             and (backend is None or backend.degraded is None)
         ):
             return True  # as nearly always
-        now_s = observation.time_s
         transition = self.states.update(now_s, self._health(now_s))
         if transition is not None:
             self._enter(transition)

@@ -23,6 +23,9 @@ STEP_S = 0.5
 """How often the estimates advance: half of a second is short against a die's 3 s, and what happens
 within is averaged, not lost."""
 
+MOST_LOADS = 64
+"""Observations after which their load is worked out though no step is over (chosen)."""
+
 HOT_C = 95.0
 """Leakage of the estimate that switches most is taken here; the other one leaks nothing."""
 
@@ -65,17 +68,17 @@ class HeatEstimate:
         self._due_s = -math.inf
         self._energy_j = np.zeros((len(board.thermal.nodes), 2))
         self._energy_s = 0.0
-        self._looked_s = math.inf
+        self._booked_s = math.inf
         self.above_air_k = np.zeros((2, len(weights), 2))
 
     def add(self, observation: Observation) -> bool:
         """Take the load since the observation before; True when the estimates have advanced."""
         now_s = observation.time_s
         self._loads.append((now_s, observation.opp_index, observation.core_utilisation))
-        if self._looked_s <= now_s < self._due_s:
+        if self._booked_s <= now_s < self._due_s and len(self._loads) < MOST_LOADS:
             return False  # as mostly
         loads, self._loads = self._loads, []
-        self._looked_s = loads[0][0] if self._looked_s == math.inf else self._looked_s
+        self._booked_s = loads[0][0] if self._booked_s == math.inf else self._booked_s
         for opps, of_these in groupby(loads, key=itemgetter(1)):
             self._book(opps, list(of_these))
         is_step = self._energy_s >= STEP_S
@@ -100,9 +103,9 @@ class HeatEstimate:
     def _book(self, opps: tuple[int, ...], loads: Sequence[_Load]) -> None:
         """Turn the busy time at these operating points into heat."""
         times_s, _, shares = zip(*loads, strict=True)
-        passed_s = np.maximum(np.diff([self._looked_s, *times_s]), 0.0)
+        passed_s = np.maximum(np.diff([self._booked_s, *times_s]), 0.0)
         length_s = float(passed_s.sum())
-        self._looked_s = times_s[-1]
+        self._booked_s = times_s[-1]
         if length_s > 0.0:
             self._energy_j += self._powers(opps, passed_s @ np.array(shares), length_s)
             self._energy_s += length_s

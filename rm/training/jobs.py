@@ -46,7 +46,10 @@ class Overdue(Struct, frozen=True):
 
 
 class TrainingJobs:
-    """All jobs of one board; job ids count from 1 and are never used again."""
+    """All jobs of one board; job ids count from 1 and are never used again.
+
+    `by_id` are those that there are, to look at only.
+    """
 
     def __init__(self, board: Board) -> None:
         """There are none yet."""
@@ -159,9 +162,6 @@ class TrainingJobs:
         self._forecast = forecast
 
     # --- what there is to know ------------------------------------------------------------------
-
-    def __len__(self) -> int:
-        return len(self.by_id)
 
     def grant_of(self, job_id: int, now_s: float) -> IssuedGrant:
         """What the job is to be told now."""

@@ -109,6 +109,24 @@ def test_the_round_after_a_change_of_placement_is_sat_out() -> None:
     assert (2, 3) != loop.scale(observation(slow, opp_index=(2, 3)))
 
 
+def test_what_is_seen_beside_changes_nothing_for_the_rounds_after() -> None:
+    """Somebody asks for other applications than the estimate has heard of."""
+    estimator = SpeedEstimator(HIKEY, NO_STALLS)
+    loop = StallAwareScaling(HIKEY, estimator)
+    one = reading(0, cores=(0,), rate_ips=0.5e9)
+    both = (one, reading(1, cores=(4,), rate_ips=0.5e9))
+
+    def scale(number: int) -> tuple[int, ...]:
+        seen = observation(*both, time_s=ROUND_S * number, opp_index=(2, 3))
+        estimator.update(seen)
+        return loop.scale(seen)
+
+    before = [scale(number) for number in range(4)][-1]
+    loop.scale(observation(one, time_s=ROUND_S * 3, opp_index=(2, 3)))
+    after = [scale(number) for number in range(4, 4 + SETTLE_ROUNDS + 1)]
+    assert before == after[-1] != (2, 3)
+
+
 def drive(board: SimulatedBoard, rounds: int) -> list[tuple[int, ...]]:
     """The operating points that the loop chooses on a simulated board."""
     estimator = SpeedEstimator(board.board, NO_STALLS)

@@ -60,7 +60,7 @@ class ApplicationReader:
         self._counters = counters
         self._clock = clock
         self._board = CoreMap(clusters)
-        self._cycles = [0.0] * len(clusters)
+        self._cycles = [0.0] * len(clusters)  # that each cluster's clock has offered so far
         self._table = ProcessTable(root) if table is None else table
         self._has_own_table = table is None
         self._calls = calls_for(root) if calls is None else calls

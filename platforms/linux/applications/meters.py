@@ -172,6 +172,7 @@ class HeartbeatMeter:
         "_begins",
         "_cycles",
         "_heartbeats",
+        "_now_s",
         "_rate",
         "_target_ips",
         "_target_per_s",
@@ -188,6 +189,7 @@ class HeartbeatMeter:
         self._beats = heartbeats.count
         self._rate = RecentRate(window_s=window_for(target_per_s))
         self._begins = True
+        self._now_s = 0.0
         self._time_s = self._cycles = 0.0
         self._begin: tuple[int, float] | None = None
         self.per_beat: float | None = None
@@ -196,11 +198,12 @@ class HeartbeatMeter:
     @property
     def heartbeats_per_s(self) -> float:
         """Over some heartbeats."""
-        return self._rate.mean_per_s
+        return self._rate.mean_per_s(self._beats, self._now_s)
 
     def read(self, offered: Offered) -> Measured:
         """The rate at this frequency over some heartbeats; not known before there are a few."""
         time_s, window_s, freq_hz, cycles = offered
+        self._now_s = time_s
         before, self._beats = self._beats, (beats := self._heartbeats.count)
         if self._begins or beats < before:
             first = before if beats >= before else 0  # a count that starts again: all of it

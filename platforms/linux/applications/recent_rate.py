@@ -49,7 +49,7 @@ class RecentRate:
     """Work per second, at a steady rate over `WINDOWS` times `window_s`, else over the last one.
 
     It is told totals, which somebody else adds up, and remembers them as they were now and then. A
-    window is up to two of its `PARTS` longer than that.
+    window is up to two of its `PARTS` longer than that. What counts begins at `begin_s`.
 
     >>> rate = RecentRate(window_s=1.0)
     >>> rate.begin(0.0, 0.0, 0.0)
@@ -59,7 +59,6 @@ class RecentRate:
 
     __slots__ = (
         "_begin_cycles",
-        "_begin_s",
         "_begin_work",
         "_due_s",
         "_last_begin_cycles",
@@ -71,6 +70,7 @@ class RecentRate:
         "_settled_s",
         "_step_s",
         "_window_s",
+        "begin_s",
     )
 
     def __init__(self, *, window_s: float) -> None:
@@ -85,7 +85,7 @@ class RecentRate:
     def begin(self, work: float, time_s: float, cycles: float) -> None:
         """Begin a new window at these totals: what was before is not comparable with what comes."""
         self._begin_work = self._last_begin_work = work
-        self._begin_s = self._last_begin_s = time_s
+        self.begin_s = self._last_begin_s = time_s
         self._begin_cycles = self._last_begin_cycles = cycles
         self._marks, self._last_count = deque(), 0
         self._due_s, self._settled_s = time_s + self._step_s, time_s
@@ -96,26 +96,17 @@ class RecentRate:
             self._mark(work, time_s, cycles)
         passed = cycles - self._begin_cycles
         if passed <= 0.0:
-            return self._mean_per_s(work, time_s)
+            return self.mean_per_s(work, time_s)
         per_cycle = (work - self._begin_work) / passed
         passed, done = cycles - self._last_begin_cycles, work - self._last_begin_work
         if -UNLIKE <= done - per_cycle * passed <= UNLIKE:
             return per_cycle * freq_hz
         self._forget_all_but_the_last(time_s)
-        return done / passed * freq_hz if passed > 0.0 else self._mean_per_s(work, time_s)
+        return done / passed * freq_hz if passed > 0.0 else self.mean_per_s(work, time_s)
 
-    @property
-    def time_s(self) -> float:
-        """Seconds over which the rate is a mean."""
-        return self._marks[-1][1] - self._begin_s if self._marks else 0.0
-
-    @property
-    def mean_per_s(self) -> float:
-        """Work per second, whatever the frequencies were; as of at most a part of a window ago."""
-        return self._mean_per_s(*self._marks[-1][:2]) if self._marks else 0.0
-
-    def _mean_per_s(self, work: float, time_s: float) -> float:
-        passed_s = time_s - self._begin_s
+    def mean_per_s(self, work: float, time_s: float) -> float:
+        """Work per second, whatever the frequencies were; 0 before any time."""
+        passed_s = time_s - self.begin_s
         return (work - self._begin_work) / passed_s if passed_s > 0.0 else 0.0
 
     def _mark(self, work: float, time_s: float, cycles: float) -> None:
@@ -128,12 +119,12 @@ class RecentRate:
         self._last_count = count
         longest_s = self._longest_s if time_s >= self._settled_s else window_s
         while time_s - marks[0][1] >= longest_s:
-            self._begin_work, self._begin_s, self._begin_cycles = marks.popleft()
+            self._begin_work, self.begin_s, self._begin_cycles = marks.popleft()
         self._due_s = time_s + self._step_s
 
     def _forget_all_but_the_last(self, now_s: float) -> None:
         """Let what counts be the last window; for another one that is not to grow."""
-        self._begin_work, self._begin_s = self._last_begin_work, self._last_begin_s
+        self._begin_work, self.begin_s = self._last_begin_work, self._last_begin_s
         self._begin_cycles = self._last_begin_cycles
         while len(self._marks) > self._last_count:
             self._marks.popleft()

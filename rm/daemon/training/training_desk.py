@@ -48,7 +48,8 @@ _log = logging.getLogger(__name__)
 class TrainingDesk:
     """All jobs that the daemon has let in.
 
-    `refusal` is why no new ones are let in, None while they are. Not `binding`: jobs are told that
+    `held` are they by id, to look at only. `refusal` is why no new ones are let in, None while they
+    are. Not `binding`: jobs are told that
     they need not keep to what is decided, which is only shown (dry run).
     """
 

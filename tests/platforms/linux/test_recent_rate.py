@@ -33,6 +33,16 @@ class Told:
         self._cycles += time_s * freq_hz
         return self.at(freq_hz)
 
+    @property
+    def passed_s(self) -> float:
+        """Seconds over which the rate is a mean."""
+        return self._time_s - self.rate.begin_s
+
+    @property
+    def mean_per_s(self) -> float:
+        """The rate, whatever the frequencies were."""
+        return self.rate.mean_per_s(self._work, self._time_s)
+
     def at(self, freq_hz: float) -> float:
         """The rate at this frequency."""
         return self.rate.at(self._work, self._time_s, self._cycles, freq_hz)
@@ -50,8 +60,8 @@ def test_the_rate_is_the_mean_over_the_window() -> None:
     rate = Told(window_s=1.0)
     for period in range(100):
         rate.add(work=1 + period % 2, time_s=PERIOD_S, freq_hz=GHZ)
-    assert 30.0 == pytest.approx(rate.rate.mean_per_s)
-    assert WINDOWS * 1.0 == pytest.approx(rate.rate.time_s)
+    assert 30.0 == pytest.approx(rate.mean_per_s)
+    assert WINDOWS * 1.0 == pytest.approx(rate.passed_s)
 
 
 def test_what_is_older_than_the_window_is_forgotten() -> None:
@@ -61,7 +71,7 @@ def test_what_is_older_than_the_window_is_forgotten() -> None:
         rate.add(work=5.0, time_s=PERIOD_S, freq_hz=GHZ)
     for _ in range(10):
         rate.add(work=0.0, time_s=PERIOD_S, freq_hz=GHZ)
-    assert (0.0, 0.0) == pytest.approx((rate.rate.mean_per_s, rate.at(GHZ)))
+    assert (0.0, 0.0) == pytest.approx((rate.mean_per_s, rate.at(GHZ)))
 
 
 def test_the_rate_follows_the_frequency_at_once() -> None:
@@ -70,9 +80,9 @@ def test_the_rate_follows_the_frequency_at_once() -> None:
     for _ in range(20):
         rate.add(work=1.0, time_s=PERIOD_S, freq_hz=GHZ)
     assert (20.0, 40.0) == pytest.approx((rate.at(GHZ), rate.at(2 * GHZ)))
-    for _ in range(12):
+    for _ in range(10):
         rate.add(work=2.0, time_s=PERIOD_S, freq_hz=2 * GHZ)
-    assert (40.0, 44.0 / 1.6) == pytest.approx((rate.at(2 * GHZ), rate.rate.mean_per_s))
+    assert (40.0, 40.0 / 1.5) == pytest.approx((rate.at(2 * GHZ), rate.mean_per_s))
 
 
 def test_scaling_by_the_rate_finds_the_frequency_without_overshoot() -> None:
@@ -129,7 +139,7 @@ def test_a_change_is_seen_within_two_windows(factor: float) -> None:
         before, phase = phase, phase + 10.0 * (factor if period >= 200 else 1.0) * PERIOD_S
         seen = rate.add(float(int(phase) - int(before)), PERIOD_S, GHZ)
     assert 10.0 * factor == pytest.approx(seen, abs=1.0)
-    assert rate.rate.time_s <= 2.0
+    assert rate.passed_s <= 2.0
 
 
 def test_small_changes_are_seen_in_time() -> None:
@@ -143,11 +153,11 @@ def test_small_changes_are_seen_in_time() -> None:
 def test_before_anything_came_the_rate_is_zero() -> None:
     """Nor is a frequency of zero a reason to fail."""
     rate = Told(window_s=0.5)
-    assert (0.0, 0.0) == (rate.rate.mean_per_s, rate.at(GHZ))
+    assert (0.0, 0.0) == (rate.mean_per_s, rate.at(GHZ))
     rate.add(work=1.0, time_s=0.5, freq_hz=0.0)
-    assert (2.0, 2.0) == (rate.rate.mean_per_s, rate.at(GHZ))
+    assert (2.0, 2.0) == (rate.mean_per_s, rate.at(GHZ))
     rate.rate.begin(1.0, 0.5, 0.0)
-    assert (0.0, 0.0) == (rate.rate.mean_per_s, rate.rate.time_s)
+    assert (0.0, 0.0) == (rate.mean_per_s, rate.passed_s)
 
 
 def test_the_rate_is_exact_after_years() -> None:
@@ -157,7 +167,7 @@ def test_the_rate_is_exact_after_years() -> None:
     rate.add(work=years_s * 1000.0, time_s=years_s, freq_hz=2 * GHZ)
     for _ in range(50):
         rate.add(work=1.0, time_s=PERIOD_S, freq_hz=GHZ)
-    assert 20.0 == pytest.approx(rate.rate.mean_per_s, rel=1e-3)
+    assert 20.0 == pytest.approx(rate.mean_per_s, rel=1e-3)
     assert 20.0 == pytest.approx(rate.at(GHZ), rel=1e-3)
 
 

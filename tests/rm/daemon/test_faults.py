@@ -289,6 +289,29 @@ def test_a_policy_file_that_became_garbage_is_refused_at_a_reload(
     assert {} == daemon.changes()
 
 
+def test_a_reload_to_a_policy_without_a_network_ends_degraded_and_one_with_it_begins_it(
+    tmp_path: Path,
+) -> None:
+    """The back end that is looked at is that of the policy that decides."""
+    settings = 'backend = "tests.npu_runtime.faulty_backend:crash"'
+    with RunningDaemon(tmp_path, settings=settings, sections=QUICK) as daemon:
+        daemon.root.add_process(100)
+        daemon.before = daemon.root.snapshot()
+        _start(daemon)
+        assert daemon.process is not None
+        with LivingApplications(daemon, [100], target=30.0):
+            daemon.wait_for_log("normal -> degraded")
+            with_network = daemon.config.read_text()
+            daemon.config.write_text(f'policy = "little-first"\n{with_network}')
+            daemon.process.send_signal(signal.SIGHUP)
+            daemon.wait_for_log("degraded -> normal")
+            daemon.config.write_text(with_network)
+            daemon.process.send_signal(signal.SIGHUP)
+            daemon.wait_until(lambda: "degraded" == daemon.status().state, "degraded again")
+        assert 0 == daemon.end()
+        assert {} == daemon.changes()
+
+
 @pytest.mark.parametrize(
     ("fault", "counted"),
     [
