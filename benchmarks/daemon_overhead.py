@@ -154,12 +154,10 @@ class Bench:
         self._pass_period()
 
     def _up_to_migration(self) -> None:
-        self._beat()
-        self.dvfs_round()
+        self._up_to_dvfs()
         for _ in range(DVFS_ROUNDS):
-            self._pass_period()
             self.dvfs_round()
-        self._pass_period()
+            self._pass_period()
 
 
 @contextmanager

@@ -78,8 +78,6 @@ class QosScaling:
         self._ids: list[int] = []
         self._cores: list[tuple[int, ...]] = []
         self._clusters: list[int] = []
-        self._opps: tuple[int, ...] = ()
-        self._now_hz: list[float] = []
         self._wait = 0
 
     def scale(self, observation: Observation) -> tuple[int, ...]:
@@ -96,10 +94,8 @@ class QosScaling:
         if self._wait:
             self._wait -= 1
             return opps
-        if opps is not self._opps:
-            self._opps = opps
-            self._now_hz = [*map(getitem, self._freqs_hz, opps)]
-        largest = _largest_demands_hz(self._now_hz, apps, self._clusters)
+        freqs_hz = [*map(getitem, self._freqs_hz, opps)]
+        largest = _largest_demands_hz(freqs_hz, apps, self._clusters)
         chosen = []
         for cluster, present in enumerate(opps):
             demand_hz = largest[cluster]

@@ -92,8 +92,8 @@ class Governor:
         self._quiet = Decision()
         self._train: Train | None = getattr(policy, "train", None)
         self._accelerate: Accelerate | None = getattr(policy, "accelerate", None)
-        self._trains = self._train is not None or self._accelerate is not None
-        self._only_with_jobs = getattr(policy, "trains_only_with_jobs", False)
+        never = self._train is None and self._accelerate is None
+        self._only_with_jobs = never or getattr(policy, "trains_only_with_jobs", False)
 
     def run(self, until_s: float, *, stop: Callable[[], bool] = lambda: False) -> None:
         """Run rounds until the clock shows `until_s`, or `stop` says so between two rounds.
@@ -132,7 +132,7 @@ class Governor:
 
     def _decision(self, observation: Observation, migrations: tuple[Migration, ...]) -> Decision:
         opps, quiet = self._policy.scale(observation), self._quiet
-        if not self._trains or (self._only_with_jobs and not observation.training):
+        if self._only_with_jobs and not observation.training:
             if migrations:
                 return Decision(migrations, opps)
             if opps is not quiet.opp_index:  # mostly it is what was decided before

@@ -93,12 +93,8 @@ class SpeedEstimator:
             threads.append(app.threads)
             rates_ips.append(app.rate_ips)
         ids_before, cores_before, threads_before = self._present
-        changed = (
-            cores != cores_before
-            or ids != ids_before
-            or threads != threads_before
-            or observation.opp_index != self._opps
-        )
+        moved = cores != cores_before or ids != ids_before
+        changed = moved or threads != threads_before or observation.opp_index != self._opps
         if not changed and self._is_even:
             # As in most rounds: nothing to be set against each other, and how far programs are
             # within their phases is worked out when somebody asks.
@@ -108,11 +104,9 @@ class SpeedEstimator:
             return
         self._hear()
         self.lessons += 1
-        seats = [(app.id, app.cores) for app in apps]
-        moved = seats != before
         if changed or self._has_learnt:
-            self._seats, self._present = seats, (ids, cores, threads)
-            self._opps = observation.opp_index
+            self._seats = list(zip(ids, cores, strict=True))
+            self._present, self._opps = (ids, cores, threads), observation.opp_index
             self._places = self._found_places(observation)
             self._has_learnt = False
         if moved:

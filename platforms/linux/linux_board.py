@@ -112,8 +112,10 @@ class LinuxBoard:
             self._freqs_hz = tuple([float(cluster.freq_hz) for cluster in clusters])
             self._opps = tuple([cluster.opp for cluster in clusters])
             self._caps = tuple([cluster.cap for cluster in clusters])
-        seen, training = [], self._training
-        self._read = machine.reader.read(self._applications(), self._freqs_hz, window_s)
+        # Called in place, Python would look for methods first.
+        applications, training = self._applications, self._training
+        self._read = machine.reader.read(applications(), self._freqs_hz, window_s)
+        seen = []
         for app in self._read:
             if app.reading is not None:
                 seen.append(app.reading)

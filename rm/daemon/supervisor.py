@@ -86,17 +86,12 @@ class Supervisor:
 
     def admits(self, observation: Observation) -> bool:
         """Whether the policy may steer; takes or gives back the knobs where that has changed."""
-        now_s, rivals, backend = observation.time_s, self._watches.rivals, self.backend
-        self._sensor_problem = sensor = self._watches.sensors.problem(observation)
-        if (
-            self.steers
-            and self.states.state == "normal"
-            and not (sensor or self._policy.problem or self._board.knob_problem)
-            and not (self._take_problem or (rivals.seen and rivals.problem(now_s)))
-            and (backend is None or backend.degraded is None)
-        ):
+        now_s = observation.time_s
+        self._sensor_problem = self._watches.sensors.problem(observation)
+        health = self._health(now_s)
+        if health is WELL and self.steers and self.states.state == "normal":
             return True  # as nearly always
-        transition = self.states.update(now_s, self._health(now_s))
+        transition = self.states.update(now_s, health)
         if transition is not None:
             self._enter(transition)
         governs = self.states.governs
@@ -141,7 +136,7 @@ class Supervisor:
         backend = None if self.backend is None else self.backend.degraded
         knobs = self._take_problem or self._board.knob_problem
         if not (sensor or rival or policy or knobs or backend):
-            return WELL
+            return WELL  # as nearly always
         return Health(sensor=sensor, rival=rival, policy=policy, knobs=knobs, backend=backend)
 
     def _enter(self, transition: Transition) -> None:

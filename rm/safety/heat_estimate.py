@@ -65,10 +65,10 @@ class HeatEstimate:
             for i, cluster in enumerate(board.clusters)
         )
         self._loads: list[_Load] = []
-        self._due_s = -math.inf
+        self._due_s = 0.0
         self._energy_j = np.zeros((len(board.thermal.nodes), 2))
         self._energy_s = 0.0
-        self._booked_s = math.inf
+        self._booked_s = math.inf  # so that the first one is booked at once
         self.above_air_k = np.zeros((2, len(weights), 2))
 
     def add(self, observation: Observation) -> bool:
@@ -78,7 +78,8 @@ class HeatEstimate:
         if self._booked_s <= now_s < self._due_s and len(self._loads) < MOST_LOADS:
             return False  # as mostly
         loads, self._loads = self._loads, []
-        self._booked_s = loads[0][0] if self._booked_s == math.inf else self._booked_s
+        if self._booked_s == math.inf:
+            self._booked_s = now_s
         for opps, of_these in groupby(loads, key=itemgetter(1)):
             self._book(opps, list(of_these))
         is_step = self._energy_s >= STEP_S

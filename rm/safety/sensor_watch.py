@@ -134,7 +134,7 @@ class SensorWatch:
             self._well, self._well_s, self.problems = readings, now_s, {}
             return None  # as nearly always: the rest finds words
         self._well = None
-        found = {reading.sensor: reading for reading in observation.temperatures}
+        found = {reading.sensor: reading for reading in readings}
         doubts = {
             name: self._doubt(track, found.get(name), now_s) for name, track in tracks.items()
         }

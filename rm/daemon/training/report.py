@@ -63,7 +63,7 @@ def training_seen(
     now_s: float,
 ) -> TrainingSeen:
     """What the decision log says of the jobs after a decision."""
-    if not len(desk):
+    if not desk.held:
         return NO_TRAINING  # as mostly
     jobs = {held.id: desk.jobs.get(held.id, now_s) for held in desk}
     return TrainingSeen(

@@ -49,8 +49,8 @@ class TrainingDesk:
     """All jobs that the daemon has let in.
 
     `held` are they by id, to look at only. `refusal` is why no new ones are let in, None while they
-    are. Not `binding`: jobs are told that
-    they need not keep to what is decided, which is only shown (dry run).
+    are. Not `binding`: jobs are told that they need not keep to what is decided, which is only
+    shown (dry run).
     """
 
     def __init__(
@@ -73,9 +73,6 @@ class TrainingDesk:
     def set_settings(self, settings: TrainingSettings) -> None:
         """Other limits, for jobs that register from now on."""
         self._settings = settings
-
-    def __len__(self) -> int:
-        return len(self.held)
 
     def __iter__(self) -> Iterator[HeldJob]:
         return iter(tuple(self.held.values()))
